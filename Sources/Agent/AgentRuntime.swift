@@ -1,0 +1,121 @@
+// What does the gateway ask of an agent? To turn one user text into an answer, telling what happens on the way. This
+// file is that contract. It knows no sockets, no HTTP and no queue: the caller decides when a turn runs and who listens.
+
+/// Runs turns. Implementations hold no per-turn state: everything that must survive a crash is in the turn's journal.
+public protocol AgentRuntime: Sendable {
+    /// Runs one turn to its end, or goes on with one that a crash interrupted (its journal is then not empty).
+    ///
+    /// Cancelling the surrounding task stops the run: the answer so far is returned with ``TurnOutcome/interrupted``
+    /// set, promptly (within 200 ms of the cancellation).
+    ///
+    /// - Parameters:
+    ///   - turn: what the user said and the conversation before it.
+    ///   - journal: where every model reply and tool result is recorded before it is acted on.
+    ///   - emit: called for each event, in order; awaiting it is the back-pressure of slow listeners.
+    /// - Throws: ``AgentError``; the caller turns it into an answer that the user can read.
+    func run(
+        _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
+    ) async throws -> TurnOutcome
+}
+
+/// One user text and the conversation that it belongs to.
+public struct TurnRequest: Sendable {
+    public var turnID: String
+    public var sessionID: String
+    /// The user's handle, from the certificate.
+    public var handle: String
+    public var text: String
+    /// Earlier messages of this session, oldest first, without `text`.
+    public var history: [ChatMessage]
+
+    public init(turnID: String, sessionID: String, handle: String, text: String, history: [ChatMessage] = []) {
+        self.turnID = turnID
+        self.sessionID = sessionID
+        self.handle = handle
+        self.text = text
+        self.history = history
+    }
+}
+
+/// A message of a session's transcript.
+public struct ChatMessage: Sendable, Equatable, Codable {
+    public enum Role: String, Sendable, Codable { case user, assistant, system, tool }
+    public var role: Role
+    public var text: String
+    /// The user stopped this answer before it was complete.
+    public var interrupted: Bool
+
+    public init(role: Role, text: String, interrupted: Bool = false) {
+        self.role = role
+        self.text = text
+        self.interrupted = interrupted
+    }
+}
+
+/// What happens while a turn runs.
+public enum TurnEvent: Sendable, Equatable {
+    /// Progress for people, e.g. `Thinking...`.
+    case status(String)
+    /// Text to append to the answer.
+    case delta(String)
+}
+
+/// How a turn ended.
+public struct TurnOutcome: Sendable, Equatable {
+    public var text: String
+    /// The model that answered, e.g. `builtin:librarian`.
+    public var model: String
+    public var usage: TurnUsage
+    public var interrupted: Bool
+
+    public init(text: String, model: String, usage: TurnUsage = TurnUsage(), interrupted: Bool = false) {
+        self.text = text
+        self.model = model
+        self.usage = usage
+        self.interrupted = interrupted
+    }
+}
+
+/// What a turn cost.
+public struct TurnUsage: Sendable, Equatable, Codable {
+    public var inputTokens: Int
+    public var outputTokens: Int
+    /// In US dollars.
+    public var cost: Double
+
+    public init(inputTokens: Int = 0, outputTokens: Int = 0, cost: Double = 0) {
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.cost = cost
+    }
+}
+
+/// One recorded step of a turn.
+public enum JournalEntry: Sendable, Equatable, Codable {
+    /// A tool is about to run. Without a matching ``toolResult(id:output:)`` its outcome is unknown.
+    case toolCall(id: String, name: String, arguments: String)
+    case toolResult(id: String, output: String)
+    /// A complete reply of the model.
+    case modelReply(String)
+}
+
+/// The durable record of one turn.
+public protocol TurnJournal: Sendable {
+    /// What an earlier process recorded before it died; empty for a fresh turn.
+    func entries() async throws -> [JournalEntry]
+    /// Returns once the entry is on disk.
+    func append(_ entry: JournalEntry) async throws
+}
+
+/// Why a turn failed, in words for the user.
+public enum AgentError: Error, Sendable, CustomStringConvertible {
+    case modelFailed(String)
+    case storage(String)
+
+    public var description: String {
+        switch self {
+        case .modelFailed(let reason): "the model failed: \(reason)"
+        case .storage(let reason): "the agent's storage failed: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,81 @@
+public import Foundation
+internal import GRDB
+
+// Where does the agent's data live and how is it opened? One SQLite file in WAL mode with one writer. This file knows
+// connections, durability and the order of migrations; what the tables mean is in the repositories beside it, which
+// speak domain terms only: no GRDB type leaves this module.
+
+/// The agent's database. Repositories are made from it; it may be shared freely.
+public final class Database: Sendable {
+    let pool: DatabasePool
+
+    /// Opens (and creates, mode 0600) the database at `path` and brings its tables up to date.
+    ///
+    /// - Throws: ``DatabaseError`` when the file cannot be used.
+    public init(path: String) throws {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { connection in
+            try connection.execute(sql: "PRAGMA synchronous = FULL")
+            try connection.execute(sql: "PRAGMA trusted_schema = OFF")
+        }
+        do {
+            try Self.createPrivateFile(path)
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try Self.refuseNewerSchema(pool, path: path)
+            try Self.migrator.migrate(pool)
+        } catch let error as DatabaseError {
+            throw error
+        } catch {
+            throw DatabaseError.unusable(path: path, reason: String(describing: error))
+        }
+    }
+
+    /// Checkpoints the write-ahead log and closes every connection. Using a repository afterwards throws.
+    public func close() throws {
+        try pool.writeWithoutTransaction { connection in _ = try connection.checkpoint(.truncate) }
+        try pool.close()
+    }
+
+    /// SQLite's own check of the whole file.
+    ///
+    /// - Returns: the problems found; empty when the file is sound.
+    public func integrityProblems() throws -> [String] {
+        try pool.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }.filter { $0 != "ok" }
+    }
+
+    /// Every migration, in the order of their dates. A released migration is never edited.
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerNetworkTables()
+        migrator.registerSessionsTables()
+        return migrator
+    }
+
+    private static func refuseNewerSchema(_ pool: DatabasePool, path: String) throws {
+        if try pool.read({ try migrator.hasBeenSuperseded($0) }) { throw DatabaseError.newerSchema(path: path) }
+    }
+
+    /// SQLite gives its `-wal` and `-shm` files the mode of the database file, so it is enough to make that one.
+    private static func createPrivateFile(_ path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+            throw DatabaseError.unusable(path: path, reason: "the file cannot be created")
+        }
+    }
+}
+
+/// Why the database cannot be used.
+public enum DatabaseError: Error, CustomStringConvertible {
+    case unusable(path: String, reason: String)
+    case newerSchema(path: String)
+
+    public var description: String {
+        switch self {
+        case .unusable(let path, let reason): "cannot use the database \(path): \(reason)"
+        case .newerSchema(let path):
+            "\(path) was written by a newer version of openagent: install that version or restore a backup"
+        }
+    }
+}

@@ -1,0 +1,6 @@
+internal import GRDB
+
+extension DatabaseMigrator {
+    /// Tables of network state.
+    mutating func registerNetworkTables() {}
+}

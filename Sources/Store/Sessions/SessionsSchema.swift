@@ -1,0 +1,6 @@
+internal import GRDB
+
+extension DatabaseMigrator {
+    /// Tables of session state.
+    mutating func registerSessionsTables() {}
+}

@@ -1,0 +1,49 @@
+# Everything that a person or CI does with this repository. `make` alone lists it.
+
+AGENT ?= ./my-agent
+BINARY = .build/release/openagent
+RELEASE = swift build -c release --static-swift-stdlib
+SOURCES = Package.swift Sources Tests Benchmarks
+
+.PHONY: help run build test lint format bench clean packages
+
+help:
+	@echo "make run      install what is missing, build, serve the agent in $(AGENT)"
+	@echo "make build    build $(BINARY) and link it as bin/openagent"
+	@echo "make test     everything that CI runs"
+	@echo "make bench    measure (ONLY=proxy for a part)"
+	@echo "make format   rewrite the sources with the repository's style"
+	@echo "make clean    remove what was built"
+
+packages:
+	@scripts/install-packages run
+
+build: packages
+	$(RELEASE) --product openagent
+	@mkdir -p bin && ln -sf ../$(BINARY) bin/openagent
+
+run: build
+	@exec $(BINARY) serve $(AGENT)
+
+lint:
+	swift format lint --strict --recursive --parallel $(SOURCES)
+
+test:
+	scripts/install-packages test
+	$(MAKE) lint
+	$(MAKE) build
+	swift build --build-tests
+	swift test --skip-build
+	Tests/Interop/run
+
+bench:
+	scripts/install-packages bench
+	$(RELEASE)
+	ONLY="$(ONLY)" Benchmarks/run
+
+format:
+	swift format --in-place --recursive --parallel $(SOURCES)
+
+clean:
+	swift package clean
+	rm -rf .build bin

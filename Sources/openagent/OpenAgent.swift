@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+@main
+struct OpenAgent: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "openagent", abstract: "x", subcommands: [])
+}

@@ -1,6 +1,40 @@
 internal import ArgumentParser
+internal import Wire
 
+/// The command line. Each subcommand is a file in `Commands/`; what two of them share is in `Options/`.
 @main
 struct OpenAgent: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "openagent", abstract: "x", subcommands: [])
+    static let configuration = CommandConfiguration(
+        commandName: "openagent",
+        abstract: "Reach your own AI agent from anywhere, with nothing open to the world.",
+        version: OpenAgentVersion.current,
+        groupedSubcommands: [
+            CommandGroup(name: "On the agent's machine:", subcommands: [
+                Initialize.self, Serve.self, Status.self, Stop.self, Identify.self, Devices.self,
+            ]),
+            CommandGroup(name: "On your devices:", subcommands: [
+                Join.self, Connect.self, Chat.self, Proxy.self,
+            ]),
+            CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
+        ])
+
+    /// Turns every failure into the two lines and the exit code that users and scripts rely on.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(withError: Failures.exit(for: error))
+        }
+    }
+}
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() { print("openagent \(OpenAgentVersion.current)") }
 }

@@ -1,0 +1,149 @@
+import Foundation
+import Synchronization
+import Testing
+
+// A real process of a system test: started, watched line by line, signalled by its own id, always reaped.
+
+/// A running program whose output lines can be awaited.
+final class Program: Sendable {
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// Text that arrives in pieces, as the lines that are complete.
+    private struct Lines {
+        var complete: [String] = []
+        private var partial = Data()
+
+        /// No data means the end.
+        mutating func receive(_ data: Data) {
+            partial += data
+            while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
+                complete.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
+                partial = Data(partial[partial.index(after: end)...])
+            }
+            if data.isEmpty, !partial.isEmpty {
+                complete.append(String(decoding: partial, as: UTF8.self))
+                partial = Data()
+            }
+        }
+    }
+
+    private struct State {
+        var output = Lines()
+        var errors = Lines()
+        var status: Int32?
+        var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]
+    }
+
+    let pid: Int32
+    private let name: String
+    private let process: Process
+    private let standardInput: FileHandle
+    private let state = Mutex(State())
+
+    /// Starts `executable` with nothing in its environment but what is given and a PATH.
+    init(
+        _ executable: String, _ arguments: [String], environment: [String: String] = [:], directory: URL? = nil
+    ) throws {
+        name = ([URL(fileURLWithPath: executable).lastPathComponent] + arguments).joined(separator: " ")
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        process.environment = ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"]
+            .merging(environment) { $1 }
+        process.currentDirectoryURL = directory
+        let (input, output, error) = (Pipe(), Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = error
+        standardInput = input.fileHandleForWriting
+        try process.run()
+        pid = process.processIdentifier
+        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            let data = handle.availableData
+            if data.isEmpty { handle.readabilityHandler = nil }
+            self?.change { $0.output.receive(data) }
+        }
+        error.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            let data = handle.availableData
+            if data.isEmpty { handle.readabilityHandler = nil }
+            self?.change { $0.errors.receive(data) }
+        }
+        process.terminationHandler = { [weak self] process in
+            let status =
+                process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
+            self?.change { $0.status = status }
+        }
+    }
+
+    deinit {
+        if process.isRunning { kill(pid, SIGKILL) }
+    }
+
+    var output: String { state.withLock { $0.output.complete.joined(separator: "\n") } }
+    var errors: String { state.withLock { $0.errors.complete.joined(separator: "\n") } }
+
+    func signal(_ number: Int32) { kill(pid, number) }
+
+    func type(_ text: String) throws { try standardInput.write(contentsOf: Data(text.utf8)) }
+
+    func closeInput() throws { try standardInput.close() }
+
+    /// The first line of output or of errors that `matches`, from the beginning.
+    @discardableResult
+    func line(
+        within seconds: Double = 20, where matches: @escaping @Sendable (String) -> Bool
+    ) async throws -> String {
+        try await value(within: seconds, of: "such line") { state in
+            state.output.complete.first(where: matches) ?? state.errors.complete.first(where: matches)
+        }
+    }
+
+    func line(containing text: String, within seconds: Double = 20) async throws {
+        try await line(within: seconds) { $0.contains(text) }
+    }
+
+    /// The exit status; a signal's number is negative.
+    @discardableResult
+    func exit(within seconds: Double = 20) async throws -> Int32 {
+        try await value(within: seconds, of: "the end") { $0.status }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let waiters = state.withLock { state in
+            body(&state)
+            defer { state.waiters = [:] }
+            return state.waiters.values.map { $0 }
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func value<Value: Sendable>(
+        within seconds: Double, of what: String, _ find: @escaping @Sendable (State) -> Value?
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let id = UUID()
+            let timer = Task {
+                try? await Task.sleep(until: deadline)
+                self.state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+            }
+            defer { timer.cancel() }
+            if let found = state.withLock({ find($0) }) { return found }
+            if ContinuousClock.now >= deadline {
+                throw Failure(
+                    description: "\(name): no \(what) in \(seconds) s; output: \(output.suffix(4000)); "
+                        + "errors: \(errors.suffix(4000))")
+            }
+            await withCheckedContinuation { (waiter: CheckedContinuation<Void, Never>) in
+                let already = state.withLock { state in
+                    if find(state) != nil || ContinuousClock.now >= deadline { return true }
+                    state.waiters[id] = waiter
+                    return false
+                }
+                if already { waiter.resume() }
+            }
+        }
+    }
+}

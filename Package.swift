@@ -100,6 +100,6 @@ let package = Package(
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Certs", "Transport", nioCore, nioPosix, nioHTTP1, nioConcurrency]),
-        tests("SystemTests", ["Transport", "Certs", "Wire", nioCore, nioPosix]),
+        tests("SystemTests", ["Store", "Transport", "Certs", "Wire", nioCore, nioPosix]),
     ]
 )

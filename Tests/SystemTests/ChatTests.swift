@@ -1,0 +1,122 @@
+import Foundation
+import Testing
+
+@Suite struct ChatTests {
+    @Test("a ticket joins, a message is answered from the notes, and what is remembered is found")
+    func joinAndAsk() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        let joined = try await world.join(try await server.ticket())
+        #expect(joined.status == 0, "\(joined)")
+
+        let remember = try await world.run(["chat", "-m", "remember that the backup runs at 03:00 on the blue server"])
+        #expect(remember.status == 0, "\(remember)")
+        let ask = try await world.run(["chat", "-m", "when does the backup run?"])
+        #expect(ask.output.contains("03:00"), "\(ask)")
+    }
+
+    @Test("a message can be piped in; --json prints the events, one a line")
+    func pipedMessageAndEvents() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        _ = try await world.join(try await server.ticket())
+        let piped = try await world.run(["chat", "--json", "--session", "notes"], input: "hello there\n")
+        #expect(piped.status == 0, "\(piped)")
+        let events = try piped.output.split(separator: "\n").map { line in
+            try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        }
+        #expect(events.last?["type"] as? String == "turn_complete")
+        #expect(events.contains { $0["type"] as? String == "response" })
+        #expect(events.allSatisfy { $0["session_id"] as? String == "notes" || $0["session_id"] == nil })
+    }
+
+    @Test("P-71: without a network, a wrong ticket or a dead agent the message names the problem and the way out")
+    func failuresAreClear() async throws {
+        let world = try TestHome()
+        let lost = try await world.run(["chat", "-m", "hello"])
+        #expect(lost.status == 64)
+        #expect(lost.errors.contains("hint: "))
+        let wrong = try await world.join("oa1nonsense")
+        #expect(wrong.status == 64)
+
+        let server = try await world.serve()
+        let ticket = try await server.ticket()
+        _ = try await world.join(ticket)
+        server.program.signal(SIGTERM)
+        try await server.program.exit()
+        let dead = try await world.run(["chat", "--timeout", "2", "-m", "hello"])
+        #expect(dead.status == 69, "\(dead)")
+        #expect(dead.errors.contains("hint: "))
+    }
+
+    @Test("the same ticket joins its user again and nobody else; a wrong password is refused")
+    func joiningAgain() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        let ticket = try await server.ticket()
+        #expect(try await world.join(ticket).status == 0)
+        let again = try await world.join(ticket)
+        #expect(again.status == 0, "\(again)")
+        let stranger = world.root.appendingPathComponent("stranger")
+        let second = try await world.join(ticket, handle: "mallory", home: stranger)
+        #expect(second.status == 77, "\(second)")
+        let guess = try await world.join(ticket, password: "guess", home: stranger)
+        #expect(guess.status == 77, "\(guess)")
+    }
+
+    @Test("a password is never an argument")
+    func passwordIsNoArgument() async throws {
+        let world = try TestHome()
+        let join = try await world.run(["join", "oa1x", "--handle", "alice", "--password", "secret"])
+        #expect(join.status == 64)
+        #expect(join.errors.contains("--password"))
+    }
+
+    @Test("kill -9 in mid-turn: the accepted message is answered once and the client comes back by itself")
+    func killedServerAnswersOnce() async throws {
+        let world = try TestHome()
+        let (server, reader) = try await world.serveSlowAnswer()
+        server.program.signal(SIGKILL)
+        try await server.program.exit()
+        let second = try await world.serve()
+        #expect(try await reader.exit(within: 60) == 0, "\(reader.output) \(reader.errors)")
+        let responses = reader.output.split(separator: "\n").filter { $0.contains("\"type\":\"response\"") }
+        #expect(responses.count == 1)
+        #expect(responses.first?.contains("word400") == true)
+
+        let history = try await world.run(["chat", "--json", "-m", "/status"])
+        #expect(history.output.contains("Queue: 0"), "\(history)")
+        second.program.signal(SIGTERM)
+        #expect(try await second.program.exit() == 0)
+    }
+
+    @Test("in a terminal: prompt, streamed answers, commands; Ctrl-C stops the answer, a second one leaves")
+    func interactiveChat() async throws {
+        let world = try TestHome()
+        let (_, reader) = try await world.serveSlowAnswer()
+        reader.signal(SIGKILL)
+        let chat = try world.startInTerminal(["connect"])
+        try await chat.line(containing: "Connected")
+        try chat.type("/help\r")
+        try await chat.line(containing: "/status")
+        try chat.type("read long\r")
+        try await chat.line(containing: "word3 ", within: 40)
+        try chat.type("\u{3}")
+        try await chat.line(containing: "interrupted", within: 10)
+        try chat.type("hello\r")
+        try await chat.line(containing: "librarian", within: 30)
+        try chat.type("\u{3}")
+        try chat.type("\u{3}")
+        #expect(try await chat.exit() == 0, "\(chat.output)")
+    }
+}
+
+extension TestHome {
+    /// Starts `openagent` on a pseudo-terminal of its own.
+    func startInTerminal(_ arguments: [String]) throws -> Program {
+        let command = ([Self.binary] + arguments).map { "'\($0)'" }.joined(separator: " ")
+        return try Program(
+            "/usr/bin/script", ["-qfec", command, "/dev/null"],
+            environment: ["OPENAGENT_HOME": home.path, "HOME": root.path, "TERM": "xterm"], directory: root)
+    }
+}

@@ -43,7 +43,8 @@ struct ErrorResponse: Error, Sendable {
         case .contentTooLarge:
             self.init(status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
         case .badRequest, .unprocessableContent, .unsupportedMediaType:
-            self.init(status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
+            self.init(
+                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
         default: self = .internalError
         }
     }

@@ -91,6 +91,8 @@ struct LaneQueue: Sendable {
     /// How many turns are ahead of this one: 0 when it runs; nil when it is not in the lane.
     func position(of turnID: String) -> Int? {
         if running?.id == turnID { return 0 }
-        return slots.firstIndex { $0.turnID == turnID }.map { slots.distance(from: slots.startIndex, to: $0) + runningCount }
+        return slots.firstIndex { $0.turnID == turnID }.map {
+            slots.distance(from: slots.startIndex, to: $0) + runningCount
+        }
     }
 }

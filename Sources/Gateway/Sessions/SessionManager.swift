@@ -96,7 +96,8 @@ actor SessionManager {
             return refuse(.badMessage, "This id is too long.", message, watcher)
         }
         guard phase == .accepting else {
-            return refuse(.shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
+            return refuse(
+                .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
         }
         do {
             try await prepare(key, events: 1)
@@ -173,7 +174,8 @@ actor SessionManager {
         let position = lanes[record.lane]?.position(of: record.id) ?? 0
         reply(
             ServerMessage(
-                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID),
+                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
+            ),
             watcher)
         guard lanes[record.lane]?.position(of: record.id) == nil else { return }
         // It has ended: `response` and `turn_complete` once more, with the numbers that they had.

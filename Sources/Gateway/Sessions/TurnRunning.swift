@@ -136,7 +136,8 @@ extension SessionManager {
             for event in events { sessions[turn.key]?.void(event.sequence) }
             sessions[turn.key]?.tell(
                 ServerMessage(
-                    .error(code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
+                    .error(
+                        code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
                     sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
                 ).frame)
         }

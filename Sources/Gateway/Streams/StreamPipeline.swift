@@ -71,7 +71,10 @@ struct StreamPipeline: Sendable {
                     return mayUpgrade(request, credential)
                 },
                 webSocket: webSocketUpgrader(for: credential),
-                http: { .http(try HTTPServing.addHandlers(to: channel, idleTime: limits.idleTime, logger: logger), credential) },
+                http: {
+                    .http(
+                        try HTTPServing.addHandlers(to: channel, idleTime: limits.idleTime, logger: logger), credential)
+                },
                 decoder: decoder, encoder: encoder),
             idleTime: limits.idleTime, ready: ready)
         try channel.pipeline.syncOperations.addHandlers([encoder, decoder, first])

@@ -17,7 +17,9 @@ public struct SessionRepository: Sendable {
     // MARK: Sessions
 
     /// Finds or makes the session and reserves `block` event numbers, so that none is ever used twice, crash or not.
-    public func open(handle: String, sessionID: String, reserving block: Int64, now: Double) async throws -> SessionRecord {
+    public func open(handle: String, sessionID: String, reserving block: Int64, now: Double) async throws
+        -> SessionRecord
+    {
         try await database.pool.write { connection in
             try connection.execute(
                 sql: """
@@ -47,7 +49,8 @@ public struct SessionRepository: Sendable {
     /// How many sessions the user has.
     public func sessionCount(of handle: String) async throws -> Int {
         try await database.pool.read { connection in
-            try Int.fetchOne(connection, sql: "SELECT count(*) FROM sessions WHERE handle = ?", arguments: [handle]) ?? 0
+            try Int.fetchOne(connection, sql: "SELECT count(*) FROM sessions WHERE handle = ?", arguments: [handle])
+                ?? 0
         }
     }
 
@@ -141,7 +144,8 @@ public struct SessionRepository: Sendable {
     }
 
     /// Up to `limit` events with numbers in (`after`, `through`], in order.
-    public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord] {
+    public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord]
+    {
         try await database.pool.read { connection in
             try Row.fetchAll(
                 connection,
@@ -194,7 +198,8 @@ public struct SessionRepository: Sendable {
                 connection,
                 sql: "SELECT role, text, interrupted FROM session_messages WHERE session = ? ORDER BY id DESC LIMIT ?",
                 arguments: [session, limit]
-            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }.reversed()
+            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
+                .reversed()
         }
     }
 

@@ -105,7 +105,8 @@ extension Coordinator {
     }
 
     private static func deviceKey(_ parameters: RPCParameters) throws(RPCError) -> NodeID {
-        guard let key = try? NodeID(bytes: try parameters.bytes("device_pubkey")) else {
+        let bytes = try parameters.bytes("device_pubkey")
+        guard let key = try? NodeID(bytes: bytes) else {
             throw RPCError(.badRequest, "device_pubkey must be 32 bytes")
         }
         return key

@@ -58,7 +58,8 @@ public struct InviteTicket: Sendable, Equatable {
         guard fields["v"] == .unsigned(1) else { throw .unsupportedVersion }
         code = InviteCode.normalised(try Self.text("code", of: fields))
         guard !code.isEmpty else { throw .invalidField("code") }
-        guard let node = try? NodeID(try Self.text("node_id", of: fields)) else { throw .invalidField("node_id") }
+        let nodeText = try Self.text("node_id", of: fields)
+        guard let node = try? NodeID(nodeText) else { throw .invalidField("node_id") }
         self.node = node
         networkName = try Self.text("name", of: fields)
         networkID = try Self.text("network_id", of: fields)

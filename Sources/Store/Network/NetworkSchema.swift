@@ -77,5 +77,8 @@ private enum NetworkSchema {
         BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END;
         CREATE TRIGGER audit_is_never_shortened BEFORE DELETE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END;
+        CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
+        WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END;
         """
 }

@@ -1,0 +1,50 @@
+internal import Certs
+internal import Transport
+
+// May this caller do this? The one place that decides. It needs no I/O, so it runs on every request and every WebSocket
+// message; whatever is not clearly allowed is refused.
+
+/// Decides on requests for one network.
+struct Authorizer: Sendable {
+    let networkID: String
+    /// The key that signs the network's certificates.
+    let coordinator: NodeID
+    let membership: any Membership
+    /// Unix seconds.
+    let now: @Sendable () -> Double
+
+    /// Who stands behind a stream at this moment.
+    func authenticate(_ credential: StreamCredential) -> Result<Caller, Refusal> {
+        guard !credential.certificate.isEmpty else { return .failure(.missingCertificate) }
+        let certificate: DeviceCertificate
+        do {
+            certificate = try credential.peer.certificate(credential.certificate, coordinator: coordinator)
+            try certificate.check(now: now(), networkID: networkID, peer: credential.peer.node)
+        } catch {
+            return .failure(.badCertificate(error))
+        }
+        switch membership.standing(of: certificate.deviceKey, handle: certificate.handle) {
+        case .active(let role):
+            return .success(
+                Caller(
+                    handle: certificate.handle, device: certificate.deviceKey, role: Role(role),
+                    expiresAt: certificate.expiresAt))
+        case .revoked: return .failure(.revoked)
+        case .suspended, .unknown: return .failure(.inactive)
+        }
+    }
+
+    /// Who stands behind a stream, if that is enough for `role`.
+    func authorize(_ credential: StreamCredential, needs role: Role) -> Result<Caller, Refusal> {
+        authenticate(credential).flatMap { $0.role >= role ? .success($0) : .failure(.forbidden) }
+    }
+}
+
+extension Role {
+    fileprivate init(_ role: MemberRole) {
+        switch role {
+        case .member: self = .member
+        case .admin: self = .admin
+        }
+    }
+}

@@ -1,0 +1,14 @@
+public import Certs
+public import Transport
+
+// Whom does the gateway ask about a device? Whoever knows the network's members: the coordinator's roster on the machine
+// that coordinates, another source on a member. The gateway only needs these two answers.
+
+/// Who is in good standing. Answers come from memory: the gateway asks on every request.
+public protocol Membership: Sendable {
+    func standing(of device: NodeID, handle: String) -> DeviceStanding
+    /// Tells each change after it took effect. Every caller gets all changes from then on.
+    func changes() -> AsyncStream<RosterChange>
+}
+
+extension Roster: Membership {}

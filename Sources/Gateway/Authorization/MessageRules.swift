@@ -1,0 +1,10 @@
+internal import Wire
+
+extension ClientMessage {
+    /// What the message asks of its sender. Exhaustive: a message without a rule does not compile.
+    var requiredRole: Role {
+        switch self {
+        case .auth, .ping, .sessionOpen, .sessionClose, .textFinal, .interrupt, .command, .unknown: .member
+        }
+    }
+}

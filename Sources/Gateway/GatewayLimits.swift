@@ -1,0 +1,39 @@
+// How much may a peer make the gateway hold or wait for? All bounds of the gateway in one place, with their defaults.
+
+/// Bounds that protect the gateway from its peers.
+public struct GatewayLimits: Sendable {
+    /// Bytes of the certificate in front of a stream.
+    public var preambleLength = 16_384
+    /// How long a peer may take to send it.
+    public var preambleTime: Duration = .seconds(5)
+    /// How long a stream may be silent between requests, or before its first one.
+    public var idleTime: Duration = .seconds(120)
+    /// Bytes of a request's header fields.
+    public var headLength = 32 * 1024
+    /// Bytes of a JSON request body.
+    public var bodyLength = 1024 * 1024
+    /// Bytes of one WebSocket frame.
+    public var frameLength = 1024 * 1024
+    /// Bytes of one WebSocket message, and how many fragments it may come in.
+    public var messageLength = 4 * 1024 * 1024
+    public var messageFragments = 1_024
+    /// What a WebSocket's reader may be behind before it is closed with 4008.
+    public var backlogBytes = 1024 * 1024
+    public var backlogEvents = 1_024
+    /// Turns that wait behind the running one of a lane.
+    public var waitingPerLane = 20
+    /// Turns that wait, over all lanes.
+    public var waitingPerGateway = 10_000
+    /// Sessions that one WebSocket may watch.
+    public var sessionsPerSocket = 256
+    /// UTF-8 bytes of a `session_id` or `message_id`.
+    public var identifierLength = 256
+    /// Bytes of streamed answer text kept for replay while its turn runs.
+    public var liveTextLength = 1024 * 1024
+    /// Transcript messages that a turn is given.
+    public var historyMessages = 400
+    /// How long a client's `message_id` is recognised.
+    public var messageMemory: Duration = .seconds(7 * 24 * 3600)
+
+    public init() {}
+}

@@ -1,0 +1,190 @@
+public import Agent
+internal import Certs
+public import Logging
+internal import NIOCore
+public import Store
+public import Transport
+
+// Who ties it all together? The server owns the sessions and the live connections, serves each stream by its pipeline,
+// and ends what a change of rights ends. It accepts no connections itself: whoever runs the endpoint hands them in.
+
+/// What a gateway is made for.
+public struct GatewayConfiguration: Sendable {
+    public var agent: AgentDescription
+    /// The key that signs the network's certificates.
+    public var coordinator: NodeID
+    public var limits = GatewayLimits()
+    /// Unix seconds.
+    public var now: @Sendable () -> Double
+
+    public init(agent: AgentDescription, coordinator: NodeID, now: @escaping @Sendable () -> Double) {
+        self.agent = agent
+        self.coordinator = coordinator
+        self.now = now
+    }
+}
+
+/// Serves one agent to the devices of its network.
+///
+/// The caller keeps ``run()`` running for the server's whole life, calls ``serve(_:)`` for each connection and
+/// ``shutdown(grace:)`` once, which makes ``run()`` return.
+public final class GatewayServer: Sendable {
+    private let configuration: GatewayConfiguration
+    private let membership: any Membership
+    private let agent: any AgentRuntime
+    private let authorizer: Authorizer
+    private let sessions: SessionManager
+    private let responder: GatewayResponder
+    private let pipeline: StreamPipeline
+    private let live = LiveConnections()
+    private let logger: Logger
+
+    /// Everything that can be asked over HTTP.
+    static func routes(_ configuration: GatewayConfiguration) -> [Route] {
+        HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
+    }
+
+    /// Where WebSockets are, and the role that they need.
+    static let webSocket: (path: String, role: Role) = ("/ws", .member)
+
+    /// Takes up the sessions of an earlier process.
+    ///
+    /// - Throws: when the database cannot be read.
+    public convenience init(
+        configuration: GatewayConfiguration, membership: any Membership, agent: any AgentRuntime,
+        sessions: SessionRepository, logger: Logger
+    ) throws {
+        try self.init(
+            configuration: configuration, membership: membership, agent: agent, sessions: sessions, logger: logger,
+            routes: Self.routes(configuration))
+    }
+
+    init(
+        configuration: GatewayConfiguration, membership: any Membership, agent: any AgentRuntime,
+        sessions: SessionRepository, logger: Logger, routes: [Route]
+    ) throws {
+        self.configuration = configuration
+        self.membership = membership
+        self.agent = agent
+        self.logger = logger
+        let authorizer = Authorizer(
+            networkID: configuration.agent.networkID, coordinator: configuration.coordinator, membership: membership,
+            now: configuration.now)
+        self.authorizer = authorizer
+        self.sessions = try SessionManager(
+            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
+        let responder = GatewayResponder(
+            authorizer: authorizer, routes: routes, webSocket: Self.webSocket, logger: logger)
+        self.responder = responder
+        pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
+            responder.mayUpgrade(request, credential)
+        }
+    }
+
+    // MARK: Life
+
+    /// Runs turns and enforces changes of rights, until ``shutdown(grace:)`` or until the task is cancelled.
+    public func run() async {
+        await withDiscardingTaskGroup { group in
+            let changes = membership.changes()
+            group.addTask { await self.enforce(changes) }
+            await sessions.resume()
+            for await start in sessions.starts {
+                group.addTask { await self.sessions.run(start, by: self.agent) }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Ends in good order: nothing new is accepted, running turns may end within `grace`, the others are cut short and
+    /// marked. Sockets are closed with 1012. What waits runs after the next start.
+    public func shutdown(grace: Duration = .seconds(20)) async {
+        await sessions.drain(grace: grace)
+        live.closeSockets(.restarting)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.live.waitUntilSocketsAreGone() }
+            group.addTask { try? await Task.sleep(for: .seconds(1)) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// A closed socket gets this long to see its close frame before its connection goes.
+    private static let farewellTime = Duration.milliseconds(60)
+
+    private func enforce(_ changes: AsyncStream<RosterChange>) async {
+        await withDiscardingTaskGroup { group in
+            for await change in changes {
+                logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
+                for peer in live.closeSockets(notIn: membership) {
+                    group.addTask {
+                        try? await Task.sleep(for: Self.farewellTime)
+                        peer.close(UInt64(WebSocketClosing.revoked.code), WebSocketClosing.revoked.reason)
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Connections
+
+    /// Serves a connection with the gateway's protocol until it ends.
+    public func serve(_ connection: Connection) async {
+        let peer = PeerConnection(
+            id: live.nextID(), node: connection.peer, remote: { connection.remoteAddress.hostAndPort },
+            close: { code, reason in connection.close(code: code, reason: reason) })
+        await withConnection(peer) {
+            await withDiscardingTaskGroup { group in
+                for await stream in connection.streams {
+                    group.addTask {
+                        await self.serve(peer) { initializer in try await stream.start(initializer) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a peer in the registry while `body` runs.
+    func withConnection(_ peer: PeerConnection, _ body: () async -> Void) async {
+        live.add(peer)
+        await body()
+        live.remove(peer)
+    }
+
+    /// Serves one stream until it ends.
+    ///
+    /// - Parameter start: runs the initializer on the stream's channel before it reads anything.
+    func serve(
+        _ peer: PeerConnection,
+        start: ((@escaping @Sendable (any Channel) -> EventLoopFuture<StreamPipeline.Pending>)) async throws ->
+            StreamPipeline.Pending
+    ) async {
+        do {
+            let pending = try await start { channel in
+                channel.eventLoop.makeCompletedFuture { try self.pipeline.configure(channel, peer: peer) }
+            }
+            await serve(try await pending.ready())
+        } catch {
+            logger.debug("gateway::stream_dropped", metadata: ["peer": "\(peer.node.short)", "reason": "\(error)"])
+        }
+    }
+
+    private func serve(_ stream: StreamPipeline.Ready) async {
+        switch stream {
+        case .http(let channel, let credential):
+            let serving = HTTPServing(responder, for: credential, idleTime: configuration.limits.idleTime)
+            await serving.handle(value: channel, logger: logger)
+        case .webSocket(let channel, let credential):
+            let watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: configuration.limits))
+            // In the registry before its rights are looked at again: no change can slip between the two.
+            if case .success(let caller) = authorizer.authenticate(credential) {
+                live.add(watcher, of: caller.handle, on: credential.peer)
+            }
+            await WebSocketConnection(
+                credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
+                sessions: sessions, logger: logger
+            ).run(channel)
+            live.remove(watcher, on: credential.peer)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import Wire
+
+// What does a client see when something goes wrong? A stable code for programs, a message for people and sometimes a hint
+// what to do. What went wrong inside stays in the log.
+
+/// An error as clients see it. Handlers throw it; anything else that they throw is answered as `internal`.
+struct ErrorResponse: Error, Sendable {
+    var status: HTTPResponse.Status
+    var code: ErrorCode
+    var message: String
+    var hint: String?
+
+    static let notFound = ErrorResponse(status: .notFound, code: .notFound, message: "There is no such thing here.")
+    static let internalError = ErrorResponse(
+        status: .internalServerError, code: .internalError, message: "The server could not answer this request.",
+        hint: "The server's log says why.")
+    static let forbidden = ErrorResponse(
+        status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.")
+
+    private struct Body: Encodable {
+        struct Details: Encodable {
+            let code: String
+            let message: String
+            let hint: String?
+        }
+        let error: Details
+    }
+
+    /// `{"error": {"code", "message", "hint"?}}`
+    var response: Response {
+        let body = Body(error: .init(code: code.rawValue, message: message, hint: hint))
+        return (try? JSON.response(body, status: status)) ?? Response(status: status)
+    }
+
+    /// What Hummingbird reports by itself (a body that is too long, no JSON, …) in our words.
+    init(_ error: HTTPError) {
+        switch error.status {
+        case .notFound, .methodNotAllowed: self = .notFound
+        case .contentTooLarge:
+            self.init(status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
+        case .badRequest, .unprocessableContent, .unsupportedMediaType:
+            self.init(
+                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
+        default: self = .internalError
+        }
+    }
+
+    init(status: HTTPResponse.Status, code: ErrorCode, message: String, hint: String? = nil) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+    }
+}
+
+/// Answers as JSON.
+enum JSON {
+    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Response(
+            status: status, headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(data: try encoder.encode(value))))
+    }
+}

@@ -1,0 +1,25 @@
+internal import Hummingbird
+internal import Logging
+
+// What does a handler know about the request's origin? The stream's credential, and the caller if it authenticated.
+// Header fields such as `X-Forwarded-For` are never consulted: the peer is whom the transport proved.
+
+/// Where a request context comes from.
+struct GatewayRequestSource: RequestContextSource {
+    let logger: Logger
+    let authentication: Result<Caller, Refusal>
+}
+
+/// Hummingbird's context of one request.
+struct GatewayContext: RequestContext {
+    typealias Source = GatewayRequestSource
+
+    var coreContext: CoreRequestContextStorage
+    /// Who asks, decided anew for each request.
+    let authentication: Result<Caller, Refusal>
+
+    init(source: GatewayRequestSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        authentication = source.authentication
+    }
+}

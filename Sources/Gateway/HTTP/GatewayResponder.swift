@@ -1,0 +1,128 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import Wire
+
+// Who answers an HTTP request? First authorization, then the route, then one place that turns failures into answers. It
+// knows nothing of channels: the same responder decides about WebSocket upgrades and can be asked by a test.
+
+/// Serves the declared routes.
+struct GatewayResponder: Sendable {
+    private let authorizer: Authorizer
+    private let router: RouterResponder<GatewayContext>
+    /// Method and exact path of what needs no certificate.
+    private let open: Set<String>
+    /// The path on which a request may become a WebSocket, and the role that it needs.
+    private let webSocket: (path: String, role: Role)
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - routes: everything that can be asked.
+    ///   - webSocket: where WebSockets are; a plain request there is told to upgrade.
+    init(authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), logger: Logger) {
+        self.authorizer = authorizer
+        self.webSocket = webSocket
+        self.logger = logger
+        open = Set(routes.filter(\.isOpen).map { Self.key($0.method, $0.path) })
+        let router = Router(context: GatewayContext.self)
+        for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
+            router.on(RouterPath(route.path), method: route.method) { request, context in
+                try await Self.run(route, request, context)
+            }
+        }
+        self.router = router.buildResponder()
+    }
+
+    /// Whether this request may become a WebSocket.
+    func mayUpgrade(_ request: HTTPRequest, _ credential: StreamCredential) -> Bool {
+        guard Self.path(of: request) == webSocket.path else { return false }
+        return (try? authorizer.authorize(credential, needs: webSocket.role).get()) != nil
+    }
+
+    /// Answers one request. Never throws: every failure has an answer.
+    func respond(to request: Request, from credential: StreamCredential) async -> Response {
+        let authentication = authorizer.authenticate(credential)
+        var log = logger
+        log[metadataKey: "peer"] = "\(credential.peer.node.short)"
+        log[metadataKey: "remote"] = "\(credential.peer.remote())"
+        log[metadataKey: "method"] = "\(request.method)"
+        log[metadataKey: "path"] = "\(Self.path(of: request.head).prefix(200))"
+        var response = await answer(request, authentication: authentication, log: log)
+        response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers[.cacheControl] = "no-store"
+        if request.headers[.connection] == "close" { response.headers[.connection] = "close" }
+        log.info("gateway::request", metadata: ["status": "\(response.status.code)"])
+        return response
+    }
+
+    private func answer(
+        _ request: Request, authentication: Result<Caller, Refusal>, log: Logger
+    ) async -> Response {
+        if case .failure(let refusal) = authentication,
+            !open.contains(Self.key(request.method, Self.path(of: request.head)))
+        {
+            return Self.refuse(refusal, log: log)
+        }
+        let context = GatewayContext(source: GatewayRequestSource(logger: log, authentication: authentication))
+        do {
+            let response = try await router.respond(to: request, context: context)
+            // No route took the request: the router's own words are replaced by ours.
+            return context.endpointPath == nil ? ErrorResponse.notFound.response : response
+        } catch let refusal as Refusal {
+            return Self.refuse(refusal, log: log)
+        } catch let error as ErrorResponse {
+            return error.response
+        } catch let error as HTTPError {
+            return ErrorResponse(error).response
+        } catch {
+            log.error("gateway::request_failed", metadata: ["error": "\(error)"])
+            return ErrorResponse.internalError.response
+        }
+    }
+
+    /// The reason in full goes to the log; the peer gets the short form, as plain text (network.md §3.1).
+    private static func refuse(_ refusal: Refusal, log: Logger) -> Response {
+        log.notice("gateway::refused", metadata: ["reason": "\(refusal)"])
+        if refusal == .forbidden { return ErrorResponse.forbidden.response }
+        return Response(
+            status: .unauthorized, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(string: refusal.text)))
+    }
+
+    private static func run(_ route: Route, _ request: Request, _ context: GatewayContext) async throws -> Response {
+        do {
+            switch route.access {
+            case .open(let handler):
+                return try await handler(request, context)
+            case .requires(let role, let handler):
+                let caller = try context.authentication.get()
+                guard caller.role >= role else { throw Refusal.forbidden }
+                return try await handler(request, context, caller)
+            }
+        } catch let error as HTTPError {
+            // Before the router turns it into an answer of its own making.
+            throw ErrorResponse(error)
+        }
+    }
+
+    private static func upgradeRequired(_ path: String, _ role: Role) -> Route {
+        Route(
+            method: .get, path: path,
+            access: .requires(role) { _, _, _ in
+                var response = ErrorResponse(
+                    status: .upgradeRequired, code: .badMessage, message: "This address speaks WebSocket."
+                ).response
+                response.headers[.upgrade] = "websocket"
+                return response
+            })
+    }
+
+    private static func key(_ method: HTTPRequest.Method, _ path: String) -> String { "\(method.rawValue) \(path)" }
+
+    /// The path to the letter, without the query.
+    private static func path(of request: HTTPRequest) -> String {
+        let path = request.path ?? ""
+        return String(path.prefix { $0 != "?" })
+    }
+}

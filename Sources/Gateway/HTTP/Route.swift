@@ -1,0 +1,47 @@
+internal import HTTPTypes
+internal import Hummingbird
+
+// What can be asked over HTTP, and by whom? A route is declared together with the role that it needs: the handler gets a
+// `Caller` only from authorization, so neither a route without a rule nor a handler without a caller can be written.
+
+/// One thing that can be asked.
+struct Route: Sendable {
+    enum Access: Sendable {
+        /// Anybody, with or without a certificate. The path is matched to the letter.
+        case open(@Sendable (Request, GatewayContext) async throws -> Response)
+        case requires(Role, @Sendable (Request, GatewayContext, Caller) async throws -> Response)
+    }
+
+    let method: HTTPRequest.Method
+    /// A Hummingbird path pattern, e.g. `/api/sessions/{id}`.
+    let path: String
+    let access: Access
+
+    /// Anybody may ask.
+    static func open(
+        _ method: HTTPRequest.Method, _ path: String,
+        _ handler: @escaping @Sendable (Request, GatewayContext) async throws -> Response
+    ) -> Route {
+        Route(method: method, path: path, access: .open(handler))
+    }
+
+    /// Every user of the network may ask.
+    static func member(
+        _ method: HTTPRequest.Method, _ path: String,
+        _ handler: @escaping @Sendable (Request, GatewayContext, Caller) async throws -> Response
+    ) -> Route {
+        Route(method: method, path: path, access: .requires(.member, handler))
+    }
+
+    /// Only the network's admins may ask.
+    static func admin(
+        _ method: HTTPRequest.Method, _ path: String,
+        _ handler: @escaping @Sendable (Request, GatewayContext, Caller) async throws -> Response
+    ) -> Route {
+        Route(method: method, path: path, access: .requires(.admin, handler))
+    }
+
+    var isOpen: Bool {
+        if case .open = access { true } else { false }
+    }
+}

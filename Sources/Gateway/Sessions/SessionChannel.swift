@@ -1,0 +1,107 @@
+internal import Wire
+
+// Who listens to a session, and what have they to get? Fan-out of one session's ordered events to the sockets that watch
+// it, live or while they catch up. Pure: it tells whom to send what by pushing into outboxes, which never wait.
+
+/// One socket that watches sessions.
+struct Watcher: Sendable {
+    let id: UInt64
+    let outbox: Outbox
+}
+
+/// One session while somebody watches it or a turn is under way.
+struct SessionChannel: Sendable {
+    private enum Mode: Sendable {
+        case live
+        /// Earlier events are still being replayed; what happens meanwhile is held, up to the backlog's bound.
+        case replaying(held: [EventLog.Event])
+    }
+
+    /// The session's row in storage.
+    let row: Int64
+    var log: EventLog
+    private(set) var live: LiveText
+    /// Turns that are accepted and have not ended.
+    var turns: Set<String> = []
+    private var watchers: [UInt64: (outbox: Outbox, mode: Mode)] = [:]
+    private let heldLimit: Int
+
+    init(row: Int64, log: EventLog, limits: GatewayLimits) {
+        self.row = row
+        self.log = log
+        self.live = LiveText(limit: limits.liveTextLength)
+        self.heldLimit = limits.backlogEvents
+    }
+
+    /// Nothing would be lost by forgetting it.
+    var isIdle: Bool { watchers.isEmpty && turns.isEmpty && log.isSettled }
+
+    // MARK: Events
+
+    /// An event is ready: it, and those that waited for it, go to everybody who watches.
+    mutating func fill(_ event: EventLog.Event) {
+        deliver(log.fill(event))
+    }
+
+    /// Text of a running answer. Kept for replay until its turn ends.
+    mutating func fillLive(_ event: EventLog.Event) {
+        live.append(event)
+        deliver(log.fill(event))
+    }
+
+    mutating func void(_ sequence: Int64) {
+        deliver(log.void(sequence))
+    }
+
+    mutating func endTurn(_ id: String) {
+        turns.remove(id)
+        live.remove(turn: id)
+    }
+
+    /// A frame outside of the numbered stream, for everybody who watches.
+    func tell(_ frame: String) {
+        for watcher in watchers.values { watcher.outbox.send(.text(frame)) }
+    }
+
+    private mutating func deliver(_ events: [EventLog.Event]) {
+        guard !events.isEmpty else { return }
+        for (id, watcher) in watchers {
+            switch watcher.mode {
+            case .live:
+                for event in events { watcher.outbox.send(.text(event.frame)) }
+            case .replaying(let held) where held.count + events.count > heldLimit:
+                watcher.outbox.close(.slow)
+                watchers[id] = nil
+            case .replaying(let held):
+                watchers[id]?.mode = .replaying(held: held + events)
+            }
+        }
+    }
+
+    // MARK: Watchers
+
+    func isWatched(by watcher: Watcher) -> Bool { watchers[watcher.id] != nil }
+
+    /// From now on.
+    mutating func watch(_ watcher: Watcher) {
+        if watchers[watcher.id] == nil { watchers[watcher.id] = (watcher.outbox, .live) }
+    }
+
+    /// From now on, but held back until ``takeHeld(for:)`` has given everything out.
+    mutating func beginReplay(to watcher: Watcher) {
+        watchers[watcher.id] = (watcher.outbox, .replaying(held: []))
+    }
+
+    /// What happened during the replay and was held back.
+    ///
+    /// - Returns: the next events for the watcher; nil when there are none left, and it is live from now on.
+    mutating func takeHeld(for watcher: Watcher) -> [EventLog.Event]? {
+        guard case .replaying(let held)? = watchers[watcher.id]?.mode else { return nil }
+        watchers[watcher.id]?.mode = held.isEmpty ? .live : .replaying(held: [])
+        return held.isEmpty ? nil : held
+    }
+
+    mutating func unwatch(_ id: UInt64) {
+        watchers[id] = nil
+    }
+}

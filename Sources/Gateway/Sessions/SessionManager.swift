@@ -1,0 +1,280 @@
+internal import Agent
+internal import Foundation
+internal import Logging
+internal import Store
+internal import Wire
+
+// How do many sockets share durable conversations? This actor owns the lanes and the sessions of one gateway: it commits
+// turns before it acknowledges them, lets one turn per lane run, and orders what listeners see. It decides nothing about
+// rights (callers are authorized before) and knows no sockets, only outboxes. Running a turn is in `TurnRunning.swift`,
+// watching and replay in `SessionWatching.swift`, commands in `SessionCommands.swift`.
+
+/// The conversations of one gateway.
+actor SessionManager {
+    /// ```
+    ///   accepting ──drain──▶ draining ──all turns ended──▶ stopped
+    /// ```
+    enum Phase {
+        case accepting
+        /// No new turns, no new starts; running ones may end.
+        case draining
+        case stopped
+    }
+
+    /// A turn that was given to the runner.
+    struct Running {
+        let turn: Turn
+        var machine: TurnStateMachine
+        let interrupt: AsyncStream<Void>.Continuation
+    }
+
+    /// What the runner is asked to do.
+    struct Start: Sendable {
+        let turn: Turn
+        /// Yields or ends when the run has to be cancelled.
+        let interrupted: AsyncStream<Void>
+    }
+
+    /// Event numbers reserved on disk at a time: a write less often, at most this many numbers skipped by a crash.
+    static let sequenceBlock: Int64 = 1_000
+
+    let repository: SessionRepository
+    let limits: GatewayLimits
+    let logger: Logger
+    /// Unix seconds.
+    let now: @Sendable () -> Double
+
+    var phase = Phase.accepting
+    private var lanes: [String: LaneQueue] = [:]
+    private var waitingTotal = 0
+    private var lastOrdinal: Int64
+    var sessions: [SessionKey: SessionChannel] = [:]
+    /// The sessions that each socket watches.
+    var watched: [UInt64: Set<SessionKey>] = [:]
+    var running: [String: Running] = [:]
+    /// Told whenever a turn has ended and none is left.
+    var idleObservers: [AsyncStream<Void>.Continuation] = []
+
+    /// Turns that have to run now. One consumer, for the lifetime of the manager.
+    nonisolated let starts: AsyncStream<Start>
+    let startsContinuation: AsyncStream<Start>.Continuation
+
+    /// Takes up what an earlier process left: turns that it accepted and did not answer run first.
+    ///
+    /// - Throws: when the database cannot be read.
+    init(
+        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+    ) throws {
+        self.repository = repository
+        self.limits = limits
+        self.logger = logger
+        self.now = now
+        lastOrdinal = try repository.lastOrdinal()
+        (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
+        var lanes: [String: LaneQueue] = [:]
+        let unfinished = try repository.unfinishedTurns()
+        for record in unfinished {
+            lanes[record.lane, default: LaneQueue(limit: limits.waitingPerLane)].restore(Turn(record))
+        }
+        self.lanes = lanes
+        waitingTotal = unfinished.count
+        if !unfinished.isEmpty { logger.notice("sessions::recovered", metadata: ["turns": "\(unfinished.count)"]) }
+    }
+
+    /// Lets recovered turns run. Once, before the first socket.
+    func resume() {
+        for lane in Array(lanes.keys) { startNext(in: lane) }
+    }
+
+    // MARK: Acceptance
+
+    /// Accepts one user text: committed first, acknowledged then, run when its lane is free.
+    func accept(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async {
+        guard !message.text.allSatisfy(\.isWhitespace) else { return }
+        let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
+        guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
+            return refuse(.badMessage, "This id is too long.", message, watcher)
+        }
+        guard phase == .accepting else {
+            return refuse(
+                .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
+        }
+        do {
+            try await prepare(key, events: 1)
+        } catch {
+            logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
+            return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
+        }
+        guard watch(key, watcher) else {
+            return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
+        }
+        let turn = makeTurn(message, key: key, caller: caller)
+        guard waitingTotal < limits.waitingPerGateway,
+            let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
+        else {
+            return await refuseFull(message, caller, watcher)
+        }
+        sessions[key]?.turns.insert(turn.id)
+        let event = ahead > 0 || message.messageID != nil ? announcement(of: turn, position: ahead) : nil
+        let accepted: Bool
+        do {
+            switch try await repository.accept(
+                turn.record, announcing: event?.record, recognisingSince: now() - limits.messageMemory.seconds)
+            {
+            case .accepted:
+                accepted = true
+            case .repeated(let earlier):
+                accepted = false
+                await tellState(of: earlier, watcher)
+            }
+        } catch {
+            logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
+            accepted = false
+            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+        }
+        if accepted {
+            withLane(turn.lane) { $0.commit(turn) }
+            if let event { sessions[key]?.fill(event) }
+        } else {
+            withLane(turn.lane) { $0.abandon(turn.id) }
+            if let event { sessions[key]?.void(event.sequence) }
+            sessions[key]?.endTurn(turn.id)
+            forgetIfIdle(key)
+        }
+        startNext(in: turn.lane)
+    }
+
+    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
+        lastOrdinal += 1
+        return Turn(
+            TurnRecord(
+                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
+                session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
+                messageID: message.messageID, text: message.text, acceptedAt: now()))
+    }
+
+    /// `queued`, with the next number of the session.
+    private func announcement(of turn: Turn, position: Int) -> EventLog.Event? {
+        event(.queued(position: position), of: turn)
+    }
+
+    /// A full lane takes nothing new, but still knows what it took before.
+    private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
+        if let messageID = message.messageID,
+            let earlier = try? await repository.turn(
+                messageID: messageID, lane: caller.lane, since: now() - limits.messageMemory.seconds)
+        {
+            return await tellState(of: earlier, watcher)
+        }
+        refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
+    }
+
+    /// The same message again: its sender learns what became of it, and nothing runs twice.
+    private func tellState(of record: TurnRecord, _ watcher: Watcher) async {
+        let position = lanes[record.lane]?.position(of: record.id) ?? 0
+        reply(
+            ServerMessage(
+                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
+            ),
+            watcher)
+        guard lanes[record.lane]?.position(of: record.id) == nil else { return }
+        // It has ended: `response` and `turn_complete` once more, with the numbers that they had.
+        let ending = (try? await repository.lastEvents(of: record.id, limit: 2)) ?? []
+        for event in ending { watcher.outbox.send(.text(event.frame)) }
+    }
+
+    private func refuse(
+        _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
+    ) {
+        reply(
+            ServerMessage(
+                .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+    }
+
+    // MARK: Lanes
+
+    /// Changes one lane and keeps the books of all.
+    @discardableResult
+    func withLane<R>(_ id: String, _ change: (inout LaneQueue) -> R) -> R {
+        var lane = lanes[id] ?? LaneQueue(limit: limits.waitingPerLane)
+        let before = lane.waitingCount
+        let result = change(&lane)
+        waitingTotal += lane.waitingCount - before
+        lanes[id] = lane.isEmpty ? nil : lane
+        return result
+    }
+
+    /// Lets the lane's next turn run, if it may.
+    func startNext(in lane: String) {
+        guard phase == .accepting, let turn = withLane(lane, { $0.startNext() }) else { return }
+        let (interrupted, interrupt) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingOldest(1))
+        running[turn.id] = Running(
+            turn: turn, machine: TurnStateMachine(streamedLimit: limits.messageLength), interrupt: interrupt)
+        startsContinuation.yield(Start(turn: turn, interrupted: interrupted))
+    }
+
+    /// Waiting turns that match are taken out of their lanes, for good.
+    func dropWaiting(in lane: String? = nil, where matches: (Turn) -> Bool) async -> Int {
+        var dropped: [Turn] = []
+        for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
+            dropped += withLane(id) { $0.drop(where: matches) }
+        }
+        for turn in dropped { await endUnstarted(turn) }
+        return dropped.count
+    }
+
+    func lane(_ id: String) -> LaneQueue? { lanes[id] }
+
+    // MARK: Sessions
+
+    /// Loads the session if it is not in memory, and makes sure that `events` numbers can be handed out at once.
+    func prepare(_ key: SessionKey, events: Int64) async throws {
+        if sessions[key] == nil {
+            let record = try await repository.open(
+                handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
+            // Another caller may have been faster; the numbers reserved here are then never used.
+            if sessions[key] == nil {
+                sessions[key] = SessionChannel(
+                    row: record.id, log: EventLog(used: record.usedSequence, limit: record.reservedSequence),
+                    limits: limits)
+            }
+        }
+        while let channel = sessions[key], channel.log.available < events {
+            let limit = channel.log.limit + Self.sequenceBlock
+            try await repository.reserveSequences(through: limit, of: channel.row)
+            sessions[key]?.log.extend(to: limit)
+        }
+    }
+
+    func forgetIfIdle(_ key: SessionKey) {
+        if sessions[key]?.isIdle ?? false { sessions[key] = nil }
+    }
+
+    func isUsable(_ identifier: String) -> Bool {
+        !identifier.isEmpty && identifier.utf8.count <= limits.identifierLength
+    }
+
+    // MARK: Frames
+
+    /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
+    func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
+        guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
+        let message = ServerMessage(
+            body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
+            messageID: turn.record.messageID)
+        return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
+    }
+
+    /// Straight to one socket, outside of the numbered stream.
+    func reply(_ message: ServerMessage, _ watcher: Watcher) {
+        watcher.outbox.send(.text(message.frame))
+    }
+}
+
+extension EventLog.Event {
+    var record: SessionEventRecord { SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame) }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

@@ -1,0 +1,146 @@
+internal import Agent
+internal import Store
+
+// What is a turn, and how does it go from a user's text to an answer? The values that lanes, runner and storage share.
+
+/// A user's own conversation: two users may choose the same session id and never see each other's.
+struct SessionKey: Hashable, Sendable {
+    let handle: String
+    let sessionID: String
+}
+
+/// One user text, committed or about to be.
+struct Turn: Sendable, Equatable {
+    let record: TurnRecord
+    /// A process died while it ran; its journal says how far it came.
+    let isContinued: Bool
+
+    var id: String { record.id }
+    var lane: String { record.lane }
+    var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
+
+    init(_ record: TurnRecord) {
+        self.record = record
+        self.isContinued = record.state == .running
+    }
+}
+
+/// Why a running turn has to stop.
+enum Interruption: Sendable {
+    /// The user said so. The answer so far is kept, and marked.
+    case user
+    /// The user said so and wants the conversation forgotten as well.
+    case userForgets
+    /// The process ends in good order.
+    case shutdown
+}
+
+/// One turn from its start to its end.
+///
+/// ```
+///   running ──interrupt──▶ stopping
+///      │                      │
+///      └──finish──┬──finish───┘
+///                 ▼
+///   finished(completed | failed | cancelled | interrupted)
+/// ```
+///
+/// A turn before its start is a slot of ``LaneQueue``.
+struct TurnStateMachine: Sendable {
+    enum State: Sendable, Equatable {
+        case running
+        case stopping(Interruption)
+        case finished(TurnState)
+    }
+
+    private(set) var state = State.running
+    /// The answer as far as it was streamed.
+    private(set) var streamedText = ""
+    private let streamedLimit: Int
+
+    /// - Parameter streamedLimit: UTF-8 bytes of streamed text that are kept, for the case that the run breaks off.
+    init(streamedLimit: Int) {
+        self.streamedLimit = streamedLimit
+    }
+
+    /// What came out of a run.
+    enum RunResult: Sendable {
+        case answered(TurnOutcome)
+        /// It failed, with a reason that the user may read.
+        case failed(String)
+        /// It stopped because it was cancelled, and gave no answer.
+        case stopped
+    }
+
+    /// How a turn is told and kept.
+    struct Ending: Sendable, Equatable {
+        let state: TurnState
+        let text: String
+        let model: String?
+        let usage: TurnUsage
+        /// Whether the text goes into the transcript.
+        let isRemembered: Bool
+    }
+
+    /// Part of the answer was streamed.
+    mutating func stream(_ text: String) {
+        guard streamedText.utf8.count + text.utf8.count <= streamedLimit else { return }
+        streamedText += text
+    }
+
+    /// Somebody wants it to stop.
+    ///
+    /// - Returns: whether the run has to be cancelled now; false when it is stopping or has ended.
+    mutating func interrupt(_ reason: Interruption) -> Bool {
+        switch (state, reason) {
+        case (.running, _):
+            state = .stopping(reason)
+            return true
+        case (.stopping(.user), .userForgets):
+            state = .stopping(.userForgets)
+            return false
+        case (.stopping, _), (.finished, _):
+            return false
+        }
+    }
+
+    /// The run is over.
+    ///
+    /// - Returns: how the turn ends, or nil when it had ended before.
+    mutating func finish(_ result: RunResult) -> Ending? {
+        let interruption: Interruption?
+        switch state {
+        case .running: interruption = nil
+        case .stopping(let reason): interruption = reason
+        case .finished: return nil
+        }
+        let ending = ending(of: result, interruption: interruption)
+        state = .finished(ending.state)
+        return ending
+    }
+
+    private func ending(of result: RunResult, interruption: Interruption?) -> Ending {
+        var isRemembered = true
+        let stopped: TurnState
+        switch interruption {
+        case .user, nil: stopped = .cancelled
+        case .userForgets:
+            stopped = .cancelled
+            isRemembered = false
+        case .shutdown: stopped = .interrupted
+        }
+        switch result {
+        case .answered(let outcome):
+            // An answer that was complete before the stop took effect is not cut.
+            return Ending(
+                state: outcome.interrupted ? stopped : .completed, text: outcome.text, model: outcome.model,
+                usage: outcome.usage, isRemembered: isRemembered)
+        case .failed(let reason) where interruption == nil:
+            let text = streamedText.isEmpty ? "Error: \(reason)" : streamedText
+            return Ending(state: .failed, text: text, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+        case .failed, .stopped:
+            return Ending(
+                state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+        }
+    }
+}

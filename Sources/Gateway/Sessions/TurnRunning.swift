@@ -1,0 +1,193 @@
+internal import Agent
+internal import Logging
+internal import Store
+internal import Wire
+
+// How does a turn run and end? The agent is asked in a task of its own, which an interruption cancels; what it tells on
+// the way becomes numbered events; its end is one transaction that listeners see only after it is committed.
+
+extension SessionManager {
+    // MARK: Running
+
+    /// Runs one turn to its end. Called by the task that consumes ``starts``.
+    nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
+        let result = await answer(start, by: agent)
+        await finish(start.turn, result)
+    }
+
+    private nonisolated func answer(_ start: Start, by agent: any AgentRuntime) async -> TurnStateMachine.RunResult {
+        let turn = start.turn
+        do {
+            let request = try await begin(turn)
+            return try await withThrowingTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
+                group.addTask {
+                    let journal = DurableJournal(turnID: turn.id, repository: self.repository)
+                    return .answered(
+                        try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
+                }
+                group.addTask {
+                    for await _ in start.interrupted { break }
+                    return nil
+                }
+                defer { group.cancelAll() }
+                // Either the answer is there, or the interruption: then the run is cancelled and its last word awaited.
+                while let result = try await group.next() {
+                    if let result { return result }
+                    group.cancelAll()
+                }
+                return .stopped
+            }
+        } catch is CancellationError {
+            return .stopped
+        } catch let error as AgentError {
+            return .failed(error.description)
+        } catch {
+            logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
+            return .failed("the agent could not answer; the server's log says why")
+        }
+    }
+
+    /// Marks the turn as running and collects what the agent needs.
+    private func begin(_ turn: Turn) async throws -> TurnRequest {
+        try await repository.start(turn: turn.id, now: now())
+        if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
+        let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
+        return TurnRequest(
+            turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
+            history: history.compactMap { message in
+                ChatMessage.Role(rawValue: message.role).map {
+                    ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
+                }
+            })
+    }
+
+    /// One event of a running turn goes to everybody who watches its session.
+    private func tell(_ event: TurnEvent, of turn: Turn) async {
+        guard running[turn.id] != nil, (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else {
+            return
+        }
+        switch event {
+        case .delta(let text):
+            running[turn.id]?.machine.stream(text)
+            guard let event = self.event(.delta(text), of: turn) else { return }
+            sessions[turn.key]?.fillLive(event)
+        case .status(let text):
+            guard let event = self.event(.status(text), of: turn) else { return }
+            if (try? await repository.append(event.record, to: turn.record.session)) != nil {
+                sessions[turn.key]?.fill(event)
+            } else {
+                sessions[turn.key]?.void(event.sequence)
+            }
+        }
+    }
+
+    // MARK: Ending
+
+    /// The run is over: its end is committed, then told, then the lane goes on.
+    private func finish(_ turn: Turn, _ result: TurnStateMachine.RunResult) async {
+        if let ending = running[turn.id]?.machine.finish(result) { await commit(ending, of: turn) }
+        running[turn.id] = nil
+        sessions[turn.key]?.endTurn(turn.id)
+        forgetIfIdle(turn.key)
+        withLane(turn.lane) { $0.finish(turn.id) }
+        startNext(in: turn.lane)
+        if running.isEmpty { for observer in idleObservers { observer.yield() } }
+    }
+
+    private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
+        let user = SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text)
+        let answer = SessionMessageRecord(
+            role: ChatMessage.Role.assistant.rawValue, text: ending.text, interrupted: ending.state != .completed)
+        await end(
+            turn, as: ending.state,
+            bodies: [
+                .response(text: ending.text, model: ending.model),
+                .turnComplete(
+                    .init(
+                        reason: ending.reason, inputTokens: ending.usage.inputTokens,
+                        outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
+            ],
+            messages: ending.isRemembered ? [user, answer] : [])
+    }
+
+    /// A turn that was dropped before it ran.
+    func endUnstarted(_ turn: Turn) async {
+        await end(turn, as: .cancelled, bodies: [.turnComplete(.init(reason: .cancelled))], messages: [])
+        sessions[turn.key]?.endTurn(turn.id)
+        forgetIfIdle(turn.key)
+    }
+
+    /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
+    private func end(
+        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord]
+    ) async {
+        var events: [EventLog.Event] = []
+        do {
+            try await prepare(turn.key, events: Int64(bodies.count))
+            events = bodies.compactMap { event($0, of: turn) }
+            let isFirstEnd = try await repository.finish(
+                turn: turn.id, of: turn.record.session,
+                as: TurnEnding(state: state, finishedAt: now(), events: events.map(\.record), messages: messages))
+            for event in events {
+                if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
+            }
+        } catch {
+            logger.error("sessions::end_not_saved", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
+            for event in events { sessions[turn.key]?.void(event.sequence) }
+            sessions[turn.key]?.tell(
+                ServerMessage(
+                    .error(
+                        code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
+                    sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
+                ).frame)
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Stops the running turns that match.
+    ///
+    /// - Returns: how many were running.
+    func interrupt(_ reason: Interruption, where matches: (Turn) -> Bool) -> Int {
+        let matching = running.values.filter { matches($0.turn) }.map(\.turn.id)
+        for id in matching where running[id]?.machine.interrupt(reason) ?? false {
+            running[id]?.interrupt.yield()
+        }
+        return matching.count
+    }
+
+    /// Ends in good order: nothing new is accepted or started, running turns get `grace` to end and are then cut short
+    /// and marked. Turns that wait stay in the database and run after the next start.
+    func drain(grace: Duration) async {
+        guard phase == .accepting else { return }
+        phase = .draining
+        await waitUntilIdle(atMost: grace)
+        _ = interrupt(.shutdown) { _ in true }
+        await waitUntilIdle(atMost: .seconds(2))
+        phase = .stopped
+        startsContinuation.finish()
+    }
+
+    private func waitUntilIdle(atMost time: Duration) async {
+        guard !running.isEmpty else { return }
+        let (idle, observer) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        idleObservers.append(observer)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in idle { break } }
+            group.addTask { try? await Task.sleep(for: time) }
+            await group.next()
+            group.cancelAll()
+        }
+        idleObservers.removeAll()
+    }
+}
+
+extension TurnStateMachine.Ending {
+    fileprivate var reason: ServerMessage.TurnComplete.Reason {
+        switch state {
+        case .completed: text.isEmpty ? .empty : .completed
+        case .failed: .error
+        case .accepted, .running, .cancelled, .interrupted: .cancelled
+        }
+    }
+}

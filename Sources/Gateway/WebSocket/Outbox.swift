@@ -1,0 +1,141 @@
+internal import DequeModule
+internal import Synchronization
+
+// What has a client not read yet? Frames wait here, within a bound, so that a slow reader costs memory only up to that
+// bound and delays nobody else: senders never wait. A reader that falls further behind is cut off and resumes by number.
+
+/// How a WebSocket ends, as the peer sees it.
+struct WebSocketClosing: Sendable, Equatable {
+    var code: UInt16
+    var reason: String
+    /// What the peer had not been sent yet is still sent; otherwise it is dropped.
+    var isOrderly = false
+
+    static let normal = WebSocketClosing(code: 1000, reason: "", isOrderly: true)
+    static let protocolError = WebSocketClosing(code: 1002, reason: "protocol error", isOrderly: true)
+    static let tooLarge = WebSocketClosing(code: 1009, reason: "message too large", isOrderly: true)
+    static let restarting = WebSocketClosing(code: 1012, reason: "the server is restarting", isOrderly: true)
+    static let revoked = WebSocketClosing(code: 4003, reason: "device authorization changed")
+    static let slow = WebSocketClosing(code: 4008, reason: "too far behind: reconnect and resume by seq")
+}
+
+/// The frames that wait for one WebSocket.
+final class Outbox: Sendable {
+    enum Item: Sendable, Equatable {
+        case text(String)
+        case pong([UInt8])
+
+        fileprivate var size: Int {
+            switch self {
+            case .text(let text): text.utf8.count
+            case .pong(let bytes): bytes.count
+            }
+        }
+    }
+
+    private struct State {
+        var items: Deque<Item> = []
+        var bytes = 0
+        var closing: WebSocketClosing?
+        var isFarewellTaken = false
+    }
+
+    private let state = Mutex(State())
+    private let maximumBytes: Int
+    private let maximumItems: Int
+    private let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    private let (closings, closed) = AsyncStream.makeStream(
+        of: WebSocketClosing.self, bufferingPolicy: .bufferingOldest(1))
+    private let (rooms, room) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    init(limits: GatewayLimits) {
+        maximumBytes = limits.backlogBytes
+        maximumItems = limits.backlogEvents
+    }
+
+    /// Puts a frame in line. Never waits; when the line is too long the socket is closed with 4008 instead.
+    func send(_ item: Item) {
+        let closing: WebSocketClosing? = state.withLock { state in
+            guard state.closing == nil else { return nil }
+            guard state.items.count < maximumItems, state.bytes + item.size <= maximumBytes else {
+                state = State(closing: .slow)
+                return .slow
+            }
+            state.items.append(item)
+            state.bytes += item.size
+            return nil
+        }
+        if let closing { finish(closing) } else { arrival.yield() }
+    }
+
+    /// Puts a frame in line as soon as the line is half empty: for replay, which can wait. One caller at a time.
+    func sendWhenRoom(_ item: Item) async {
+        var waiting = rooms.makeAsyncIterator()
+        while !hasRoom(for: item) {
+            guard await waiting.next() != nil else { return }
+        }
+        send(item)
+    }
+
+    /// Ends the socket. The first reason counts.
+    func close(_ closing: WebSocketClosing) {
+        let isFirst = state.withLock { state in
+            guard state.closing == nil else { return false }
+            if closing.isOrderly { state.closing = closing } else { state = State(closing: closing) }
+            return true
+        }
+        if isFirst { finish(closing) }
+    }
+
+    /// Whether nothing that the client says counts any more.
+    var isClosing: Bool { state.withLock { $0.closing != nil } }
+
+    /// Everything that waits, in order; suspends while there is nothing. Nil when the socket ends. One caller.
+    func next() async -> [Item]? {
+        var arrived = arrivals.makeAsyncIterator()
+        while true {
+            if let items = take() { return items }
+            guard await arrived.next() != nil else { return nil }
+        }
+    }
+
+    /// Why the socket has to end; suspends until it has to. Nil when the waiting task is cancelled. One caller.
+    func closing() async -> WebSocketClosing? {
+        for await closing in closings { return closing }
+        return nil
+    }
+
+    /// The close frame to send, to whoever asks first.
+    func takeFarewell() -> WebSocketClosing? {
+        state.withLock { state in
+            guard !state.isFarewellTaken, let closing = state.closing else { return nil }
+            state.isFarewellTaken = true
+            return closing
+        }
+    }
+
+    private func take() -> [Item]? {
+        let items: [Item] = state.withLock { state in
+            let items = Array(state.items.prefix(64))
+            state.items.removeFirst(items.count)
+            state.bytes -= items.reduce(0) { $0 + $1.size }
+            return items
+        }
+        room.yield()
+        return items.isEmpty ? nil : items
+    }
+
+    private func hasRoom(for item: Item) -> Bool {
+        state.withLock { state in
+            state.closing != nil || state.items.isEmpty
+                || (state.items.count < maximumItems / 2 && state.bytes + item.size <= maximumBytes / 2)
+        }
+    }
+
+    private func finish(_ closing: WebSocketClosing) {
+        closed.yield(closing)
+        closed.finish()
+        arrival.finish()
+        room.finish()
+    }
+}

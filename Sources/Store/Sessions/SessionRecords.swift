@@ -1,0 +1,110 @@
+// What is kept of a conversation? The rows of the session tables in domain terms. Frames and journal entries are opaque
+// text here: their vocabularies belong to Wire and Agent.
+
+/// A session's row and the event numbers that this process may use.
+public struct SessionRecord: Sendable, Equatable {
+    public let id: Int64
+    /// No event number up to this one may be used by the caller.
+    public let usedSequence: Int64
+    /// The last event number that the caller may use before it reserves more.
+    public let reservedSequence: Int64
+}
+
+/// How far a turn has come. Only the first two can run, or run again after a crash.
+public enum TurnState: String, Sendable, CaseIterable {
+    case accepted, running, completed, failed, cancelled
+    /// Cut short by a clean shutdown.
+    case interrupted
+}
+
+/// One user text on its way to an answer.
+public struct TurnRecord: Sendable, Equatable {
+    public let id: String
+    /// The order of acceptance, over all lanes; unique.
+    public let ordinal: Int64
+    /// Whose turns run one after the other: the device key in hexadecimal digits.
+    public let lane: String
+    /// The session's row.
+    public let session: Int64
+    /// The owner of the session.
+    public let handle: String
+    public let sessionID: String
+    /// The client's own id of the message, when it gave one.
+    public let messageID: String?
+    public let text: String
+    /// Unix seconds.
+    public let acceptedAt: Double
+    public let state: TurnState
+
+    public init(
+        id: String, ordinal: Int64, lane: String, session: Int64, handle: String, sessionID: String, messageID: String?,
+        text: String, acceptedAt: Double, state: TurnState = .accepted
+    ) {
+        self.id = id
+        self.ordinal = ordinal
+        self.lane = lane
+        self.session = session
+        self.handle = handle
+        self.sessionID = sessionID
+        self.messageID = messageID
+        self.text = text
+        self.acceptedAt = acceptedAt
+        self.state = state
+    }
+}
+
+/// What became of a turn that was offered to the database.
+public enum TurnAcceptance: Sendable, Equatable {
+    case accepted
+    /// The client sent this message before; this is the turn that it became then.
+    case repeated(TurnRecord)
+}
+
+/// One frame of a session's event stream, as sent.
+public struct SessionEventRecord: Sendable, Equatable {
+    public let sequence: Int64
+    public let turnID: String
+    /// The JSON text of the frame.
+    public let frame: String
+
+    public init(sequence: Int64, turnID: String, frame: String) {
+        self.sequence = sequence
+        self.turnID = turnID
+        self.frame = frame
+    }
+}
+
+/// One message of a session's transcript.
+public struct SessionMessageRecord: Sendable, Equatable {
+    /// `user`, `assistant`, `system` or `tool`.
+    public let role: String
+    public let text: String
+    /// The user stopped this answer before it was complete.
+    public let interrupted: Bool
+
+    public init(role: String, text: String, interrupted: Bool = false) {
+        self.role = role
+        self.text = text
+        self.interrupted = interrupted
+    }
+}
+
+/// Everything that is written when a turn ends, in one transaction.
+public struct TurnEnding: Sendable {
+    public let state: TurnState
+    /// Unix seconds.
+    public let finishedAt: Double
+    /// The frames that tell listeners.
+    public let events: [SessionEventRecord]
+    /// What is added to the transcript.
+    public let messages: [SessionMessageRecord]
+
+    public init(
+        state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = []
+    ) {
+        self.state = state
+        self.finishedAt = finishedAt
+        self.events = events
+        self.messages = messages
+    }
+}

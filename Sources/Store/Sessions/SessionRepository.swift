@@ -1,0 +1,278 @@
+internal import GRDB
+
+// How do sessions outlive the process? Each method is one transaction, durable when it returns. The rules of the queue
+// (who may run, how many may wait) are not here: they belong to the gateway's lanes.
+
+/// Sessions, their turns, events and transcripts.
+public struct SessionRepository: Sendable {
+    /// Events kept for each session; older ones can no longer be replayed.
+    public static let keptEvents = 1_000
+
+    private let database: Database
+
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    // MARK: Sessions
+
+    /// Finds or makes the session and reserves `block` event numbers, so that none is ever used twice, crash or not.
+    public func open(handle: String, sessionID: String, reserving block: Int64, now: Double) async throws
+        -> SessionRecord
+    {
+        try await database.pool.write { connection in
+            try connection.execute(
+                sql: """
+                    INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
+                    ON CONFLICT (handle, session_id) DO NOTHING
+                    """, arguments: [handle, sessionID, now])
+            let row = try Row.fetchOne(
+                connection, sql: "SELECT id, sequence_high FROM sessions WHERE handle = ? AND session_id = ?",
+                arguments: [handle, sessionID])
+            guard let row else { throw SessionStorageError.missing("session") }
+            let (id, used): (Int64, Int64) = (row["id"], row["sequence_high"])
+            try connection.execute(
+                sql: "UPDATE sessions SET sequence_high = ? WHERE id = ?", arguments: [used + block, id])
+            return SessionRecord(id: id, usedSequence: used, reservedSequence: used + block)
+        }
+    }
+
+    /// Reserves event numbers up to `sequence`.
+    public func reserveSequences(through sequence: Int64, of session: Int64) async throws {
+        try await database.pool.write { connection in
+            try connection.execute(
+                sql: "UPDATE sessions SET sequence_high = max(sequence_high, ?) WHERE id = ?",
+                arguments: [sequence, session])
+        }
+    }
+
+    /// How many sessions the user has.
+    public func sessionCount(of handle: String) async throws -> Int {
+        try await database.pool.read { connection in
+            try Int.fetchOne(connection, sql: "SELECT count(*) FROM sessions WHERE handle = ?", arguments: [handle])
+                ?? 0
+        }
+    }
+
+    // MARK: Turns
+
+    /// Commits a turn, and the event that announces it, unless its lane sent the same message id since `since`.
+    public func accept(
+        _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double
+    ) async throws -> TurnAcceptance {
+        try await database.pool.write { connection in
+            if let messageID = turn.messageID,
+                let earlier = try Self.turn(messageID: messageID, lane: turn.lane, since: since, in: connection)
+            {
+                return .repeated(earlier)
+            }
+            try connection.execute(
+                sql: """
+                    INSERT INTO turns (id, ordinal, lane, session, message_id, text, state, accepted_at)
+                    VALUES (?, ?, ?, ?, ?, ?, 'accepted', ?)
+                    """,
+                arguments: [
+                    turn.id, turn.ordinal, turn.lane, turn.session, turn.messageID, turn.text, turn.acceptedAt,
+                ])
+            if let event { try Self.insert(event, of: turn.session, in: connection) }
+            return .accepted
+        }
+    }
+
+    /// The turn that this lane's message became, if it was sent since `since`.
+    public func turn(messageID: String, lane: String, since: Double) async throws -> TurnRecord? {
+        try await database.pool.read { connection in
+            try Self.turn(messageID: messageID, lane: lane, since: since, in: connection)
+        }
+    }
+
+    /// Marks an accepted turn as running. Without effect on one that ended.
+    public func start(turn id: String, now: Double) async throws {
+        try await database.pool.write { connection in
+            try connection.execute(
+                sql: """
+                    UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
+                    WHERE id = ? AND state IN ('accepted', 'running')
+                    """, arguments: [now, id])
+        }
+    }
+
+    /// Ends a turn.
+    ///
+    /// - Returns: false, and nothing is written, when the turn has ended before.
+    public func finish(turn id: String, of session: Int64, as ending: TurnEnding) async throws -> Bool {
+        try await database.pool.write { connection in
+            try connection.execute(
+                sql: """
+                    UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
+                    """, arguments: [ending.state.rawValue, ending.finishedAt, id])
+            guard connection.changesCount == 1 else { return false }
+            for event in ending.events { try Self.insert(event, of: session, in: connection) }
+            for message in ending.messages {
+                try connection.execute(
+                    sql: """
+                        INSERT INTO session_messages (session, turn, role, text, interrupted, created_at)
+                        VALUES (?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [session, id, message.role, message.text, message.interrupted, ending.finishedAt])
+            }
+            try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
+            try Self.dropOldEvents(of: session, in: connection)
+            return true
+        }
+    }
+
+    /// Turns that were accepted and have no answer yet, in the order of acceptance. Not async: read once at the start.
+    public func unfinishedTurns() throws -> [TurnRecord] {
+        try database.pool.read { connection in
+            try Row.fetchAll(
+                connection, sql: Self.selectTurns + " WHERE turns.state IN ('accepted', 'running') ORDER BY ordinal"
+            ).map(Self.turn(from:))
+        }
+    }
+
+    /// The highest ordinal in use, 0 when there is none. Not async: read once at the start.
+    public func lastOrdinal() throws -> Int64 {
+        try database.pool.read { try Int64.fetchOne($0, sql: "SELECT max(ordinal) FROM turns") ?? 0 }
+    }
+
+    // MARK: Events
+
+    /// Adds one event to the session's stream.
+    public func append(_ event: SessionEventRecord, to session: Int64) async throws {
+        try await database.pool.write { try Self.insert(event, of: session, in: $0) }
+    }
+
+    /// Up to `limit` events with numbers in (`after`, `through`], in order.
+    public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord]
+    {
+        try await database.pool.read { connection in
+            try Row.fetchAll(
+                connection,
+                sql: """
+                    SELECT sequence, turn, frame FROM session_events
+                    WHERE session = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
+                    """, arguments: [session, after, through, limit]
+            ).map(Self.event(from:))
+        }
+    }
+
+    /// The last `limit` events of one turn, in order.
+    public func lastEvents(of turn: String, limit: Int) async throws -> [SessionEventRecord] {
+        try await database.pool.read { connection in
+            try Row.fetchAll(
+                connection,
+                sql: "SELECT sequence, turn, frame FROM session_events WHERE turn = ? ORDER BY sequence DESC LIMIT ?",
+                arguments: [turn, limit]
+            ).map(Self.event(from:)).reversed()
+        }
+    }
+
+    // MARK: Journal
+
+    /// What was recorded of a turn that has not ended.
+    public func journal(of turn: String) async throws -> [String] {
+        try await database.pool.read { connection in
+            try String.fetchAll(
+                connection, sql: "SELECT entry FROM turn_journal WHERE turn = ? ORDER BY position", arguments: [turn])
+        }
+    }
+
+    /// Records one step of a turn.
+    public func appendJournal(_ entry: String, of turn: String) async throws {
+        try await database.pool.write { connection in
+            try connection.execute(
+                sql: """
+                    INSERT INTO turn_journal (turn, position, entry)
+                    SELECT ?, ifnull(max(position), 0) + 1, ? FROM turn_journal WHERE turn = ?
+                    """, arguments: [turn, entry, turn])
+        }
+    }
+
+    // MARK: Transcript
+
+    /// The last `limit` messages of a session, oldest first.
+    public func history(of session: Int64, limit: Int) async throws -> [SessionMessageRecord] {
+        try await database.pool.read { connection in
+            try Row.fetchAll(
+                connection,
+                sql: "SELECT role, text, interrupted FROM session_messages WHERE session = ? ORDER BY id DESC LIMIT ?",
+                arguments: [session, limit]
+            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
+                .reversed()
+        }
+    }
+
+    /// Erases the transcript of one of the user's sessions, or of all of them.
+    ///
+    /// - Returns: how many sessions had one.
+    public func forgetHistory(handle: String, sessionID: String?) async throws -> Int {
+        try await database.pool.write { connection in
+            let scope = """
+                session IN (SELECT id FROM sessions WHERE handle = :handle
+                    AND (:session IS NULL OR session_id = :session))
+                """
+            let arguments: StatementArguments = ["handle": handle, "session": sessionID]
+            let count = try Int.fetchOne(
+                connection, sql: "SELECT count(DISTINCT session) FROM session_messages WHERE \(scope)",
+                arguments: arguments)
+            try connection.execute(sql: "DELETE FROM session_messages WHERE \(scope)", arguments: arguments)
+            return count ?? 0
+        }
+    }
+
+    // MARK: Rows
+
+    private static let selectTurns = """
+        SELECT turns.*, sessions.handle, sessions.session_id FROM turns JOIN sessions ON sessions.id = turns.session
+        """
+
+    private static func turn(
+        messageID: String, lane: String, since: Double, in connection: GRDB.Database
+    ) throws -> TurnRecord? {
+        try Row.fetchOne(
+            connection,
+            sql: selectTurns + " WHERE lane = ? AND message_id = ? AND accepted_at >= ? ORDER BY ordinal DESC LIMIT 1",
+            arguments: [lane, messageID, since]
+        ).map(turn(from:))
+    }
+
+    private static func turn(from row: Row) throws -> TurnRecord {
+        guard let state = TurnState(rawValue: row["state"]) else { throw SessionStorageError.missing("turn state") }
+        return TurnRecord(
+            id: row["id"], ordinal: row["ordinal"], lane: row["lane"], session: row["session"], handle: row["handle"],
+            sessionID: row["session_id"], messageID: row["message_id"], text: row["text"],
+            acceptedAt: row["accepted_at"], state: state)
+    }
+
+    private static func event(from row: Row) -> SessionEventRecord {
+        SessionEventRecord(sequence: row["sequence"], turnID: row["turn"], frame: row["frame"])
+    }
+
+    private static func insert(
+        _ event: SessionEventRecord, of session: Int64, in connection: GRDB.Database
+    ) throws {
+        try connection.execute(
+            sql: "INSERT INTO session_events (session, sequence, turn, frame) VALUES (?, ?, ?, ?)",
+            arguments: [session, event.sequence, event.turnID, event.frame])
+    }
+
+    private static func dropOldEvents(of session: Int64, in connection: GRDB.Database) throws {
+        try connection.execute(
+            sql: """
+                DELETE FROM session_events WHERE session = ? AND sequence <= (
+                    SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)
+                """, arguments: [session, session, keptEvents])
+    }
+}
+
+/// Why the session tables could not be used as expected.
+public enum SessionStorageError: Error, CustomStringConvertible {
+    case missing(String)
+
+    public var description: String {
+        switch self {
+        case .missing(let what): "the database holds no valid \(what): run `openagent doctor`"
+        }
+    }
+}

@@ -1,5 +1,3 @@
-public import Foundation
-
 // What may a client say on `/ws`? One JSON object per text frame, told apart by `type`. This file is the client half of
 // the vocabulary (reference: websocket.md §2), readable and writable, so that server, CLI, bridges and tests share it.
 
@@ -81,7 +79,7 @@ extension ClientMessage: Codable {
         case "text_final":
             self = .textFinal(
                 TextFinal(
-                    sessionID: sessionID, text: try fields.decode(String.self, forKey: .text),
+                    sessionID: sessionID, text: try fields.decodeIfPresent(String.self, forKey: .text) ?? "",
                     messageID: try fields.decodeIfPresent(String.self, forKey: .messageID)))
         case "interrupt": self = .interrupt(sessionID: sessionID)
         case "command":

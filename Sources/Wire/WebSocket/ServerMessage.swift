@@ -1,5 +1,3 @@
-public import Foundation
-
 // What does the server say on `/ws`? The server half of the vocabulary (reference: websocket.md §3). Frames that belong
 // to a session carry its id and a sequence number from 1, by which a client that reconnects asks for what it missed.
 
@@ -103,9 +101,15 @@ extension ServerMessage: Codable {
     }
 
     private struct Usage: Codable {
-        var input_tokens: Int
-        var output_tokens: Int
-        var cost: Double
+        var inputTokens: Int?
+        var outputTokens: Int?
+        var cost: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case inputTokens = "input_tokens"
+            case outputTokens = "output_tokens"
+            case cost
+        }
     }
 
     public init(from decoder: any Decoder) throws {
@@ -123,7 +127,7 @@ extension ServerMessage: Codable {
                     agentName: try text(.agentName), version: try text(.version), handle: try text(.handle),
                     network: try text(.network), networkID: try text(.networkID)))
         case "pong": body = .pong
-        case "queued": body = .queued(position: try fields.decode(Int.self, forKey: .position))
+        case "queued": body = .queued(position: try fields.decodeIfPresent(Int.self, forKey: .position) ?? 1)
         case "status": body = .status(try text(.text))
         case "delta": body = .delta(try text(.text))
         case "response":
@@ -134,7 +138,7 @@ extension ServerMessage: Codable {
             body = .turnComplete(
                 TurnComplete(
                     reason: reason.flatMap(TurnComplete.Reason.init) ?? .completed,
-                    inputTokens: usage?.input_tokens ?? 0, outputTokens: usage?.output_tokens ?? 0,
+                    inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0,
                     cost: usage?.cost ?? 0))
         case "error":
             let code = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
@@ -179,7 +183,7 @@ extension ServerMessage: Codable {
             try put("turn_complete")
             try fields.encode(end.reason.rawValue, forKey: .reason)
             try fields.encode(
-                Usage(input_tokens: end.inputTokens, output_tokens: end.outputTokens, cost: end.cost), forKey: .usage)
+                Usage(inputTokens: end.inputTokens, outputTokens: end.outputTokens, cost: end.cost), forKey: .usage)
         case .error(let code, let text):
             try put("error")
             try fields.encode(code.rawValue, forKey: .code)

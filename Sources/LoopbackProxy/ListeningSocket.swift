@@ -1,0 +1,125 @@
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+
+// Where are connections accepted? A loopback TCP port or a socket file that only its owner can open. Anything else is
+// refused before it is bound.
+
+/// A bound socket and what is accepted on it.
+struct ListeningSocket {
+    let server: NIOAsyncChannel<AcceptedConnection, Never>
+    let address: ProxyAddress
+
+    /// Bytes that the kernel holds for one client: they arrive at once when the client closes, whoever is slow behind us.
+    private static let receiveBuffer: Int = 512 << 10
+    /// Past the high mark a client counts as slow and its stream is not read.
+    private static let waterMarks = ChannelOptions.Types.WriteBufferWaterMark(low: 128 << 10, high: 256 << 10)
+
+    static func bind(
+        _ listener: ProxyListener, group: any EventLoopGroup,
+        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, timeouts: ProxyTimeouts
+    ) async throws -> ListeningSocket {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: receiveBuffer)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.writeBufferWaterMark, value: waterMarks)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
+            )
+        switch listener {
+        case .tcp(let host, let port):
+            return try await bind(bootstrap, host: host, port: port, rules: rules, timeouts: timeouts)
+        case .unix(let path):
+            return try await bind(bootstrap, path: path, rules: rules(.unix), timeouts: timeouts)
+        }
+    }
+
+    /// Removes a socket file that is still there.
+    func removeFile() {
+        if case .unix(let path) = address { unlink(path) }
+    }
+
+    // MARK: TCP
+
+    private static func bind(
+        _ bootstrap: ServerBootstrap, host: String, port: Int,
+        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, timeouts: ProxyTimeouts
+    ) async throws -> ListeningSocket {
+        // No names: what 'localhost' resolves to is up to a file.
+        guard host == "127.0.0.1" || host == "::1" else { throw ProxyError.notLoopback(host) }
+        let address = try SocketAddress(ipAddress: host, port: port)
+        let bootstrap = bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+        do {
+            let server = try await bootstrap.bind(to: address) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // The port is known only after binding.
+                    let rules = rules(.tcp(port: channel.localAddress?.port ?? 0))
+                    return try AcceptedConnection(channel, rules: rules, timeouts: timeouts)
+                }
+            }
+            let bound = server.channel.localAddress?.port ?? port
+            return ListeningSocket(server: server, address: .tcp(host: host, port: bound))
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw ProxyError.portInUse(port)
+        } catch {
+            throw ProxyError.cannotListen(on: address.description, why: "\(error)")
+        }
+    }
+
+    // MARK: Unix
+
+    private static func bind(
+        _ bootstrap: ServerBootstrap, path: String, rules: AccessRules, timeouts: ProxyTimeouts
+    ) async throws -> ListeningSocket {
+        guard path.utf8.count <= 107 else { throw ProxyError.socketPathTooLong(path: path) }
+        try await removeStaleSocket(at: path)
+        // The file must never be open to others, not even between bind and chmod: so it is born inside of a private
+        // directory and moved into its place.
+        let nursery = try makeNursery(beside: path)
+        defer { rmdir(nursery) }
+        let born = nursery + "/s"
+        do {
+            let server = try await bootstrap.bind(unixDomainSocketPath: born) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try AcceptedConnection(channel, rules: rules, timeouts: timeouts)
+                }
+            }
+            guard chmod(born, 0o600) == 0, rename(born, path) == 0 else {
+                let why = String(cString: strerror(errno))
+                unlink(born)
+                try await server.executeThenClose { _ in }
+                throw ProxyError.cannotListen(on: path, why: why)
+            }
+            return ListeningSocket(server: server, address: .unix(path: path))
+        } catch let error as ProxyError {
+            throw error
+        } catch {
+            throw ProxyError.cannotListen(on: path, why: "\(error)")
+        }
+    }
+
+    /// A private directory beside `path`. Its name is short: socket paths are.
+    private static func makeNursery(beside path: String) throws -> String {
+        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
+        var template = Array("\(parent).XXXXXX\0".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw ProxyError.cannotListen(on: path, why: String(cString: strerror(errno)))
+        }
+        return String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// A socket that nobody listens on is left over from a process that died.
+    private static func removeStaleSocket(at path: String) async throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else { throw ProxyError.notASocket(path: path) }
+        let probe = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        if let channel = try? await probe.connect(unixDomainSocketPath: path).get() {
+            try? await channel.close()
+            throw ProxyError.socketInUse(path: path)
+        }
+        unlink(path)
+    }
+}

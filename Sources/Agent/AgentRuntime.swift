@@ -103,7 +103,8 @@ public enum JournalEntry: Sendable, Equatable, Codable {
 public protocol TurnJournal: Sendable {
     /// What an earlier process recorded before it died; empty for a fresh turn.
     func entries() async throws -> [JournalEntry]
-    /// Returns once the entry is on disk.
+    /// Returns once the entry is on disk. Cancelling the task must not make this fail or skip: a tool that has run is
+    /// recorded also when the user has stopped the turn meanwhile.
     func append(_ entry: JournalEntry) async throws
 }
 

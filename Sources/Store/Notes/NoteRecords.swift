@@ -1,0 +1,101 @@
+// What goes into the note index and what comes out of it: plain values, no SQL and no files.
+
+/// When a note's file last changed, as its file system tells. Equal stamps mean an unchanged note.
+public struct NoteStamp: Sendable, Equatable {
+    /// A stamp that no file has: the note is read again at the next look.
+    public static let unsettled = NoteStamp(modified: -1, changed: -1, size: -1)
+
+    /// When the content was last written, in nanoseconds of Unix time.
+    public var modified: Int64
+    /// When content, name or mode last changed, in nanoseconds of Unix time: catches files moved in with an old date.
+    public var changed: Int64
+    /// In bytes.
+    public var size: Int64
+
+    public init(modified: Int64, changed: Int64, size: Int64) {
+        self.modified = modified
+        self.changed = changed
+        self.size = size
+    }
+}
+
+/// A note as the index takes it in.
+public struct IndexedNote: Sendable, Equatable {
+    /// The note's file, relative to the vault, parts separated by `/`.
+    public var path: String
+    public var title: String
+    public var tags: [String]
+    /// The text without its front matter.
+    public var body: String
+    public var stamp: NoteStamp
+
+    public init(path: String, title: String, tags: [String], body: String, stamp: NoteStamp) {
+        self.path = path
+        self.title = title
+        self.tags = tags
+        self.body = body
+        self.stamp = stamp
+    }
+}
+
+/// A note's name.
+public struct NoteSummary: Sendable, Equatable {
+    public var path: String
+    public var title: String
+
+    public init(path: String, title: String) {
+        self.path = path
+        self.title = title
+    }
+}
+
+/// How much of a query a note must have.
+public enum NoteMatch: Sendable, CaseIterable {
+    case allWords
+    case anyWord
+    /// At least one word that begins like one of the query.
+    case anyBeginning
+}
+
+/// A note that was found.
+public struct NoteHit: Sendable, Equatable {
+    public var path: String
+    public var title: String
+    /// BM25, higher is better. Comparable within one search only.
+    public var score: Double
+    /// The whole text, with the found words marked.
+    public var body: MarkedText
+    /// At most 24 words around the best place in the text.
+    public var snippet: MarkedText
+
+    public init(path: String, title: String, score: Double, body: MarkedText, snippet: MarkedText) {
+        self.path = path
+        self.title = title
+        self.score = score
+        self.body = body
+        self.snippet = snippet
+    }
+}
+
+/// Text in which the words that were searched for are marked.
+public struct MarkedText: Sendable, Equatable {
+    /// Stands before a found word. A control character that the index takes out of every note.
+    public static let open: Character = "\u{2}"
+    /// Stands behind a found word.
+    public static let close: Character = "\u{3}"
+
+    /// The text with its marks.
+    public let marked: String
+
+    public init(marked: String) {
+        self.marked = marked
+    }
+
+    /// The text without marks.
+    public var plain: String { Self.withoutMarks(marked) }
+
+    static func withoutMarks(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 == 2 || $0 == 3 }) else { return text }
+        return String(decoding: text.utf8.filter { $0 != 2 && $0 != 3 }, as: UTF8.self)
+    }
+}

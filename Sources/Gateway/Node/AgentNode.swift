@@ -1,0 +1,204 @@
+internal import Agent
+internal import Certs
+internal import Glibc
+public import Logging
+public import NIOCore
+internal import Store
+public import Transport
+
+// What does it take to serve an agent? This file puts the rooms together: key, database, coordinator, agent, gateway and
+// endpoint, started in an order in which nothing is asked before it is ready, and ended in the opposite one. It decides
+// nothing that a room could decide, and it prints nothing.
+
+/// An agent that is being served.
+public struct AgentNode: Sendable {
+    /// What the person who started the agent wants to know.
+    public struct Greeting: Sendable {
+        public var name: String
+        public var nodeID: NodeID
+        public var networkName: String
+        /// Where the agent can be reached by UDP.
+        public var addresses: [SocketAddress]
+        /// Admits the network's first user; nil once there is one. Whoever reads it can join: show it, never log it.
+        public var ticket: String?
+    }
+
+    /// What ended ``run(requests:onServing:onForce:)``.
+    private enum Ending { case stopped, workEnded }
+
+    private let directory: AgentDirectory
+    private let configuration: AgentConfiguration
+    private let version: String
+    private let running: RunningAgents
+    private let grace: Duration
+    private let now: @Sendable () -> Double
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - directory: made and locked by the caller.
+    ///   - running: where other shells look for this server.
+    ///   - grace: how long running turns may go on after the first signal.
+    ///   - now: Unix seconds.
+    public init(
+        directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
+        grace: Duration, now: @escaping @Sendable () -> Double, logger: Logger
+    ) {
+        self.directory = directory
+        self.configuration = configuration
+        self.version = version
+        self.running = running
+        self.grace = grace
+        self.now = now
+        self.logger = logger
+    }
+
+    /// Serves until a graceful request has been carried out.
+    ///
+    /// - Parameters:
+    ///   - requests: the first graceful one ends the agent in good order; an immediate one calls `onForce`.
+    ///   - onServing: called once the agent can be reached.
+    /// - Throws: when a part cannot be started; the error says which and why.
+    public func run(
+        requests: AsyncStream<ShutdownRequest>, onServing: @Sendable (Greeting) -> Void,
+        onForce: @escaping @Sendable (_ signal: Int32) -> Void
+    ) async throws {
+        let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+        let database = try Database(path: directory.database)
+        let coordinator = try makeCoordinator(key: key, database: database)
+        let gateway = try makeGateway(coordinator: coordinator, database: database)
+        let endpoint = try await bindEndpoint(key: key)
+        try publish(endpoint)
+
+        let (stops, stop) = AsyncStream.makeStream(of: Int32.self)
+        await withTaskGroup(of: Ending.self) { group in
+            group.addTask {
+                await gateway.run()
+                return .workEnded
+            }
+            group.addTask {
+                await accept(from: endpoint, gateway: gateway, coordinator: coordinator)
+                return .workEnded
+            }
+            group.addTask {
+                for await request in requests {
+                    switch request {
+                    case .graceful(let signal): stop.yield(signal)
+                    case .immediate(let signal): onForce(signal)
+                    }
+                }
+                return .workEnded
+            }
+            group.addTask {
+                for await signal in stops {
+                    logger.notice("node::stopping", metadata: ["signal": "\(signal)"])
+                    await gateway.shutdown(grace: grace)
+                    await endpoint.close(reason: "the agent stops")
+                    return .stopped
+                }
+                return .workEnded
+            }
+            greet(endpoint, coordinator, onServing)
+            for await ending in group where ending == .stopped { group.cancelAll() }
+        }
+        RunRecord.remove(directory)
+        running.remove(key.nodeID)
+        try database.close()
+        logger.notice("node::stopped")
+    }
+
+    // MARK: Parts
+
+    private func makeCoordinator(key: SecretKey, database: Database) throws -> Coordinator {
+        let repository = NetworkRepository(database)
+        _ = try Coordinator.createNetworkIfMissing(
+            repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now())
+        return try Coordinator(repository: repository, identity: key, now: now, logger: logger)
+    }
+
+    private func makeGateway(coordinator: Coordinator, database: Database) throws -> GatewayServer {
+        let vault = Vault(directory: configuration.vault, indexPath: directory.noteIndex, now: now)
+        let librarian = Librarian(
+            vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
+        let description = AgentDescription(
+            name: configuration.name, directory: directory.path, nodeID: coordinator.network.coordinator,
+            networkID: coordinator.network.networkID, networkName: coordinator.network.name, version: version)
+        var gateway = GatewayConfiguration(
+            agent: description, coordinator: coordinator.network.coordinator, now: now)
+        gateway.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
+        gateway.limits.waitingPerGateway = configuration.limits.waitingTurns
+        return try GatewayServer(
+            configuration: gateway, membership: coordinator.roster, agent: librarian,
+            sessions: SessionRepository(database), logger: logger)
+    }
+
+    /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
+    private func bindEndpoint(key: SecretKey) async throws -> Endpoint {
+        func bind(_ port: Int) async throws -> Endpoint {
+            var endpoint = EndpointConfiguration(
+                secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],
+                bindAddresses: EndpointConfiguration.anyAddress(port: port), logger: logger)
+            endpoint.limits.maxStreamsPerConnection = configuration.limits.streamsPerConnection
+            endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
+            return try await Endpoint.bind(endpoint)
+        }
+        if let port = configuration.port { return try await bind(Int(port)) }
+        let remembered = AddressHints.read(directory, of: key.nodeID)?.port.map { [Int($0)] } ?? []
+        // One port for both address families: the system would choose two.
+        let candidates = remembered + (0..<16).map { _ in Int.random(in: 20_000..<60_000) }
+        for port in candidates.dropLast() {
+            if let endpoint = try? await bind(port) { return endpoint }
+            logger.info("node::port_taken", metadata: ["port": "\(port)"])
+        }
+        return try await bind(candidates[candidates.count - 1])
+    }
+
+    private func publish(_ endpoint: Endpoint) throws {
+        let addresses = endpoint.advertisedAddresses()
+        try AddressHints(nodeID: endpoint.nodeID, addresses: addresses, writtenAt: now()).write(directory)
+        try RunRecord(
+            pid: getpid(), nodeId: endpoint.nodeID,
+            udpPort: UInt16(endpoint.localAddresses.first?.port ?? 0), addresses: addresses.map(\.hostAndPort),
+            version: version, startedAt: now()
+        ).write(directory)
+        try running.add(endpoint.nodeID, directory: directory)
+    }
+
+    private func greet(_ endpoint: Endpoint, _ coordinator: Coordinator, _ onServing: (Greeting) -> Void) {
+        let addresses = endpoint.advertisedAddresses()
+        let ticket: String?
+        do {
+            ticket = try coordinator.bootstrapInvitation().map {
+                coordinator.ticket(for: $0, addresses: addresses).text
+            }
+        } catch {
+            logger.error("node::no_invitation", metadata: ["reason": "\(error)"])
+            ticket = nil
+        }
+        logger.notice(
+            "node::serving",
+            metadata: [
+                "name": "\(configuration.name)", "node_id": "\(endpoint.nodeID)", "version": "\(version)",
+                "udp": .array(endpoint.localAddresses.map { "\($0.hostAndPort)" }),
+            ])
+        onServing(
+            Greeting(
+                name: configuration.name, nodeID: endpoint.nodeID, networkName: coordinator.network.name,
+                addresses: addresses, ticket: ticket))
+    }
+
+    // MARK: Serving
+
+    private func accept(from endpoint: Endpoint, gateway: GatewayServer, coordinator: Coordinator) async {
+        await withDiscardingTaskGroup { group in
+            for await connection in endpoint.connections {
+                group.addTask {
+                    switch connection.alpn {
+                    case ALPN.gateway: await gateway.serve(connection)
+                    case ALPN.coordinator: await coordinator.serve(connection)
+                    default: connection.close(reason: "protocol without a server")
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,4 +1,5 @@
 internal import Certs
+internal import Store
 internal import Transport
 
 // May this caller do this? The one place that decides. It needs no I/O, so it runs on every request and every WebSocket
@@ -41,7 +42,7 @@ struct Authorizer: Sendable {
 }
 
 extension Role {
-    fileprivate init(_ role: MemberRole) {
+    fileprivate init(_ role: UserRole) {
         switch role {
         case .member: self = .member
         case .admin: self = .admin

@@ -84,9 +84,10 @@ final class TestGateway: Sendable {
     let log = CapturingLog.Lines()
     let databasePath: String
     let database: Store.Database
+    var sessions: SessionRepository { SessionRepository(database) }
     let agent: ScriptedAgent
     let server: GatewayServer
-    let time: Mutex<Double>
+
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
@@ -97,7 +98,7 @@ final class TestGateway: Sendable {
         self.agent = agent
         database = try Store.Database(path: path)
         let clock = Clock()
-        time = Mutex(0)
+
         self.clock = clock
         var configuration = GatewayConfiguration(
             agent: AgentDescription(

@@ -13,7 +13,8 @@ struct OpenAgent: AsyncParsableCommand {
                 Initialize.self, Serve.self, Status.self, Stop.self, Identify.self, Devices.self,
             ]),
             CommandGroup(name: "On your devices:", subcommands: [
-                Join.self, Connect.self, Chat.self, Proxy.self,
+                Join.self, Proxy.self,
+                
             ]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
@@ -33,8 +34,3 @@ struct OpenAgent: AsyncParsableCommand {
     }
 }
 
-struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print the version.")
-
-    func run() { print("openagent \(OpenAgentVersion.current)") }
-}

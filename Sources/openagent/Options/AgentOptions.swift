@@ -1,9 +1,9 @@
 internal import ArgumentParser
+internal import Foundation
 internal import Gateway
-internal import Wire
 
-// Which agent does a command mean? For commands that work on an agent's directory: the one named, else the one that is
-// found (the order is in `RunningAgents`).
+// Which agent does a command on its machine mean? The one that was named, else the one that is found: the order is that
+// of `AgentLocator`.
 
 struct AgentOptions: ParsableArguments {
     @Option(
@@ -12,4 +12,19 @@ struct AgentOptions: ParsableArguments {
             "The agent's directory. Without it: $OPENAGENT_AGENT, the current directory, ./my-agent, "
                 + "or the only agent that runs here.", valueName: "dir"))
     var path: String?
+
+    func locate() throws -> AgentDirectory { try Self.locator.locate(named: path) }
+
+    func locateRunning() throws -> (directory: AgentDirectory, record: RunRecord) {
+        try Self.locator.locateRunning(named: path)
+    }
+
+    static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    static var running: RunningAgents { RunningAgents(home: RunningAgents.defaultHome(environment: environment)) }
+
+    private static var locator: AgentLocator {
+        AgentLocator(
+            environment: environment, currentDirectory: FileManager.default.currentDirectoryPath, running: running)
+    }
 }

@@ -1,0 +1,92 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Gateway
+internal import Transport
+internal import Wire
+
+// Small commands on the agent's own machine.
+
+struct Initialize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init", abstract: "Make an agent's directory; nothing that is there is changed.")
+
+    @Argument(help: ArgumentHelp("The directory to make.", valueName: "dir"))
+    var directory = "my-agent"
+
+    @Option(help: "What the agent is called; else the directory's name.")
+    var name: String?
+
+    func run() throws {
+        let directory = AgentDirectory(directory)
+        let made = try directory.create(name: name)
+        if made.isEmpty {
+            print("\(directory) is an agent already; nothing was changed.")
+        } else {
+            print("Made \(made.joined(separator: ", ")) in \(directory).\nServe it with: openagent serve \(directory)")
+        }
+    }
+}
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say whether the agent runs, and where it listens.")
+
+    @OptionGroup var agent: AgentOptions
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let (directory, record) = try agent.locateRunning()
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(record), as: UTF8.self))
+        } else {
+            print(
+                """
+                Agent   \(directory)
+                Node    \(record.nodeId)
+                Listens \(record.addresses.joined(separator: ", ")) (UDP)
+                Process \(record.pid), version \(record.version), since \(record.startedText)
+                """)
+        }
+    }
+}
+
+struct Stop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Ask the running agent to end, and wait for it.")
+
+    @OptionGroup var agent: AgentOptions
+    @Option(help: ArgumentHelp("How long to wait.", valueName: "seconds"))
+    var timeout: Double = 30
+
+    func run() async throws {
+        let (directory, record) = try agent.locateRunning()
+        guard kill(record.pid, SIGTERM) == 0 else {
+            throw CommandError(.failed, "cannot signal process \(record.pid): \(String(cString: strerror(errno)))")
+        }
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        while ContinuousClock.now < deadline {
+            if case .stopped = InstanceState(directory) { return print("Stopped process \(record.pid).") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw CommandError(
+            .failed, "process \(record.pid) still runs after \(Int(timeout)) s", hint: "end it with: kill -9 \(record.pid)")
+    }
+}
+
+struct Identify: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "id", abstract: "Print the agent's node id.")
+
+    @OptionGroup var agent: AgentOptions
+
+    func run() throws {
+        let directory = try agent.locate()
+        print(try SecretKey.load(path: directory.identityKey).nodeID)
+    }
+}
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() { print("openagent \(OpenAgentVersion.current)") }
+}

@@ -1,0 +1,70 @@
+internal import ArgumentParser
+internal import Certs
+internal import Foundation
+internal import Gateway
+internal import LoopbackProxy
+internal import Store
+internal import Transport
+internal import Wire
+
+// Which exit code and which words belong to an error? Every error that can reach the command line is sorted here, so that
+// scripts can rely on the codes and people always read what to do next.
+
+enum Failures {
+    /// Prints the failure, unless it is one of the argument parser's own, and gives the error to exit with.
+    static func exit(for error: any Error) -> any Error {
+        switch error {
+        case is ExitCode, is CleanExit, is ValidationError: return error
+        case let error as CommandError: return error.printed()
+        default: break
+        }
+        guard let failure = CommandError(sorting: error) else { return error }
+        return failure.printed()
+    }
+}
+
+extension CommandError {
+    /// Nil for an error of the argument parser.
+    init?(sorting error: any Error) {
+        switch error {
+        case let error as TicketError:
+            self.init(.usage, "\(error)", hint: "copy the whole ticket, from oa1 to its end")
+        case let error as PasswordError: self.init(.usage, "\(error)")
+        case let error as ConfigurationError: self.init(.usage, "\(error)")
+        case let error as SettingError: self.init(.usage, "\(error)")
+        case let error as ConnectError:
+            self.init(.unreachable, "\(error)", hint: "check that the agent runs: openagent status, on its machine")
+        case let error as AgentUnreachable: self.init(.unreachable, error.reason, hint: error.hint)
+        case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
+        case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
+        case let error as JoinError: self.init(.refused, "\(error)")
+        case let error as InstanceError: self.init(.state, "\(error)")
+        case let error as AgentLocatorError: self.init(locating: error)
+        case let error as ProxyError: self.init(.usage, "\(error)")
+        case is SecretKeyError, is DatabaseError, is NetworkStateError, is LifecycleFileError, is ClientHomeError,
+            is ProxyTokenError, is GatewayClientError:
+            self.init(.failed, "\(error)")
+        case is CancellationError: self.init(.failed, "interrupted")
+        default:
+            if OpenAgent.exitCode(for: error) != .failure { return nil }
+            self.init(.failed, "\(error)")
+        }
+    }
+
+    private init(locating error: AgentLocatorError) {
+        let text = "\(error)"
+        // The library's sentence ends with what to do, after the first colon.
+        let parts = text.split(separator: ": ", maxSplits: 1).map(String.init)
+        self.init(.state, parts[0], hint: parts.count > 1 ? parts[1] : nil)
+    }
+
+    private static func hint(for error: RPCError) -> String? {
+        switch error.code {
+        case .unauthorized: "check handle and password"
+        case .revoked: "this device's key was revoked; join again as a new device with a fresh key and an invite"
+        case .rateLimited: "wait, then try again"
+        case .invalidInvite: "ask for a new ticket"
+        default: nil
+        }
+    }
+}

@@ -13,7 +13,7 @@ struct OpenAgent: AsyncParsableCommand {
                 Initialize.self, Serve.self, Status.self, Stop.self, Identify.self, Devices.self,
             ]),
             CommandGroup(name: "On your devices:", subcommands: [
-                Join.self, Proxy.self,
+                Join.self, Connect.self, Chat.self, Proxy.self,
                 
             ]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),

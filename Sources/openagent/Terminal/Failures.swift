@@ -35,6 +35,12 @@ extension CommandError {
         case let error as ConnectError:
             self.init(.unreachable, "\(error)", hint: "check that the agent runs: openagent status, on its machine")
         case let error as AgentUnreachable: self.init(.unreachable, error.reason, hint: error.hint)
+        case let error as ChatError:
+            switch error {
+            case .unreachable, .notConnected, .tooManyWaiting: self.init(.unreachable, "\(error)")
+            case .revoked, .notAuthorized: self.init(.refused, "\(error)")
+            case .replaced, .refused: self.init(.failed, "\(error)")
+            }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
         case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
         case let error as JoinError: self.init(.refused, "\(error)")

@@ -1,0 +1,56 @@
+internal import Foundation
+internal import Wire
+
+// How does a stream of events look to a reader? Text as it comes, progress in a line of its own, and the authoritative
+// answer only as far as it was not streamed already. It holds text and prints nothing itself.
+
+/// Turns the events of turns into text for a terminal.
+struct AnswerPrinter {
+    private var streamed = ""
+    private var atLineStart = true
+
+    /// What to print for `message`.
+    mutating func text(for message: ServerMessage) -> String {
+        switch message.body {
+        case .delta(let text):
+            streamed += text
+            return put(text)
+        case .response(let text, _):
+            defer { streamed = "" }
+            let rest: String
+            if streamed.isEmpty {
+                rest = text
+            } else if text.hasPrefix(streamed) {
+                rest = String(text.dropFirst(streamed.count))
+            } else if streamed.trimmingCharacters(in: .whitespacesAndNewlines) == text {
+                rest = ""
+            } else {
+                // Some of it was missed while there was no connection, or the agent corrected itself.
+                rest = (atLineStart ? "" : "\n") + text
+            }
+            return put(rest) + freshLine()
+        case .status(let text): return note(text)
+        case .queued(let position):
+            return position > 0 ? note("queued, \(position) ahead") : ""
+        case .error(_, let text): return freshLine() + put("error: \(text)\n")
+        case .commandResult(let text): return freshLine() + put(text + "\n")
+        case .turnComplete(let end):
+            streamed = ""
+            return freshLine() + (end.reason == .cancelled ? note("interrupted") : "")
+        case .authOK, .pong, .unknown: return ""
+        }
+    }
+
+    /// A line about what happens, set apart from what is said.
+    mutating func note(_ text: String) -> String { freshLine() + "\u{1B}[2m· \(text)\u{1B}[0m\n" }
+
+    private mutating func put(_ text: String) -> String {
+        if let last = text.last { atLineStart = last.isNewline }
+        return text
+    }
+
+    private mutating func freshLine() -> String {
+        defer { atLineStart = true }
+        return atLineStart ? "" : "\n"
+    }
+}

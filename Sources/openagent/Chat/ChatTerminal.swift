@@ -1,0 +1,172 @@
+internal import Foundation
+internal import Gateway
+internal import Wire
+
+// A conversation in a terminal: what the user types goes to the agent, what the agent says is shown, and Ctrl-C stops the
+// answer before it ends the program. One loop takes every event in turn, so nothing here needs a lock.
+
+/// An interactive chat.
+struct ChatTerminal {
+    private enum Event: Sendable {
+        case typed(Console.Input)
+        case signal(ShutdownRequest)
+        case chat(ChatEvent)
+        case chatEnded(any Error)
+    }
+
+    /// Where the user is. Ctrl-C means something else in each.
+    private enum Mode {
+        case connecting
+        /// `warned`: Ctrl-C was pressed once.
+        case prompting(warned: Bool)
+        /// A turn of this chat is under way.
+        case answering(messageID: String, interrupted: Bool)
+    }
+
+    private let chat: ChatClient
+    private let console: Console
+    private let sessionID: String
+    private let signals: ShutdownSignals
+    private var mode = Mode.connecting
+    private var printer = AnswerPrinter()
+    private var greeted = false
+
+    init(chat: ChatClient, console: Console, sessionID: String, signals: ShutdownSignals) {
+        self.chat = chat
+        self.console = console
+        self.sessionID = sessionID
+        self.signals = signals
+    }
+
+    /// Chats until the user leaves.
+    ///
+    /// - Throws: ``ChatError`` when the agent will have no more of it, ``CommandError`` when it was never reached.
+    mutating func run() async throws {
+        let (events, sink) = AsyncStream.makeStream(of: Event.self)
+        let (chat, console, signals, sessionID) = (chat, console, signals, sessionID)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { await console.run() }
+            group.addTask { for await input in console.input { sink.yield(.typed(input)) } }
+            group.addTask { for await request in signals.requests { sink.yield(.signal(request)) } }
+            group.addTask { for await event in chat.events { sink.yield(.chat(event)) } }
+            group.addTask {
+                do { try await chat.run() } catch { sink.yield(.chatEnded(error)) }
+            }
+            await chat.openSession(sessionID)
+            for await event in events where try await handle(event) { return }
+        }
+    }
+
+    /// - Returns: whether the chat is over.
+    private mutating func handle(_ event: Event) async throws -> Bool {
+        switch event {
+        case .typed(let input): return await typed(input)
+        case .signal(.graceful(let signal)), .signal(.immediate(let signal)):
+            return signal == SIGTERM ? true : await interrupted()
+        case .chat(let event):
+            try await said(event)
+            return false
+        case .chatEnded(let error): throw error
+        }
+    }
+
+    // MARK: The user
+
+    private mutating func typed(_ input: Console.Input) async -> Bool {
+        switch input {
+        case .endOfInput: return true
+        case .interrupt: return await interrupted()
+        case .line(let line):
+            switch TypedLine(line) {
+            case .nothing: prompt()
+            case .leave: return true
+            case .command(let name, let argument):
+                do {
+                    try await chat.command(name, sessionID: sessionID, argument: argument)
+                } catch {
+                    show(printer.note("\(error)"))
+                    prompt()
+                }
+            case .message(let text):
+                let id = UUID().uuidString.lowercased()
+                do {
+                    try await chat.send(text, sessionID: sessionID, messageID: id)
+                    mode = .answering(messageID: id, interrupted: false)
+                } catch {
+                    show(printer.note("\(error)"))
+                    prompt()
+                }
+            }
+            return false
+        }
+    }
+
+    /// Ctrl-C: first the answer, then the program.
+    private mutating func interrupted() async -> Bool {
+        switch mode {
+        case .connecting, .prompting(warned: true), .answering(_, interrupted: true): return true
+        case .prompting(warned: false):
+            show(printer.note("Ctrl-C again, or Ctrl-D, leaves"))
+            mode = .prompting(warned: true)
+            console.prompt()
+            return false
+        case .answering(let id, interrupted: false):
+            mode = .answering(messageID: id, interrupted: true)
+            do {
+                try await chat.interrupt(sessionID: sessionID)
+            } catch {
+                show(printer.note("\(error); Ctrl-C again leaves"))
+            }
+            return false
+        }
+    }
+
+    private mutating func prompt() {
+        if case .answering = mode { return }
+        mode = .prompting(warned: false)
+        console.prompt()
+    }
+
+    // MARK: The agent
+
+    private mutating func said(_ event: ChatEvent) async throws {
+        switch event {
+        case .connecting: break
+        case .connected(let greeting):
+            if greeted {
+                show(printer.note("connected again"))
+            } else {
+                greeted = true
+                show("Connected to \(greeting.agentName) as \(greeting.handle). /help lists what you can do.\n")
+                prompt()
+            }
+        case .disconnected(let reason, _):
+            guard greeted else {
+                throw CommandError(
+                    .unreachable, "the agent cannot be reached: \(reason)",
+                    hint: "check that it runs: openagent status, on its machine")
+            }
+            show(printer.note("connection lost (\(reason)); trying again, nothing is lost"))
+        case .message(let message):
+            show(printer.text(for: message))
+            switch message.body {
+            case .commandResult: prompt()
+            case .turnComplete: ended(message)
+            case .error where message.turnID == nil: ended(message)
+            default: break
+            }
+        }
+    }
+
+    /// A turn is over, or a message was refused: back to the prompt if it was ours.
+    private mutating func ended(_ message: ServerMessage) {
+        guard case .answering(let id, _) = mode, message.messageID == id || message.messageID == nil else { return }
+        mode = .prompting(warned: false)
+        console.prompt()
+    }
+
+    private func show(_ text: String) {
+        if !text.isEmpty { console.write(text) }
+    }
+}

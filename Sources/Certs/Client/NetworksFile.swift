@@ -127,9 +127,11 @@ public struct NetworksFile: Sendable {
     }
 
     private func decode(_ table: TOMLTable) throws -> JoinedNetworks {
-        let version = table[Key.schema]?.int ?? Self.schemaVersion
-        guard version <= Self.schemaVersion else {
-            throw ClientHomeError.newerSchema(path: path, version: version)
+        if let value = table[Key.schema] {
+            guard let version = value.int else { throw malformed("\(Key.schema) is not a number") }
+            guard version <= Self.schemaVersion else {
+                throw ClientHomeError.newerSchema(path: path, version: version)
+            }
         }
         var result = JoinedNetworks()
         result.activeNetwork = table[Key.activeNetwork]?.string

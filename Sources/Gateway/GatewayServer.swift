@@ -74,7 +74,8 @@ public final class GatewayServer: Sendable {
         self.sessions = try SessionManager(
             repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: routes, webSocket: Self.webSocket, logger: logger)
+            authorizer: authorizer, routes: routes, webSocket: Self.webSocket,
+            bodyLength: configuration.limits.bodyLength, logger: logger)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)

@@ -22,7 +22,8 @@ import Testing
                 name: "", directory: "", nodeID: SecretKey().nodeID, networkID: "", networkName: "", version: ""),
             coordinator: SecretKey().nodeID, now: { 0 })
         // Every declared route, its handler replaced by a spy; and an admin's route beside them.
-        let declared = GatewayServer.routes(configuration) + [.admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }]
+        let declared =
+            GatewayServer.routes(configuration) + [.admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }]
         let spies = declared.map { route -> Route in
             switch route.access {
             case .open: route
@@ -143,7 +144,8 @@ import Testing
             let (ana, eve) = (gateway.device("ana"), gateway.device("eve"))
             let socket = try await running.webSocket(eve)
             try await socket.send(text: #"{"type":"auth","client_id":"\#(ana.nodeID.hex)","token":"x","handle":"ana"}"#)
-            try await socket.send(text: #"{"type":"text_final","session_id":"s","text":"who am I","client_id":"\#(ana.nodeID.hex)"}"#)
+            try await socket.send(
+                text: #"{"type":"text_final","session_id":"s","text":"who am I","client_id":"\#(ana.nodeID.hex)"}"#)
             let run = try await gateway.agent.nextRun()
             #expect(run.request.handle == "eve")
             let turn = try #require(try gateway.sessions.unfinishedTurns().first)

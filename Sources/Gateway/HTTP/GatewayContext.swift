@@ -8,6 +8,8 @@ internal import Logging
 struct GatewayRequestSource: RequestContextSource {
     let logger: Logger
     let authentication: Result<Caller, Refusal>
+    /// Bytes of a body that is read into memory.
+    let bodyLength: Int
 }
 
 /// Hummingbird's context of one request.
@@ -18,7 +20,10 @@ struct GatewayContext: RequestContext {
     /// Who asks, decided anew for each request.
     let authentication: Result<Caller, Refusal>
 
+    let maxUploadSize: Int
+
     init(source: GatewayRequestSource) {
+        maxUploadSize = source.bodyLength
         coreContext = CoreRequestContextStorage(source: source)
         authentication = source.authentication
     }

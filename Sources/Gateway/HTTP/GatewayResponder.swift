@@ -15,17 +15,23 @@ struct GatewayResponder: Sendable {
     private let open: Set<String>
     /// The path on which a request may become a WebSocket, and the role that it needs.
     private let webSocket: (path: String, role: Role)
+    private let bodyLength: Int
     private let logger: Logger
 
     /// - Parameters:
     ///   - routes: everything that can be asked.
     ///   - webSocket: where WebSockets are; a plain request there is told to upgrade.
-    init(authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), logger: Logger) {
+    ///   - bodyLength: bytes of a request body that is read into memory.
+    init(
+        authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), bodyLength: Int, logger: Logger
+    ) {
         self.authorizer = authorizer
+        self.bodyLength = bodyLength
         self.webSocket = webSocket
         self.logger = logger
         open = Set(routes.filter(\.isOpen).map { Self.key($0.method, $0.path) })
         let router = Router(context: GatewayContext.self)
+        router.add(middleware: OwnErrors())
         for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await Self.run(route, request, context)
@@ -64,17 +70,14 @@ struct GatewayResponder: Sendable {
         {
             return Self.refuse(refusal, log: log)
         }
-        let context = GatewayContext(source: GatewayRequestSource(logger: log, authentication: authentication))
+        let context = GatewayContext(
+            source: GatewayRequestSource(logger: log, authentication: authentication, bodyLength: bodyLength))
         do {
-            let response = try await router.respond(to: request, context: context)
-            // No route took the request: the router's own words are replaced by ours.
-            return context.endpointPath == nil ? ErrorResponse.notFound.response : response
+            return try await router.respond(to: request, context: context)
         } catch let refusal as Refusal {
             return Self.refuse(refusal, log: log)
         } catch let error as ErrorResponse {
             return error.response
-        } catch let error as HTTPError {
-            return ErrorResponse(error).response
         } catch {
             log.error("gateway::request_failed", metadata: ["error": "\(error)"])
             return ErrorResponse.internalError.response
@@ -91,18 +94,13 @@ struct GatewayResponder: Sendable {
     }
 
     private static func run(_ route: Route, _ request: Request, _ context: GatewayContext) async throws -> Response {
-        do {
-            switch route.access {
-            case .open(let handler):
-                return try await handler(request, context)
-            case .requires(let role, let handler):
-                let caller = try context.authentication.get()
-                guard caller.role >= role else { throw Refusal.forbidden }
-                return try await handler(request, context, caller)
-            }
-        } catch let error as HTTPError {
-            // Before the router turns it into an answer of its own making.
-            throw ErrorResponse(error)
+        switch route.access {
+        case .open(let handler):
+            return try await handler(request, context)
+        case .requires(let role, let handler):
+            let caller = try context.authentication.get()
+            guard caller.role >= role else { throw Refusal.forbidden }
+            return try await handler(request, context, caller)
         }
     }
 
@@ -124,5 +122,18 @@ struct GatewayResponder: Sendable {
     private static func path(of request: HTTPRequest) -> String {
         let path = request.path ?? ""
         return String(path.prefix { $0 != "?" })
+    }
+}
+
+/// Turns what Hummingbird reports by itself into our words, before the router answers in its own.
+private struct OwnErrors: RouterMiddleware {
+    func handle(
+        _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as HTTPError {
+            throw ErrorResponse(error)
+        }
     }
 }

@@ -164,8 +164,10 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         operations.removeHandler(pipeline.encoder, promise: nil)
         pipeline.webSocket.upgrade(channel: context.channel, upgradeRequest: head).cascade(to: ready)
         operations.removeHandler(context: context, promise: nil)
-        // Last, because it hands the bytes behind the request to the handler that then follows it.
-        operations.removeHandler(pipeline.decoder, promise: nil)
+        // Last, because it hands the bytes behind the request to the handler that then follows it. It does not say that
+        // they are all, which whoever collects frames waits for.
+        let channel = context.channel
+        operations.removeHandler(pipeline.decoder).whenComplete { _ in channel.pipeline.fireChannelReadComplete() }
     }
 
     private func end(with error: any Error) {

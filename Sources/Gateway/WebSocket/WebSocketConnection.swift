@@ -113,11 +113,6 @@ struct WebSocketConnection {
     private func read(_ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>) async {
         do {
             for try await frame in inbound {
-                // RFC 6455 §5.1, §5.2: clients mask, and no extension was agreed on.
-                guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
-                    outbox.close(.protocolError)
-                    continue
-                }
                 switch frame.opcode {
                 case .connectionClose:
                     outbox.close(.normal)
@@ -137,6 +132,8 @@ struct WebSocketConnection {
             NIOWebSocketFrameAggregator.Error.tooManyFragments
         {
             await end(with: .tooLarge, code: .tooLarge, text: "A message may have 4 MiB.")
+        } catch is WebSocketViolation {
+            await end(with: .protocolError, code: .badMessage, text: "This is no frame that a client may send.")
         } catch is NIOWebSocketError {
             await end(with: .protocolError, code: .badMessage, text: "This is no WebSocket frame.")
         } catch is NIOWebSocketFrameAggregator.Error {

@@ -88,7 +88,6 @@ final class TestGateway: Sendable {
     let agent: ScriptedAgent
     let server: GatewayServer
 
-
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = GatewayLimits(), routes: [Route] = []

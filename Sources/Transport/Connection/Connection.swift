@@ -1,0 +1,120 @@
+internal import NIOConcurrencyHelpers
+public import NIOCore
+internal import Synchronization
+
+// What an application sees of a connection: who is on the other side, streams, datagrams, and how it ended. Everything
+// happens on the connection's event loop; this type carries calls there.
+
+/// An authenticated connection to another node. It lives until one side closes it or it is idle for too long; dropping
+/// the last reference does not close it.
+public final class Connection: Sendable {
+    /// The peer's node id, proven by the handshake.
+    public let peer: NodeID
+    /// The protocol that both sides agreed on.
+    public let alpn: String
+    /// Tells connections of one endpoint apart, also in the log.
+    public let id: UInt64
+
+    private let eventLoop: any EventLoop
+    private let core: NIOLoopBound<ConnectionCore>
+    private let remote: NIOLockedValueBox<NetworkAddress>
+    private let closeFuture: EventLoopFuture<ConnectionCloseReason>
+    private let openerIDs = Atomic<UInt64>(0)
+
+    /// Streams that the peer opens, in order. One consumer. Ends when the connection does.
+    public let streams: AsyncStream<InboundStream>
+
+    /// Datagrams of the peer. One consumer; when it is slow, new ones are dropped. Ends when the connection does.
+    public let datagrams: AsyncStream<ByteBuffer>
+
+    init(core: ConnectionCore, peer: NodeID, alpn: String) {
+        self.peer = peer
+        self.alpn = alpn
+        id = core.id
+        eventLoop = core.eventLoop
+        self.core = NIOLoopBound(core, eventLoop: core.eventLoop)
+        remote = core.remoteAddress
+        closeFuture = core.closeFuture
+        streams = core.inboundStreams
+        datagrams = core.inboundDatagrams
+    }
+
+    /// Where the peer is at present. It changes when the peer's network does.
+    public var remoteAddress: SocketAddress { remote.withLockedValue { $0 }.socketAddress }
+
+    /// Opens a bidirectional stream; waits while the peer's stream limit is reached. The initializer sets up the
+    /// pipeline before the channel becomes active. The peer learns of the stream with its first bytes.
+    ///
+    /// - Throws: ``StreamError/connectionClosed(_:)``, `CancellationError`, or what the initializer's future fails with.
+    public func openStream<R: Sendable>(
+        _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<R>
+    ) async throws -> R {
+        let core = core
+        let id = openerIDs.wrappingAdd(1, ordering: .relaxed).newValue
+        let future = eventLoop.flatSubmit {
+            core.value.openStream(waiting: id).flatMap { $0.start(initializer) }
+        }
+        return try await withTaskCancellationHandler {
+            try await future.get()
+        } onCancel: {
+            eventLoop.execute { core.value.cancelOpener(id) }
+        }
+    }
+
+    /// Sends a datagram: at most once, unordered, not repeated when lost (RFC 9221). Dropped when too many wait.
+    ///
+    /// - Throws: ``DatagramError/tooLarge(limit:)``.
+    public func sendDatagram(_ data: ByteBuffer) throws {
+        guard data.readableBytes <= DatagramError.sizeLimit else {
+            throw DatagramError.tooLarge(limit: DatagramError.sizeLimit)
+        }
+        let core = core
+        onLoop { core.value.sendDatagram(data) }
+    }
+
+    /// Closes at once: what was not yet sent is lost, open streams end. Idempotent; the first call counts.
+    ///
+    /// - Parameters:
+    ///   - code: below 2^62, for the peer.
+    ///   - reason: for the peer's log; cut to 512 bytes.
+    public func close(code: UInt64 = 0, reason: String = "") {
+        let core = core
+        onLoop {
+            core.value.close(.local(code: code, reason: reason), frame: .application(code: code, reason: reason))
+        }
+    }
+
+    /// Why the connection ended. Suspends until it has.
+    public var closeReason: ConnectionCloseReason {
+        get async { (try? await closeFuture.get()) ?? .endpointClosed }
+    }
+
+    /// Counters and estimates of this moment; the last ones when the connection has ended.
+    public func statistics() async -> ConnectionStatistics {
+        let core = core
+        return (try? await eventLoop.submit { core.value.statistics }.get()) ?? .none
+    }
+
+    private func onLoop(_ body: @escaping @Sendable () -> Void) {
+        if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
+    }
+}
+
+extension Connection: CustomStringConvertible {
+    public var description: String { "Connection \(id) with \(peer.short) (\(alpn))" }
+}
+
+/// Why a datagram was refused.
+public enum DatagramError: Error, Equatable, CustomStringConvertible {
+    /// It would not fit into a packet on every path.
+    case tooLarge(limit: Int)
+
+    /// What fits on any path: 1,200 bytes less header, tag and frame.
+    static let sizeLimit = 1_150
+
+    public var description: String {
+        switch self {
+        case .tooLarge(let limit): "a datagram has at most \(limit) bytes"
+        }
+    }
+}

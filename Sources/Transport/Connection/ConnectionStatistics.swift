@@ -1,0 +1,29 @@
+// What a connection can say about its path.
+
+/// Counters and estimates of a connection at one moment.
+public struct ConnectionStatistics: Sendable, Equatable {
+    /// Round trip time, smoothed and of the latest sample. Zero before there is a sample.
+    public let smoothedRTT: Duration
+    public let latestRTT: Duration
+    /// Bytes that congestion control lets be in flight, and that are.
+    public let congestionWindow: Int
+    public let bytesInFlight: Int
+    /// UDP payload bytes and QUIC packets since the connection began.
+    public let sentBytes: UInt64
+    public let receivedBytes: UInt64
+    public let sentPackets: UInt64
+    public let receivedPackets: UInt64
+    /// The largest UDP payload that the path takes, as far as is known.
+    public let mtu: Int
+    /// Streams that are not closed in both directions.
+    public let openStreams: Int
+    /// `local → remote`, for people.
+    public let path: String
+}
+
+extension ConnectionStatistics {
+    /// When there is nobody left to ask: the event loop has ended.
+    static let none = ConnectionStatistics(
+        smoothedRTT: .zero, latestRTT: .zero, congestionWindow: 0, bytesInFlight: 0, sentBytes: 0, receivedBytes: 0,
+        sentPackets: 0, receivedPackets: 0, mtu: 0, openStreams: 0, path: "")
+}

@@ -1,0 +1,699 @@
+internal import CGnuTLS
+internal import CNGTCP2
+internal import CSodium
+internal import NIOCore
+
+// One QUIC connection as a machine without I/O and without a clock: packets and times go in, packets and events come
+// out. This is the only file that holds an ngtcp2 connection; it does not know sockets, channels or other connections.
+
+/// A QUIC connection. Confined to one event loop.
+final class QUICConnection {
+    /// Bytes in the largest packet that is ever written.
+    static let maximumPacketSize = 1_452
+
+    /// nil while `init` runs, and after ``release()``.
+    private var connection: OpaquePointer?
+    private let reference: UnsafeMutablePointer<ngtcp2_crypto_conn_ref>
+    private(set) var tls: TLSSession?
+    private let resetKey: [UInt8]
+    private let vectors: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+    let isServer: Bool
+
+    /// Streams that ngtcp2 has not closed.
+    fileprivate(set) var streams: [Int64: QUICStream] = [:]
+    /// What happened since the last look, in order.
+    fileprivate var events: [QUICEvent] = []
+    /// Streams with news for their channel.
+    fileprivate var touched: [QUICStream] = []
+    fileprivate var metStatelessReset = false
+    fileprivate(set) var receivedBytes: UInt64 = 0
+    private var sentBytes: UInt64 = 0
+    private var sentPackets: UInt64 = 0
+    private var receivedPackets: UInt64 = 0
+
+    /// Dials: the first ``writePacket(into:stream:path:now:completed:)`` makes the first flight.
+    init(
+        dialling peer: NodeID, alpn: String, ticket: [UInt8]?, path: DatagramPath, credentials: TLSCredentials,
+        resetKey: [UInt8], limits: TransportLimits, now: UInt64
+    ) throws {
+        isServer = false
+        self.resetKey = resetKey
+        reference = .allocate(capacity: 1)
+        vectors = .allocate(capacity: 16)
+        vectors.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+        reference.initialize(to: ngtcp2_crypto_conn_ref())
+        installReference()
+        var callbacks = ngtcp2_callbacks.client
+        var settings = ngtcp2_settings(limits: limits, now: now)
+        var parameters = ngtcp2_transport_params(limits: limits)
+        let own = ConnectionID.random()
+        var source = own.raw
+        var destination = ConnectionID.random(length: 16).raw
+        let buffer = PathBuffer(path)
+        let result = ngtcp2_conn_client_new_versioned(
+            &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
+            NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION,
+            &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        guard result == 0 else { throw QUICError(operation: "dial", code: result) }
+        try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
+        events.append(.connectionIDIssued(own))
+    }
+
+    /// Accepts what `initial` began. The packet itself is still to be read.
+    init(
+        accepting initial: InitialPacket, path: DatagramPath, credentials: TLSCredentials, resetKey: [UInt8],
+        limits: TransportLimits, now: UInt64
+    ) throws {
+        isServer = true
+        self.resetKey = resetKey
+        reference = .allocate(capacity: 1)
+        vectors = .allocate(capacity: 16)
+        vectors.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+        reference.initialize(to: ngtcp2_crypto_conn_ref())
+        installReference()
+        var callbacks = ngtcp2_callbacks.server
+        var settings = ngtcp2_settings(limits: limits, now: now)
+        var parameters = ngtcp2_transport_params(limits: limits)
+        let own = ConnectionID.random()
+        var source = own.raw
+        var destination = initial.source.raw
+        if let original = initial.retriedDestination {
+            parameters.original_dcid = original.raw
+            parameters.retry_scid = initial.destination.raw
+            parameters.retry_scid_present = 1
+        } else {
+            parameters.original_dcid = initial.destination.raw
+        }
+        parameters.stateless_reset_token_present = 1
+        withUnsafeMutableBytes(of: &parameters.stateless_reset_token) { token in
+            let token = token.assumingMemoryBound(to: UInt8.self).baseAddress
+            _ = ngtcp2_crypto_generate_stateless_reset_token(token, resetKey, resetKey.count, &source)
+        }
+        let buffer = PathBuffer(path)
+        var token = initial.token
+        let result = token.withUnsafeMutableBufferPointer { token in
+            settings.token = ngtcp2_vec(base: token.baseAddress, len: token.count)
+            return ngtcp2_conn_server_new_versioned(
+                &connection, &destination, &source, buffer.pointer, initial.version, NGTCP2_CALLBACKS_VERSION,
+                &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
+                Unmanaged.passUnretained(self).toOpaque())
+        }
+        guard result == 0 else { throw QUICError(operation: "accept", code: result) }
+        try attach(.server, credentials, limits)
+        events.append(.connectionIDIssued(own))
+        // Until the client knows our id, it writes the one that it made up.
+        events.append(.connectionIDIssued(initial.destination))
+    }
+
+    private func installReference() {
+        reference.pointee.user_data = Unmanaged.passUnretained(self).toOpaque()
+        reference.pointee.get_conn = { reference in
+            guard let data = reference?.pointee.user_data else { return nil }
+            return Unmanaged<QUICConnection>.fromOpaque(data).takeUnretainedValue().connection
+        }
+    }
+
+    private func attach(_ role: TLSSession.Role, _ credentials: TLSCredentials, _ limits: TransportLimits) throws {
+        let tls = try TLSSession(role: role, credentials: credentials, reference: reference)
+        self.tls = tls
+        ngtcp2_conn_set_tls_native_handle(connection, tls.nativeHandle)
+        ngtcp2_conn_set_keep_alive_timeout(connection, limits.keepAlive.nanoseconds)
+    }
+
+    deinit {
+        release()
+        reference.deallocate()
+        vectors.deallocate()
+    }
+
+    /// Lets go of everything but the streams' bytes. Nothing but facts kept elsewhere may be asked for afterwards.
+    func release() {
+        if let connection { ngtcp2_conn_del(connection) }
+        connection = nil
+        tls = nil
+        streams.removeAll()
+        touched.removeAll()
+        events.removeAll()
+    }
+
+    /// Lets go of the TLS session, which has done its work: the keys are with ngtcp2, and QUIC renews them by itself. It
+    /// is a third of a connection's memory. A server needs it no longer than the handshake, a client until it has a
+    /// ticket. Not inside a callback.
+    func releaseTLS() {
+        guard tls != nil else { return }
+        ngtcp2_conn_set_tls_native_handle(connection, nil)
+        tls = nil
+    }
+
+    // MARK: Packets
+
+    /// Reads one packet. Nothing is sent, and no channel is told, before the caller asks for events.
+    ///
+    /// - Returns: why the connection is over, when it is.
+    func read(_ packet: UnsafeRawBufferPointer, path: PathBuffer, ecn: UInt32, now: UInt64) -> QUICEnd? {
+        var info = ngtcp2_pkt_info(ecn: ecn)
+        receivedBytes += UInt64(packet.count)
+        receivedPackets += 1
+        let result = ngtcp2_conn_read_pkt_versioned(
+            connection, path.pointer, NGTCP2_PKT_INFO_VERSION, &info,
+            packet.assumingMemoryBound(to: UInt8.self).baseAddress, packet.count, now)
+        return end(for: result)
+    }
+
+    /// What a write attempt came to.
+    enum Written {
+        case packet(size: Int, ecn: UInt32)
+        /// Data was taken and the packet has room: go on with another stream, or with none to end it.
+        case unfinished
+        /// Nothing may or need be sent now.
+        case nothing
+        case failed(QUICEnd)
+    }
+
+    /// Writes one packet, with data of `stream` if given, and whatever else is due.
+    ///
+    /// - Parameter path: receives the path that the packet must take.
+    func writePacket(
+        into space: UnsafeMutableRawBufferPointer, stream: QUICStream?, path: PathBuffer, now: UInt64,
+        completed: inout [EventLoopPromise<Void>]
+    ) -> Written {
+        var info = ngtcp2_pkt_info()
+        var taken: ngtcp2_ssize = -1
+        var flags = UInt32(NGTCP2_WRITE_STREAM_FLAG_MORE)
+        var lent = (count: 0, bytes: 0, isLast: false)
+        var ends = false
+        if let stream {
+            lent = stream.sendBuffer.next(into: vectors)
+            ends = lent.isLast && stream.sendEnd == .finishing
+            if ends { flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN) }
+        }
+        let size = withUnsafeTemporaryAllocation(of: ngtcp2_vec.self, capacity: max(lent.count, 1)) { vectors in
+            for index in 0..<lent.count {
+                let bytes = self.vectors[index]
+                let base = UnsafeMutablePointer(mutating: bytes.assumingMemoryBound(to: UInt8.self).baseAddress)
+                vectors.initializeElement(at: index, to: ngtcp2_vec(base: base, len: bytes.count))
+            }
+            return ngtcp2_conn_writev_stream_versioned(
+                connection, path.pointer, NGTCP2_PKT_INFO_VERSION, &info,
+                space.assumingMemoryBound(to: UInt8.self).baseAddress, min(space.count, Self.maximumPacketSize), &taken,
+                flags, stream?.id ?? -1, vectors.baseAddress, lent.count, now)
+        }
+        if let stream, taken >= 0 {
+            stream.sendBuffer.markSent(taken, completed: &completed)
+            if ends && taken == lent.bytes { stream.sendEnd = .finished }
+        }
+        if size > 0 {
+            sentBytes += UInt64(size)
+            sentPackets += 1
+            return .packet(size: size, ecn: info.ecn)
+        }
+        switch Int32(size) {
+        case 0:
+            return .nothing
+        case NGTCP2_ERR_WRITE_MORE:
+            return .unfinished
+        case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+            stream?.isBlocked = true
+            return .unfinished
+        case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
+            stream?.sendEnd = .finished
+            return .unfinished
+        default:
+            return .failed(end(for: Int32(size)) ?? .dropped)
+        }
+    }
+
+    /// Writes one packet with a datagram (RFC 9221).
+    ///
+    /// - Returns: what was written, and whether the datagram is through (sent, or too large for ever).
+    func writeDatagram(
+        _ data: ByteBuffer, into space: UnsafeMutableRawBufferPointer, path: PathBuffer, now: UInt64
+    ) -> (Written, done: Bool) {
+        var info = ngtcp2_pkt_info()
+        var accepted: Int32 = 0
+        let size = data.withUnsafeReadableBytes { bytes in
+            let base = UnsafeMutablePointer(mutating: bytes.assumingMemoryBound(to: UInt8.self).baseAddress)
+            var vector = ngtcp2_vec(base: base, len: bytes.count)
+            return ngtcp2_conn_writev_datagram_versioned(
+                connection, path.pointer, NGTCP2_PKT_INFO_VERSION, &info,
+                space.assumingMemoryBound(to: UInt8.self).baseAddress, min(space.count, Self.maximumPacketSize),
+                &accepted, UInt32(NGTCP2_WRITE_DATAGRAM_FLAG_NONE), 0, &vector, 1, now)
+        }
+        if size > 0 {
+            sentBytes += UInt64(size)
+            sentPackets += 1
+            return (.packet(size: size, ecn: info.ecn), accepted != 0)
+        }
+        switch Int32(size) {
+        case 0: return (.nothing, accepted != 0)
+        case NGTCP2_ERR_INVALID_ARGUMENT, NGTCP2_ERR_INVALID_STATE: return (.nothing, true)
+        default: return (.failed(end(for: Int32(size)) ?? .dropped), false)
+        }
+    }
+
+    /// Writes the packet that ends the connection. Afterwards this object is good for nothing but its statistics.
+    ///
+    /// - Returns: its size, 0 when there is nobody to tell.
+    func writeClose(
+        _ frame: QUICCloseFrame, into space: UnsafeMutableRawBufferPointer, path: PathBuffer, now: UInt64
+    ) -> Int {
+        var error = ngtcp2_connection_close_error()
+        ngtcp2_connection_close_error_default(&error)
+        var info = ngtcp2_pkt_info()
+        var reason: [UInt8]
+        switch frame {
+        case .application(_, let text), .transport(_, let text): reason = Array(text.utf8.prefix(512))
+        case .fault: reason = []
+        }
+        let size = reason.withUnsafeMutableBufferPointer { reason in
+            switch frame {
+            case .application(let code, _):
+                ngtcp2_connection_close_error_set_application_error(&error, code, reason.baseAddress, reason.count)
+            case .transport(let code, _):
+                ngtcp2_connection_close_error_set_transport_error(&error, code, reason.baseAddress, reason.count)
+            case .fault(let fault):
+                if let alert = fault.alert {
+                    ngtcp2_connection_close_error_set_transport_error_tls_alert(&error, alert, nil, 0)
+                } else {
+                    ngtcp2_connection_close_error_set_transport_error_liberr(&error, fault.code, nil, 0)
+                }
+            }
+            return ngtcp2_conn_write_connection_close_versioned(
+                connection, path.pointer, NGTCP2_PKT_INFO_VERSION, &info,
+                space.assumingMemoryBound(to: UInt8.self).baseAddress, min(space.count, Self.maximumPacketSize), &error,
+                now)
+        }
+        return max(0, size)
+    }
+
+    /// Starts the pacing clock behind a run of packets. During the handshake it would pace by the initial guess of
+    /// 333 ms for the round trip, so it is left out then.
+    func finishBurst(now: UInt64) {
+        if isHandshakeCompleted { ngtcp2_conn_update_pkt_tx_time(connection, now) }
+    }
+
+    /// Bytes that may leave in one burst.
+    var sendQuantum: Int { ngtcp2_conn_get_send_quantum(connection) }
+
+    // MARK: Time
+
+    /// When ``handleExpiry(now:)`` or a write is due next, in nanoseconds of the clock that is handed in.
+    var expiry: UInt64 { ngtcp2_conn_get_expiry(connection) }
+
+    /// Three probe timeouts: how long a closed connection must be remembered (RFC 9000 §10.2).
+    var closingPeriod: UInt64 { 3 * ngtcp2_conn_get_pto(connection) }
+
+    func handleExpiry(now: UInt64) -> QUICEnd? { end(for: ngtcp2_conn_handle_expiry(connection, now)) }
+
+    // MARK: Streams
+
+    /// Opens a stream; nil while the peer's limit is reached.
+    func openStream() -> QUICStream? {
+        guard isHandshakeCompleted, ngtcp2_conn_get_streams_bidi_left(connection) > 0 else { return nil }
+        var id: Int64 = -1
+        let result = ngtcp2_conn_open_bidi_stream(connection, &id, nil)
+        guard result == 0 else { return nil }
+        return addStream(id)
+    }
+
+    fileprivate func addStream(_ id: Int64) -> QUICStream {
+        let stream = QUICStream(id: id)
+        streams[id] = stream
+        ngtcp2_conn_set_stream_user_data(connection, id, Unmanaged.passUnretained(stream).toOpaque())
+        return stream
+    }
+
+    /// The application has taken `bytes` bytes of the stream: the peer may send as many more.
+    func extendWindow(of stream: QUICStream, by bytes: Int) {
+        guard bytes > 0 else { return }
+        if !stream.isClosed { ngtcp2_conn_extend_max_stream_offset(connection, stream.id, UInt64(bytes)) }
+        ngtcp2_conn_extend_max_offset(connection, UInt64(bytes))
+    }
+
+    /// RESET_STREAM and STOP_SENDING: both directions end at once.
+    func reset(_ stream: QUICStream, code: UInt64) {
+        guard !stream.isClosed else { return }
+        ngtcp2_conn_shutdown_stream(connection, stream.id, code)
+    }
+
+    /// STOP_SENDING: the peer's direction is of no interest any more.
+    func stopReceiving(_ stream: QUICStream, code: UInt64) {
+        guard !stream.isClosed else { return }
+        ngtcp2_conn_shutdown_stream_read(connection, stream.id, code)
+    }
+
+    // MARK: Events
+
+    /// What happened since the last call.
+    func takeEvents() -> [QUICEvent] {
+        guard !events.isEmpty else { return [] }
+        defer { events.removeAll(keepingCapacity: false) }
+        return events
+    }
+
+    /// Streams with news since the last call.
+    func takeTouched() -> [QUICStream] {
+        guard !touched.isEmpty else { return [] }
+        defer { touched.removeAll(keepingCapacity: true) }
+        for stream in touched { stream.isTouched = false }
+        return touched
+    }
+
+    // MARK: Facts
+
+    var isHandshakeCompleted: Bool { ngtcp2_conn_get_handshake_completed(connection) != 0 }
+
+    /// The path that packets take at present.
+    var path: DatagramPath? { ngtcp2_conn_get_path(connection).flatMap { DatagramPath($0.pointee) } }
+
+    /// Probe timeouts in a row without an answer.
+    var unansweredProbes: Int {
+        var state = ngtcp2_conn_stat()
+        ngtcp2_conn_get_conn_stat_versioned(connection, NGTCP2_CONN_STAT_VERSION, &state)
+        return state.pto_count
+    }
+
+    /// Continues over another path at once (RFC 9000 §9); the peer validates it while data flows.
+    ///
+    /// - Returns: false when the peer gave no spare connection id yet, or the handshake is not confirmed.
+    func migrate(to path: DatagramPath, now: UInt64) -> Bool {
+        ngtcp2_conn_initiate_immediate_migration(connection, PathBuffer(path).pointer, now) == 0
+    }
+
+    /// Counters and estimates of this moment.
+    var statistics: ConnectionStatistics {
+        var state = ngtcp2_conn_stat()
+        ngtcp2_conn_get_conn_stat_versioned(connection, NGTCP2_CONN_STAT_VERSION, &state)
+        return ConnectionStatistics(
+            smoothedRTT: .nanoseconds(Int64(clamping: state.smoothed_rtt)),
+            latestRTT: .nanoseconds(Int64(clamping: state.latest_rtt)),
+            congestionWindow: Int(clamping: state.cwnd), bytesInFlight: Int(clamping: state.bytes_in_flight),
+            sentBytes: sentBytes, receivedBytes: receivedBytes, sentPackets: sentPackets,
+            receivedPackets: receivedPackets, mtu: ngtcp2_conn_get_path_max_tx_udp_payload_size(connection),
+            openStreams: streams.count, path: path.map { "\($0)" } ?? "")
+    }
+
+    private func end(for result: Int32) -> QUICEnd? {
+        switch result {
+        case 0, NGTCP2_ERR_DISCARD_PKT:
+            return nil
+        case NGTCP2_ERR_DRAINING, NGTCP2_ERR_CLOSING:
+            if metStatelessReset { return .statelessReset }
+            var error = ngtcp2_connection_close_error()
+            ngtcp2_conn_get_connection_close_error(connection, &error)
+            let reason = UnsafeBufferPointer(start: error.reason, count: error.reason == nil ? 0 : error.reasonlen)
+            return .closedByPeer(
+                isApplication: error.type == NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION,
+                code: error.error_code, reason: String(decoding: reason, as: UTF8.self))
+        case NGTCP2_ERR_DROP_CONN: return .dropped
+        case NGTCP2_ERR_RETRY: return .retryNeeded
+        case NGTCP2_ERR_IDLE_CLOSE: return .idleTimeout
+        case NGTCP2_ERR_HANDSHAKE_TIMEOUT: return .handshakeTimeout
+        default:
+            let isTLS = result == NGTCP2_ERR_CRYPTO || (result == NGTCP2_ERR_CALLBACK_FAILURE && tls?.refusal != nil)
+            let alert = isTLS ? ngtcp2_conn_get_tls_alert(connection) : nil
+            let text = ngtcp2_strerror(result).map { String(cString: $0) } ?? "error \(result)"
+            return .fault(
+                QUICFault(
+                    code: result, alert: alert.map { $0 == 0 ? 46 : $0 },
+                    description: alert.map { "\(text), TLS alert \($0)" } ?? text))
+        }
+    }
+}
+
+/// What ngtcp2 said when a connection could not be made.
+struct QUICError: Error, CustomStringConvertible {
+    let operation: String
+    let code: Int32
+
+    var description: String {
+        "QUIC cannot \(operation): \(ngtcp2_strerror(code).map { String(cString: $0) } ?? "error \(code)")"
+    }
+}
+
+// MARK: - What ngtcp2 calls
+
+extension ngtcp2_callbacks {
+    /// Encryption and the handshake's messages are ngtcp2's own glue to GnuTLS; the rest is below.
+    private static let common: ngtcp2_callbacks = {
+        var callbacks = ngtcp2_callbacks()
+        callbacks.recv_crypto_data = receiveCryptoData
+        callbacks.encrypt = ngtcp2_crypto_encrypt_cb
+        callbacks.decrypt = ngtcp2_crypto_decrypt_cb
+        callbacks.hp_mask = ngtcp2_crypto_hp_mask_cb
+        callbacks.update_key = ngtcp2_crypto_update_key_cb
+        callbacks.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb
+        callbacks.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb
+        callbacks.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb
+        callbacks.version_negotiation = ngtcp2_crypto_version_negotiation_cb
+        callbacks.rand = { bytes, count, _ in
+            if let bytes { randombytes_buf(bytes, count) }
+        }
+        callbacks.get_new_connection_id = newConnectionID
+        callbacks.remove_connection_id = removeConnectionID
+        callbacks.dcid_status = peerConnectionIDStatus
+        callbacks.handshake_completed = handshakeCompleted
+        callbacks.recv_stream_data = receiveStreamData
+        callbacks.acked_stream_data_offset = acknowledgeStreamData
+        callbacks.stream_open = streamOpened
+        callbacks.stream_close = streamClosed
+        callbacks.stream_reset = streamReset
+        callbacks.stream_stop_sending = streamStopped
+        callbacks.extend_max_stream_data = streamUnblocked
+        callbacks.extend_max_local_streams_bidi = streamLimitRaised
+        callbacks.recv_datagram = receiveDatagram
+        callbacks.recv_stateless_reset = receiveStatelessReset
+        callbacks.path_validation = pathValidated
+        return callbacks
+    }()
+
+    static let client: ngtcp2_callbacks = {
+        var callbacks = common
+        callbacks.client_initial = ngtcp2_crypto_client_initial_cb
+        callbacks.recv_retry = ngtcp2_crypto_recv_retry_cb
+        return callbacks
+    }()
+
+    static let server: ngtcp2_callbacks = {
+        var callbacks = common
+        callbacks.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb
+        return callbacks
+    }()
+}
+
+/// Runs `body` with the connection behind ngtcp2's user data. What it returns is what ngtcp2 gets.
+@inline(__always)
+private func with(_ userData: UnsafeMutableRawPointer?, _ body: (QUICConnection) -> Int32) -> Int32 {
+    guard let userData else { return NGTCP2_ERR_CALLBACK_FAILURE }
+    return Unmanaged<QUICConnection>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
+}
+
+extension QUICConnection {
+    fileprivate func touch(_ stream: QUICStream) {
+        guard !stream.isTouched else { return }
+        stream.isTouched = true
+        touched.append(stream)
+    }
+
+    fileprivate func note(_ event: QUICEvent) { events.append(event) }
+
+    fileprivate func resetToken(for id: inout ngtcp2_cid, into token: UnsafeMutablePointer<UInt8>?) -> Bool {
+        ngtcp2_crypto_generate_stateless_reset_token(token, resetKey, resetKey.count, &id) == 0
+    }
+
+    fileprivate func completeHandshake() -> Int32 {
+        guard let tls, tls.checkCompleted() else { return NGTCP2_ERR_CALLBACK_FAILURE }
+        if isServer { tls.sendTicket() }
+        events.append(.handshakeCompleted)
+        return 0
+    }
+
+    fileprivate func close(_ stream: QUICStream, id: Int64) {
+        streams[id] = nil
+        stream.isClosed = true
+        // What the application never took does not count against the connection's window any more.
+        touch(stream)
+        if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
+            ngtcp2_conn_extend_max_streams_bidi(connection, 1)
+        }
+    }
+}
+
+/// The alert for a message that has no place here (RFC 8446 §6.2).
+private let unexpectedMessage: UInt8 = 10
+
+private func receiveCryptoData(
+    _ raw: OpaquePointer?, _ level: ngtcp2_crypto_level, _ offset: UInt64, _ data: UnsafePointer<UInt8>?, _ count: Int,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard connection.tls == nil else {
+            let result = ngtcp2_crypto_recv_crypto_data_cb(raw, level, offset, data, count, userData)
+            if let ticket = connection.tls?.takeTicket() { connection.note(.ticket(ticket)) }
+            return result
+        }
+        // After the handshake a server may send tickets, more than we need; a client may send nothing.
+        guard connection.isServer else { return 0 }
+        ngtcp2_conn_set_tls_alert(raw, unexpectedMessage)
+        return NGTCP2_ERR_CRYPTO
+    }
+}
+
+private func newConnectionID(
+    _: OpaquePointer?, _ id: UnsafeMutablePointer<ngtcp2_cid>?, _ token: UnsafeMutablePointer<UInt8>?, _ length: Int,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        let new = ConnectionID.random(length: length)
+        var raw = new.raw
+        guard let id, connection.resetToken(for: &raw, into: token) else { return NGTCP2_ERR_CALLBACK_FAILURE }
+        id.pointee = raw
+        connection.note(.connectionIDIssued(new))
+        return 0
+    }
+}
+
+private func removeConnectionID(
+    _: OpaquePointer?, _ id: UnsafePointer<ngtcp2_cid>?, _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        if let id { connection.note(.connectionIDRetired(ConnectionID(id.pointee))) }
+        return 0
+    }
+}
+
+private func peerConnectionIDStatus(
+    _: OpaquePointer?, _ status: Int32, _: UInt64, _: UnsafePointer<ngtcp2_cid>?, _ token: UnsafePointer<UInt8>?,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard let token else { return 0 }
+        let reset = ResetToken(UnsafeRawBufferPointer(start: token, count: ResetToken.length))
+        let isActive = status == Int32(bitPattern: NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE.rawValue)
+        connection.note(isActive ? .resetTokenLearned(reset) : .resetTokenRetired(reset))
+        return 0
+    }
+}
+
+private func handshakeCompleted(_: OpaquePointer?, _ userData: UnsafeMutableRawPointer?) -> Int32 {
+    with(userData) { $0.completeHandshake() }
+}
+
+private func receiveStreamData(
+    _: OpaquePointer?, _ flags: UInt32, _ id: Int64, _: UInt64, _ data: UnsafePointer<UInt8>?, _ count: Int,
+    _ userData: UnsafeMutableRawPointer?, _ streamData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard let streamData else { return 0 }
+        return Unmanaged<QUICStream>.fromOpaque(streamData)._withUnsafeGuaranteedRef { stream in
+            if stream.receiveEnd == .open {
+                if count > 0 { stream.append(UnsafeRawBufferPointer(start: data, count: count)) }
+                if flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0 { stream.receiveEnd = .finished }
+                connection.touch(stream)
+            } else {
+                connection.extendWindow(of: stream, by: count)
+            }
+            return 0
+        }
+    }
+}
+
+private func acknowledgeStreamData(
+    _: OpaquePointer?, _: Int64, _ offset: UInt64, _ count: UInt64, _: UnsafeMutableRawPointer?,
+    _ streamData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let streamData else { return 0 }
+    Unmanaged<QUICStream>.fromOpaque(streamData)._withUnsafeGuaranteedRef { stream in
+        stream.sendBuffer.acknowledge(upTo: offset + count)
+    }
+    return 0
+}
+
+private func streamOpened(_: OpaquePointer?, _ id: Int64, _ userData: UnsafeMutableRawPointer?) -> Int32 {
+    with(userData) { connection in
+        guard ngtcp2_is_bidi_stream(id) != 0 else { return 0 }
+        connection.note(.streamOpened(connection.addStream(id)))
+        return 0
+    }
+}
+
+private func streamClosed(
+    _: OpaquePointer?, _: UInt32, _ id: Int64, _: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        if let stream = connection.streams[id] { connection.close(stream, id: id) }
+        return 0
+    }
+}
+
+private func streamReset(
+    _: OpaquePointer?, _ id: Int64, _: UInt64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _ streamData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard let stream = connection.streams[id] else { return 0 }
+        if stream.receiveEnd == .open { stream.receiveEnd = .reset(code: code) }
+        connection.touch(stream)
+        return 0
+    }
+}
+
+private func streamStopped(
+    _: OpaquePointer?, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _ streamData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard let stream = connection.streams[id] else { return 0 }
+        if stream.sendEnd != .finished { stream.sendEnd = .stopped(code: code) }
+        connection.touch(stream)
+        return 0
+    }
+}
+
+private func streamUnblocked(
+    _: OpaquePointer?, _ id: Int64, _: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard let stream = connection.streams[id], stream.isBlocked else { return 0 }
+        stream.isBlocked = false
+        connection.touch(stream)
+        return 0
+    }
+}
+
+private func streamLimitRaised(_: OpaquePointer?, _: UInt64, _ userData: UnsafeMutableRawPointer?) -> Int32 {
+    with(userData) { connection in
+        connection.note(.streamLimitRaised)
+        return 0
+    }
+}
+
+private func receiveDatagram(
+    _: OpaquePointer?, _: UInt32, _ data: UnsafePointer<UInt8>?, _ count: Int, _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        connection.note(.datagram(ByteBuffer(bytes: UnsafeRawBufferPointer(start: data, count: count))))
+        return 0
+    }
+}
+
+private func receiveStatelessReset(
+    _: OpaquePointer?, _: UnsafePointer<ngtcp2_pkt_stateless_reset>?, _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        connection.metStatelessReset = true
+        return 0
+    }
+}
+
+private func pathValidated(
+    _: OpaquePointer?, _: UInt32, _: UnsafePointer<ngtcp2_path>?, _ result: ngtcp2_path_validation_result,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        if result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS { connection.note(.pathValidated) }
+        return 0
+    }
+}

@@ -1,0 +1,55 @@
+internal import Glibc
+internal import Logging
+internal import NIOCore
+internal import Transport
+
+// Our end for the matrix of Tests/Interop: reads the arguments and runs one role.
+//
+//     interop-peer accept SEED ADDRESS
+//     interop-peer dial SEED NODE ADDRESS CASE
+
+enum InteropALPN {
+    static let echo = "interop/echo/1"
+    static let close = "interop/close/1"
+    static let unknown = "interop/unknown/1"
+}
+
+/// What a dialer does; see matrix.py.
+enum DialCase: String {
+    case connect, streams, bulk, datagram, close, closed, again, alpn
+    case wrongKey = "wrong-key"
+}
+
+@main struct InteropPeer {
+    static func main() async throws {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        switch (arguments.first, arguments.count) {
+        case ("accept", 3):
+            let endpoint = try await bind(
+                seed: arguments[1], to: SocketAddress(hostAndPort: arguments[2]), alpns: Acceptor.alpns)
+            await Acceptor.run(endpoint)
+        case ("dial", 5):
+            guard let testCase = DialCase(rawValue: arguments[4]) else { throw UsageError() }
+            let target = NodeAddress(
+                nodeID: try NodeID(arguments[2]), addresses: [try SocketAddress(hostAndPort: arguments[3])])
+            let endpoint = try await bind(seed: arguments[1], to: SocketAddress(hostAndPort: "127.0.0.1:0"), alpns: [])
+            try await Dialer(endpoint: endpoint, target: target, testCase: testCase).run()
+            await endpoint.close()
+        default:
+            throw UsageError()
+        }
+    }
+
+    private static func bind(seed: String, to address: SocketAddress, alpns: [String]) async throws -> Endpoint {
+        guard let bytes = Base16.decode(seed.utf8) else { throw UsageError() }
+        var logger = Logger(label: "interop-peer", factory: StreamLogHandler.standardError)
+        logger.logLevel = getenv("INTEROP_LOG") == nil ? .warning : .trace
+        return try await Endpoint.bind(
+            EndpointConfiguration(
+                secretKey: try SecretKey(seed: bytes), alpns: alpns, bindAddresses: [address], logger: logger))
+    }
+}
+
+struct UsageError: Error, CustomStringConvertible {
+    let description = "usage: interop-peer accept SEED ADDRESS | dial SEED NODE ADDRESS CASE"
+}

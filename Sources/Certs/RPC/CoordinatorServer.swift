@@ -1,0 +1,43 @@
+internal import Logging
+internal import NIOCore
+public import Transport
+
+// How does the coordinator serve a connection? Each stream is one call, independent of the others; a few run at a time and
+// the rest wait in their flow control windows. The peer of every call is the key that the connection has proven.
+
+extension Coordinator {
+    /// Calls of one connection that run at a time.
+    static let concurrentCalls = 8
+    /// From the arrival of a stream to the last byte of its answer.
+    static let callDeadline = Duration.seconds(10)
+
+    /// Serves a connection with the protocol ``ALPN/coordinator``. Returns when it has ended; cancel the task to stop
+    /// before. The caller closes the connection.
+    public func serve(_ connection: Connection) async {
+        await serve(connection, deadline: Self.callDeadline)
+    }
+
+    func serve(_ connection: Connection, deadline: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            var running = 0
+            for await stream in connection.streams {
+                if running == Self.concurrentCalls {
+                    await group.next()
+                    running -= 1
+                }
+                running += 1
+                group.addTask { await self.serve(stream, of: connection.peer, deadline: deadline) }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func serve(_ stream: InboundStream, of peer: NodeID, deadline: Duration) async {
+        do {
+            let channel = try await stream.start { RPCStream.prepare($0) }
+            try await RPCStream.serve(channel, deadline: deadline) { await self.answer($0, from: peer) }
+        } catch {
+            logger.debug("call dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
+        }
+    }
+}

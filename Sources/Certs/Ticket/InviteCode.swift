@@ -1,0 +1,28 @@
+internal import Transport
+
+// How is the secret of an invitation written? 96 random bits as 20 base32 characters (network.md §5.2).
+
+/// The forms of an invite code.
+public enum InviteCode {
+    /// Random bytes in a code.
+    static let length = 12
+
+    /// A new code in its normalised form.
+    static func random() -> String { Base32.encode(randomBytes(length)) }
+
+    /// The form that is stored and compared: trimmed, lower case, without hyphens and spaces.
+    public static func normalised(_ text: String) -> String {
+        String(text.lowercased().filter { !$0.isWhitespace && $0 != "-" })
+    }
+
+    /// The form for people: a hyphen after every fourth character.
+    public static func display(_ code: String) -> String {
+        var groups: [Substring] = []
+        var rest = code[...]
+        while !rest.isEmpty {
+            groups.append(rest.prefix(4))
+            rest = rest.dropFirst(4)
+        }
+        return groups.joined(separator: "-")
+    }
+}

@@ -153,7 +153,7 @@ private let upgrade =
         #expect(Run("GET /\(String(repeating: "x", count: limit))", chunk: 1000).refusal == .headTooLarge(limit: limit))
     }
 
-    @Test(arguments: ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/1.10"])
+    @Test(arguments: ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9"])
     func otherVersionsAreRefused(version: String) {
         #expect(Run("GET / \(version)\r\n\(host)\r\n").refusal == .unsupportedVersion)
     }
@@ -188,7 +188,7 @@ private let upgrade =
         ("http://127.0.0.1:8080/", false), ("file://", false),
     ])
     func onlyTheProxysOwnOriginPasses(origin: String, passes: Bool) {
-        for line in ["GET / HTTP/1.1\r\n\(host)", String(upgrade.dropLast(2))] {
+        for line in ["GET / HTTP/1.1\r\n\(host)", String(upgrade.dropLast())] {
             #expect(Run("\(line)Origin: \(origin)\r\n\r\n").refusal == (passes ? nil : .foreignOrigin))
             // A socket file has no origin.
             #expect(Run("\(line)Origin: \(origin)\r\n\r\n", listener: .unix).refusal == .foreignOrigin)

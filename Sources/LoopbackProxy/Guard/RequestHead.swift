@@ -140,7 +140,7 @@ private struct HeadReader {
         position = line.next
         if text.equals("HTTP/1.1") { return 1 }
         if text.equals("HTTP/1.0") { return 0 }
-        guard text.starts(with: "HTTP/".utf8) else { throw .badRequest("a malformed request line") }
+        guard text.count == 8, text.starts(with: "HTTP/".utf8) else { throw .badRequest("a malformed request line") }
         throw .unsupportedVersion
     }
 

@@ -21,7 +21,7 @@ struct BenchServer {
     static func bind(to address: SocketAddress) async throws -> BenchServer {
         var configuration = EndpointConfiguration(
             secretKey: SecretKey(), alpns: [BenchALPN.sink, BenchALPN.echo, BenchALPN.idle], bindAddresses: [address],
-            logger: Logger(label: "bench", factory: StreamLogHandler.standardError))
+            logger: Logger(label: "bench", factory: { StreamLogHandler.standardError(label: $0) }))
         // All connections come from one process here, often from one node.
         configuration.limits.maxConnectionsPerNode = 100_000
         return BenchServer(endpoint: try await Endpoint.bind(configuration))

@@ -56,7 +56,7 @@ func bindClient(for target: NodeAddress) async throws -> Endpoint {
     return try await Endpoint.bind(
         EndpointConfiguration(
             secretKey: SecretKey(), bindAddresses: [try SocketAddress(hostAndPort: isV6 ? "[::1]:0" : "127.0.0.1:0")],
-            logger: Logger(label: "bench", factory: StreamLogHandler.standardError)))
+            logger: Logger(label: "bench", factory: { StreamLogHandler.standardError(label: $0) })))
 }
 
 extension Carrier {

@@ -16,7 +16,7 @@ struct Terminator {
     static func bind(keyPath: String, to address: SocketAddress, backend: SocketAddress) async throws -> Terminator {
         let configuration = EndpointConfiguration(
             secretKey: try SecretKey.load(path: keyPath), alpns: [alpn], bindAddresses: [address],
-            logger: Logger(label: "bench", factory: StreamLogHandler.standardError))
+            logger: Logger(label: "bench", factory: { StreamLogHandler.standardError(label: $0) }))
         return Terminator(endpoint: try await Endpoint.bind(configuration), backend: backend)
     }
 

@@ -42,7 +42,7 @@ enum DialCase: String {
 
     private static func bind(seed: String, to address: SocketAddress, alpns: [String]) async throws -> Endpoint {
         guard let bytes = Base16.decode(seed.utf8) else { throw UsageError() }
-        var logger = Logger(label: "interop-peer", factory: StreamLogHandler.standardError)
+        var logger = Logger(label: "interop-peer", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = getenv("INTEROP_LOG") == nil ? .warning : .trace
         return try await Endpoint.bind(
             EndpointConfiguration(

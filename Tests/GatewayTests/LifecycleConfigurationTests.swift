@@ -59,7 +59,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("name: a\nnetwork:\n  port: 65536\n", 3, "network.port: expected a whole number from 1 to 65535, found '65536'"),
+        (
+            "name: a\nnetwork:\n  port: 65536\n", 3,
+            "network.port: expected a whole number from 1 to 65535, found '65536'"
+        ),
         ("network:\n  port: 0\n", 2, "network.port: expected a whole number from 1 to 65535, found '0'"),
         ("network:\n  port: 4433.5\n", 2, "network.port: expected a whole number"),
         ("network:\n  port: [1]\n", 2, "network.port: expected a whole number"),
@@ -70,14 +73,17 @@ import Testing
         ("librarian:\n  words_per_second: -1\n", 2, "librarian.words_per_second: expected a number from 0 to 10000"),
         ("librarian:\n  words_per_second: nan\n", 2, "librarian.words_per_second: expected a number"),
         ("sessions:\n  lane: both\n", 2, "sessions.lane: expected one of client, session, found 'both'"),
-        ("limits:\n  waiting_turns_per_lane: 1001\n", 2, "limits.waiting_turns_per_lane: expected a whole number from 1"),
+        (
+            "limits:\n  waiting_turns_per_lane: 1001\n", 2,
+            "limits.waiting_turns_per_lane: expected a whole number from 1"
+        ),
         ("memory:\n  vault_path: ../elsewhere\n", 2, "memory.vault_path: expected a folder below the agent's"),
         ("name: ${UNSET_NAME}\n", 1, "name: the environment variable UNSET_NAME is not set"),
         ("name: '{file:missing.txt}'\n", 1, "name: there is no file"),
         ("name: '{file:../x}'\n", 1, "name: the path ../x leads out"),
         ("name: a\nname: b\n", 1, "the same key twice: name"),
         ("a: b\n  c: d\n", 2, "mapping values are not allowed"),
-        ("name: \"open\n", 2, "unexpected end of stream"),
+        ("name: \"open\n", 2, "found unexpected end of stream"),
         ("- a\n- b\n", 1, "expected lines such as"),
         ("just text\n", 1, "expected lines such as"),
     ])
@@ -103,8 +109,9 @@ import Testing
     @Test func referencesAreReplacedOnceAndInEveryForm() throws {
         try Data("from file\n".utf8).write(to: URL(fileURLWithPath: directory.path + "/secret.txt"))
         let environment = ["A": "${B}", "PORT": "4433"]
-        #expect(try load("name: 'x ${A} {env:A} {file:secret.txt} $A {x} ${1} ${'", environment).0.name
-            == "x ${B} ${B} from file $A {x} ${1} ${")
+        #expect(
+            try load("name: 'x ${A} {env:A} {file:secret.txt} $A {x} ${1} ${'", environment).0.name
+                == "x ${B} ${B} from file $A {x} ${1} ${")
         #expect(try load("network: {port: \"${PORT}\"}", environment).0.port == 4433)
     }
 

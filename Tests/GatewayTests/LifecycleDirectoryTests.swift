@@ -20,7 +20,8 @@ func mode(of path: String) throws -> Int? {
     @Test func initMakesAllThatServingNeeds() throws {
         let directory = AgentDirectory(try temporaryFolder() + "/deep/er/my-agent")
         #expect(!directory.isAgent)
-        #expect(try directory.create() == ["openagent.yaml", "memories/", "memories/Welcome.md", "logs/", ".openagent/"])
+        #expect(
+            try directory.create() == ["openagent.yaml", "memories/", "memories/Welcome.md", "logs/", ".openagent/"])
         #expect(directory.isAgent)
         #expect(try mode(of: directory.state) == 0o700)
         #expect(try mode(of: directory.configuration) == 0o600)
@@ -52,7 +53,8 @@ func mode(of path: String) throws -> Int? {
         _ = try directory.create(name: "x")
         let yaml = try String(contentsOfFile: directory.configuration, encoding: .utf8)
         let uncommented = yaml.split(separator: "\n").dropFirst(2).map { line in
-            line.hasPrefix("# ") && line.contains(": ") || line.hasSuffix(":") ? String(line.dropFirst(2)) : String(line)
+            line.hasPrefix("# ") && line.contains(": ") || line.hasSuffix(":")
+                ? String(line.dropFirst(2)) : String(line)
         }
         try Data(uncommented.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: directory.configuration))
         let (configuration, warnings) = try AgentConfiguration.load(directory, environment: [:])
@@ -71,10 +73,11 @@ func mode(of path: String) throws -> Int? {
         #expect(throws: LifecycleFileError.self) { try directory.create() }
     }
 
-    @Test(arguments: [
-        ("memories", "/a/b/memories"), ("./x/../y", "/a/b/y"), ("/else/where", "/else/where"), (".", "/a/b"),
-        ("..", nil), ("../b2", nil), ("x/../../c", nil), ("", nil), ("a\0b", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("memories", "/a/b/memories"), ("./x/../y", "/a/b/y"), ("/else/where", "/else/where"), (".", "/a/b"),
+            ("..", nil), ("../b2", nil), ("x/../../c", nil), ("", nil), ("a\0b", nil),
+        ] as [(String, String?)])
     func aRelativePathStaysInsideTheAgent(_ path: String, _ resolved: String?) {
         #expect(AgentDirectory("/a/b").resolve(path) == resolved)
     }

@@ -22,7 +22,8 @@ import Transport
             startedAt: 1_795_248_000)
     }
 
-    /// Another process that holds the lock until it is killed.
+    /// Another process that holds the lock until it is killed, by SIGKILL: children of a dispatch thread are born with
+    /// its other signals blocked.
     func holder(_ directory: AgentDirectory) async throws -> Process {
         let process = Process()
         let output = Pipe()
@@ -37,7 +38,7 @@ import Transport
     @Test func aSecondServerIsToldWhoRuns() async throws {
         let directory = try agent("a")
         let process = try await holder(directory)
-        defer { process.terminate() }
+        defer { kill(process.processIdentifier, SIGKILL) }
         try record(pid: process.processIdentifier).write(directory)
         let error = #expect(throws: InstanceError.self) { try InstanceLock(directory) }
         let text = try #require(error?.description)

@@ -11,7 +11,9 @@ import Testing
         let output = LogOutput(
             descriptor: pipe.fileHandleForWriting.fileDescriptor, isOwned: false, format: format)
         var logger = Logger(label: "gateway") { label in
-            AgentLogHandler(label: label, output: output, level: .info) { Date(timeIntervalSince1970: 1_795_248_000.25) }
+            AgentLogHandler(label: label, output: output, level: .info) {
+                Date(timeIntervalSince1970: 1_795_248_000.25)
+            }
         }
         write(&logger)
         try pipe.fileHandleForWriting.close()
@@ -29,7 +31,7 @@ import Testing
         #expect(
             lines == [
                 #"{"event":"conn.accepted","fields":{"count":"2","node":"ab","text":"a \"b\"\nc"},"level":"info","source":"gateway","time":"2026-11-21T08:00:00.250Z"}"#,
-                #"{"level":"warning","message":"Something unusual: see below.","source":"gateway","time":"2026-11-21T08:00:00.250Z"}"#,
+                #"{"fields":{"node":"ab"},"level":"warning","message":"Something unusual: see below.","source":"gateway","time":"2026-11-21T08:00:00.250Z"}"#,
             ])
     }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite struct LifecycleConfigurationTests {
     let directory: AgentDirectory
 
-    init() throws { directory = AgentDirectory(try temporaryFolder()) }
+    init() throws { directory = AgentDirectory(try LifecycleFixture.folder()) }
 
     func load(_ yaml: String, _ environment: [String: String] = [:]) throws -> (AgentConfiguration, [String]) {
         try Data(yaml.utf8).write(to: URL(fileURLWithPath: directory.configuration))

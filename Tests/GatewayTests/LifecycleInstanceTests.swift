@@ -8,7 +8,7 @@ import Transport
 @Suite struct LifecycleInstanceTests {
     let home: String
 
-    init() throws { home = try temporaryFolder() }
+    init() throws { home = try LifecycleFixture.folder() }
 
     func agent(_ name: String) throws -> AgentDirectory {
         let directory = AgentDirectory(home + "/" + name)
@@ -92,7 +92,7 @@ import Transport
         let directory = try agent("a")
         let record = record()
         try record.write(directory)
-        #expect(try mode(of: directory.runRecord) == 0o600)
+        #expect(try LifecycleFixture.mode(of: directory.runRecord) == 0o600)
         #expect(
             try String(contentsOfFile: directory.runRecord, encoding: .utf8)
                 == #"{"addresses":["127.0.0.1:4433"],"nodeId":"\#(record.nodeId.hex)","pid":4711,"startedAt":1795248000,"#
@@ -127,7 +127,7 @@ import Transport
     }
 
     @Test func theOnlyRunningAgentIsFoundFromAnywhere() throws {
-        let elsewhere = try temporaryFolder()
+        let elsewhere = try LifecycleFixture.folder()
         let running = RunningAgents(home: home + "/home")
         #expect(throws: AgentLocatorError.noneRuns(stopped: [])) { try locator(in: elsewhere).locate(named: nil) }
 

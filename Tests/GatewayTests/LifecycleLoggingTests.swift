@@ -57,12 +57,12 @@ import Testing
     }
 
     @Test func aLogFileIsPrivateAndGrows() throws {
-        let path = try temporaryFolder() + "/state/logs/cli.jsonl"
+        let path = try LifecycleFixture.folder() + "/state/logs/cli.jsonl"
         for number in 1...2 {
             let output = try LogOutput.file(path)
             Logger(label: "cli") { AgentLogHandler(label: $0, output: output, level: .info) }.info("n\(number)")
         }
-        #expect(try mode(of: path) == 0o600)
+        #expect(try LifecycleFixture.mode(of: path) == 0o600)
         #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == 2)
     }
 }

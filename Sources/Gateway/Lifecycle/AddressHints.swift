@@ -50,7 +50,7 @@ public struct AddressHints: Sendable, Equatable, Codable {
     ///
     /// - Throws: ``LifecycleFileError``
     public func write(_ directory: AgentDirectory) throws(LifecycleFileError) {
-        try PrivateFile.write(json(self), to: directory.addressHints)
+        try PrivateFile.write(smallFileJSON(self), to: directory.addressHints)
     }
 
     /// The hints of the agent's own node, or nil: hints of another key were copied from elsewhere and say nothing.

@@ -15,7 +15,7 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     ///   - path: absolute, below `~`, or relative to `base`.
     ///   - base: nil is the current directory of the process.
     public init(_ path: String, relativeTo base: String? = nil) {
-        let expanded = path.hasPrefix("~") ? NSString(string: path).expandingTildeInPath : path
+        let expanded = Self.expanded(path)
         let absolute =
             expanded.hasPrefix("/") ? expanded : (base ?? FileManager.default.currentDirectoryPath) + "/" + expanded
         self.path = Self.normalized(absolute)
@@ -81,12 +81,13 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
         return made
     }
 
-    /// The absolute path of something that the configuration names: as it stands when it is absolute, else below the
-    /// agent's folder.
+    /// The absolute path of something that the configuration names: as it stands when it is absolute or begins with
+    /// `~`, else below the agent's folder.
     ///
     /// - Returns: nil for a relative path that leads out of the folder by `..`.
     public func resolve(_ path: String) -> String? {
         guard !path.isEmpty, !path.utf8.contains(0) else { return nil }
+        let path = Self.expanded(path)
         if path.hasPrefix("/") { return Self.normalized(path) }
         let resolved = Self.normalized(self.path + "/" + path)
         return resolved == self.path || resolved.hasPrefix(self.path == "/" ? "/" : self.path + "/") ? resolved : nil
@@ -104,6 +105,10 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
         guard status.st_mode & 0o077 == 0 || chmod(state, 0o700) == 0 else {
             throw .init(path: state, operation: "close to others", code: errno)
         }
+    }
+
+    private static func expanded(_ path: String) -> String {
+        path == "~" || path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst() : path
     }
 
     private static func normalized(_ path: String) -> String {

@@ -32,7 +32,7 @@ public struct RunRecord: Sendable, Equatable, Codable {
     ///
     /// - Throws: ``LifecycleFileError``
     public func write(_ directory: AgentDirectory) throws(LifecycleFileError) {
-        try PrivateFile.write(json(self), to: directory.runRecord)
+        try PrivateFile.write(smallFileJSON(self), to: directory.runRecord)
     }
 
     /// Takes the record away at the end of a clean run. The caller holds the lock.
@@ -66,7 +66,7 @@ public enum InstanceState: Sendable, Equatable {
 }
 
 /// Sorted keys and one line, as all small files of an agent are written.
-func json(_ value: some Encodable) -> [UInt8] {
+func smallFileJSON(_ value: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Encoding plain numbers and text to memory cannot fail; an empty file would be read as no record.

@@ -35,7 +35,7 @@ public struct RunningAgents: Sendable {
     /// - Throws: ``LifecycleFileError``
     public func add(_ node: NodeID, directory: AgentDirectory) throws(LifecycleFileError) {
         try PrivateFile.createFolder(folder)
-        try PrivateFile.write(json(Entry(directory: directory.path)), to: file(node))
+        try PrivateFile.write(smallFileJSON(Entry(directory: directory.path)), to: file(node))
     }
 
     /// Forgets the server of `node`, at the end of a clean run.

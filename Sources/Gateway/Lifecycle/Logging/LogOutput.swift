@@ -34,6 +34,11 @@ public final class LogOutput: Sendable {
         }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .init(path: path, operation: "open", code: errno) }
+        guard fchmod(descriptor, 0o600) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw .init(path: path, operation: "close to others", code: code)
+        }
         return LogOutput(descriptor: descriptor, isOwned: true, format: .json)
     }
 

@@ -76,6 +76,19 @@ import Testing
         for link in ["[[House/Router]]", "[[Keys]]", "[[People/Anna]]"] { #expect(answer.contains(link)) }
     }
 
+    @Test func aLongParagraphIsQuotedAroundTheFoundWord() async throws {
+        let filler = String(repeating: "filler words here ", count: 100)
+        let vault = try TestVault(["Long.md": filler + "the zebra sleeps " + filler])
+        let answer = try await Librarian(vault.vault).ask("where is the zebra?").text
+        let quote = try #require(answer.split(separator: "\n").first { $0.hasPrefix("> ") })
+        #expect(quote.contains("zebra sleeps"))
+        #expect(quote.hasPrefix("> …") && quote.hasSuffix("…") && quote.count <= 604, "\(quote)")
+    }
+
+    @Test func readingWithoutANameAsksForOne() async throws {
+        #expect(try await Librarian(TestVault().vault).ask("read").text.hasPrefix("Which note?"))
+    }
+
     @Test(arguments: ["read Router", "Read the note [[House/Router]]", "read house/router.md", "show me \"Router\"."])
     func readingReturnsTheWholeNoteWithoutFrontMatter(_ text: String) async throws {
         let answer = try await Librarian(TestVault(Self.house).vault).ask(text).text

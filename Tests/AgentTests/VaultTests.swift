@@ -127,6 +127,40 @@ import Testing
         #expect(try await test.vault.find("") == nil)
     }
 
+    @Test func aNoteThatSomebodyElseChangedIsNotOverwritten() throws {
+        let test = try TestVault(["a.md": "theirs"])
+        let files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
+        let before = try files.read(NotePath("a.md")).stamp
+        try test.write("theirs, longer", to: "a.md")
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try files.write("ours", to: NotePath("a.md"), replacing: before)
+        }
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try files.write("ours", to: NotePath("a.md"), replacing: nil)
+        }
+        #expect(try test.text(of: "a.md") == "theirs, longer")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: test.notes) == ["a.md"])
+    }
+
+    /// Whether another task has put notes into the index.
+    private func hasBegunIndexing(_ test: TestVault) -> Bool {
+        let size = try? FileManager.default.attributesOfItem(atPath: test.indexPath)[.size] as? Int
+        return (size ?? 0) > 100_000
+    }
+
+    /// P-58: also while a large vault is indexed for the first time.
+    @Test func aCancelledSearchLeavesPromptlyAndForgetsNoNote() async throws {
+        let lorem = String(repeating: "lorem ipsum dolor sit amet ", count: 400)
+        let test = try TestVault((0..<1500).reduce(into: [:]) { $0["n\($1).md"] = lorem })
+        let search = Task { try await test.vault.search(["lorem"]) }
+        while !hasBegunIndexing(test) { await Task.yield() }
+        let start = ContinuousClock.now
+        search.cancel()
+        await #expect(throws: CancellationError.self) { try await search.value }
+        #expect(ContinuousClock.now - start < .milliseconds(200))
+        #expect(try await test.vault.notes().count == 1500)
+    }
+
     @Test func aThousandNotesAreSearchedWithoutAWait() async throws {
         let lorem = String(repeating: "lorem ipsum dolor sit amet ", count: 40)
         let test = try TestVault(

@@ -85,6 +85,7 @@ public struct Librarian: AgentRuntime {
             await emit(.status("Writing note..."))
             return try await remember(fact, turn: turn, journal: journal)
         case .read(let name, let words):
+            guard !name.isEmpty else { return LibrarianAnswers.nothingToRead }
             await emit(.status("Searching notes..."))
             guard let note = try await vault.find(name) else { return try await search(words) }
             let body = try await vault.body(of: NotePath(note.path))

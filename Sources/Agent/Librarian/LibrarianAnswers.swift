@@ -28,6 +28,8 @@ enum LibrarianAnswers {
     static let nothingToRemember =
         "What shall I remember? Say it in one message: “remember that the spare key is in the shed”."
 
+    static let nothingToRead = "Which note? Say “read Welcome”, or “list notes” to see what there is."
+
     static func notes(_ notes: [NoteName], limit: Int) -> String {
         guard !notes.isEmpty else { return "There are no notes yet. Say “remember that …” and there will be one." }
         let lines = notes.prefix(limit).map { $0.isTitledByName ? "- \($0.link)" : "- \($0.link): \($0.title)" }

@@ -21,6 +21,9 @@ public actor Vault {
     /// Bytes of notes between two commits of the index. In between, others get their turn and a cancelled caller leaves.
     private static let batchSize = 1 << 20
 
+    /// How often an append starts over because somebody else wrote the same note.
+    private static let attempts = 3
+
     private let files: VaultFiles
     private let indexPath: String
     private let now: @Sendable () -> Double
@@ -107,10 +110,21 @@ public actor Vault {
     ///
     /// - Throws: ``VaultError``; the note is then as before.
     public func append(_ line: String, to path: NotePath, heading: String) throws(VaultError) {
-        var text: String
-        do { text = try files.read(path).text } catch .notFound { text = heading + "\n\n" }
+        for attempt in 1... {
+            do {
+                return try appendOnce(line, to: path, heading: heading)
+            } catch .changedMeanwhile where attempt < Self.attempts {
+                continue
+            }
+        }
+    }
+
+    private func appendOnce(_ line: String, to path: NotePath, heading: String) throws(VaultError) {
+        var text = heading + "\n\n"
+        var stamp: NoteStamp?
+        do { (text, stamp) = try files.read(path) } catch .notFound {}
         if !text.isEmpty, text.last?.isNewline != true { text += "\n" }
-        try files.write(text + line + "\n", to: path)
+        try files.write(text + line + "\n", to: path, replacing: stamp)
     }
 
     // MARK: Index
@@ -147,6 +161,7 @@ public actor Vault {
         for file in try files.list() where gone.removeValue(forKey: file.path.description) != file.stamp {
             changed.append(file.path)
         }
+        try Task.checkCancellation()
         try index.update([], removing: Array(gone.keys))
         var batch: [IndexedNote] = []
         var size = 0

@@ -10,6 +10,8 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
     case notARegularFile(String)
     case tooLarge(path: String, limit: Int)
     case notText(String)
+    /// Another program wrote the note at the same time.
+    case changedMeanwhile(String)
     case file(path: String, operation: String, code: Int32)
     case index(String)
 
@@ -21,6 +23,7 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
         case .notARegularFile(let path): "\(path) is not a regular file below the vault; links are not followed"
         case .tooLarge(let path, let limit): "\(path) would be larger than \(limit) bytes: split it into several notes"
         case .notText(let path): "\(path) is not UTF-8 text"
+        case .changedMeanwhile(let path): "\(path) is being changed by another program: try again"
         case .file(let path, let operation, let code):
             "cannot \(operation) \(path): \(String(cString: strerror(code)))"
         case .index(let reason): reason

@@ -46,7 +46,10 @@ struct VaultFiles: Sendable {
 
     /// Puts `text` in the place of the note, whole or not at all: written beside it, synced, renamed over it. Folders on
     /// the way are made. A file that is there keeps its mode; a new one is private.
-    func write(_ text: String, to path: NotePath) throws(VaultError) {
+    ///
+    /// - Parameter expected: the stamp of the text that this one is made from, nil for no file. When somebody else has
+    ///   changed the note since, theirs stays and ``VaultError/changedMeanwhile(_:)`` is thrown.
+    func write(_ text: String, to path: NotePath, replacing expected: NoteStamp?) throws(VaultError) {
         guard text.utf8.count <= maximumNoteSize else {
             throw .tooLarge(path: path.description, limit: maximumNoteSize)
         }
@@ -62,6 +65,9 @@ struct VaultFiles: Sendable {
         do throws(VaultError) {
             try file.writeAll(Array(text.utf8), path)
             try file.finish(mode: mode, path)
+            guard folder.status(of: name).map(NoteStamp.init) == expected else {
+                throw .changedMeanwhile(path.description)
+            }
             try folder.rename(temporary, to: name, path)
         } catch {
             folder.remove(temporary)
@@ -93,6 +99,8 @@ struct VaultFiles: Sendable {
 
     private func walk(_ folder: borrowing Descriptor, prefix: [String], into found: inout [Listed]) {
         for name in folder.names() where NotePath.isVisibleName(name) && found.count < maximumNotes {
+            // The caller, who finds out as well, must then not take the list for complete.
+            if Task.isCancelled { return }
             guard let status = folder.status(of: name) else { continue }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:

@@ -1,0 +1,110 @@
+public import Logging
+
+// What may a user set in openagent.yaml, in which ranges, and what holds when nothing is set? This file is that list.
+// How YAML is read and how an error names its line is in ConfigurationSection; secrets in it are references.
+
+/// The settings of one agent.
+public struct AgentConfiguration: Sendable, Equatable {
+    /// Which conversations share one queue of turns (design decision 7).
+    public enum Lane: String, Sendable, CaseIterable {
+        case client, session
+    }
+
+    /// Bounds that a user may need to move.
+    public struct Limits: Sendable, Equatable {
+        /// Turns that may wait in one lane, 1 to 1,000.
+        public var waitingTurnsPerLane = 20
+        /// Turns that may wait in all lanes together, 1 to 1,000,000.
+        public var waitingTurns = 10_000
+        /// Open streams of one connection, 1 to 10,000.
+        public var streamsPerConnection = 100
+        /// Connections of one device, 1 to 1,000.
+        public var connectionsPerDevice = 8
+        /// The largest note in bytes, 1 KiB to 64 MiB.
+        public var noteSize = 1 << 20
+
+        public init() {}
+    }
+
+    /// What the agent is called, 1 to 64 characters.
+    public var name: String
+    /// What joined devices call the network, 1 to 64 characters; nil is the agent's name.
+    public var networkName: String?
+    /// The UDP port; nil is the one of the last run, or any free one.
+    public var port: UInt16?
+    public var logLevel: Logger.Level = .info
+    /// Absolute path of the notes.
+    public var vault: String
+    /// Pace of the librarian's answers, 0 (no limit) to 10,000.
+    public var librarianWordsPerSecond: Double = 0
+    public var lane: Lane = .client
+    public var limits = Limits()
+
+    /// What holds when there is no file.
+    public init(directory: AgentDirectory) {
+        name = directory.defaultName
+        vault = directory.memories
+    }
+
+    /// Reads the file of an agent; a missing or empty one means all defaults.
+    ///
+    /// - Parameter environment: what `${NAME}` and `{env:NAME}` refer to.
+    /// - Returns: the settings, and for each key that this version does not know a sentence for the log.
+    /// - Throws: ``ConfigurationError``
+    public static func load(
+        _ directory: AgentDirectory, environment: [String: String]
+    ) throws(ConfigurationError) -> (configuration: AgentConfiguration, warnings: [String]) {
+        let bytes: [UInt8]?
+        do {
+            bytes = try PrivateFile.read(directory.configuration)
+        } catch {
+            throw .unreadable(error)
+        }
+        var configuration = AgentConfiguration(directory: directory)
+        guard let bytes else { return (configuration, []) }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .syntax(file: directory.configuration, line: 1, problem: "the file is not UTF-8 text")
+        }
+        let references = ConfigurationReferences(environment: environment, directory: directory)
+        guard var root = try ConfigurationSection(yaml: text, file: directory.configuration, references: references)
+        else { return (configuration, []) }
+        try configuration.read(&root, directory: directory)
+        return (configuration, root.warnings)
+    }
+
+    private mutating func read(
+        _ root: inout ConfigurationSection, directory: AgentDirectory
+    ) throws(ConfigurationError) {
+        name = try root.text("name", length: 1...64) ?? name
+        try root.section("network") { network throws(ConfigurationError) in
+            networkName = try network.text("name", length: 1...64)
+            port = try network.integer("port", in: 1...65535).map { UInt16($0) }
+        }
+        try root.section("memory") { memory throws(ConfigurationError) in
+            vault =
+                try memory.value("vault_path", "a folder below the agent's, or an absolute path") {
+                    directory.resolve($0)
+                } ?? vault
+        }
+        try root.section("logging") { logging throws(ConfigurationError) in
+            logLevel = try logging.choice("level") ?? logLevel
+        }
+        try root.section("librarian") { librarian throws(ConfigurationError) in
+            librarianWordsPerSecond =
+                try librarian.number("words_per_second", in: 0...10_000) ?? librarianWordsPerSecond
+        }
+        try root.section("sessions") { sessions throws(ConfigurationError) in
+            lane = try sessions.choice("lane") ?? lane
+        }
+        try root.section("limits") { section throws(ConfigurationError) in
+            limits.waitingTurnsPerLane =
+                try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane
+            limits.waitingTurns = try section.integer("waiting_turns", in: 1...1_000_000) ?? limits.waitingTurns
+            limits.streamsPerConnection =
+                try section.integer("streams_per_connection", in: 1...10_000) ?? limits.streamsPerConnection
+            limits.connectionsPerDevice =
+                try section.integer("connections_per_device", in: 1...1000) ?? limits.connectionsPerDevice
+            limits.noteSize = try section.integer("note_size", in: 1024...(64 << 20)) ?? limits.noteSize
+        }
+    }
+}

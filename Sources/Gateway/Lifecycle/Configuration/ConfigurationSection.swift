@@ -1,0 +1,162 @@
+internal import Yams
+
+// How is a checked value taken out of YAML, so that every mistake names its line and key? A section hands out values by
+// key, checks type and range, and knows afterwards which keys nobody asked for. What the keys mean is not known here.
+
+/// A mapping of openagent.yaml while it is being read.
+struct ConfigurationSection {
+    /// Every key that was in the file and was not asked for, as a sentence with its line.
+    var warnings: [String] { inner + unknownKeys() }
+
+    private let mapping: Node.Mapping
+    private let prefix: String
+    private let file: String
+    private let references: ConfigurationReferences
+    private var asked: Set<String> = []
+    private var inner: [String] = []
+
+    /// - Returns: nil for a file without content.
+    /// - Throws: ``ConfigurationError`` when the text is no YAML mapping.
+    init?(yaml: String, file: String, references: ConfigurationReferences) throws(ConfigurationError) {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: yaml)
+        } catch {
+            throw Self.syntaxError(error, file: file)
+        }
+        guard let node, !node.isEmpty else { return nil }
+        guard case .mapping(let mapping) = node else {
+            throw .syntax(file: file, line: node.line, problem: "expected lines such as 'name: my-agent'")
+        }
+        self.init(mapping: mapping, prefix: "", file: file, references: references)
+    }
+
+    private init(mapping: Node.Mapping, prefix: String, file: String, references: ConfigurationReferences) {
+        self.mapping = mapping
+        self.prefix = prefix
+        self.file = file
+        self.references = references
+    }
+
+    /// Reads the mapping below `key`, if there is one.
+    mutating func section(
+        _ key: String, _ read: (inout ConfigurationSection) throws(ConfigurationError) -> Void
+    ) throws(ConfigurationError) {
+        guard let node = take(key) else { return }
+        guard case .mapping(let mapping) = node else {
+            throw invalid(key, node, expected: "a section with keys of its own")
+        }
+        var section = ConfigurationSection(
+            mapping: mapping, prefix: prefix + key + ".", file: file, references: references)
+        try read(&section)
+        inner += section.warnings
+    }
+
+    /// Text of a bounded length without control characters.
+    mutating func text(_ key: String, length: ClosedRange<Int>) throws(ConfigurationError) -> String? {
+        try value(key, "text of \(length.lowerBound) to \(length.upperBound) characters") { text in
+            let isPlain = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            return length.contains(text.count) && isPlain ? text : nil
+        }
+    }
+
+    mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+        try value(key, "a whole number from \(range.lowerBound) to \(range.upperBound)") { text in
+            Int(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    mutating func number(_ key: String, in range: ClosedRange<Double>) throws(ConfigurationError) -> Double? {
+        try value(key, "a number from \(range.lowerBound.formatted) to \(range.upperBound.formatted)") { text in
+            Double(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    /// One of a few words.
+    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ key: String
+    ) throws(ConfigurationError) -> Choice? {
+        try value(key, "one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))") { Choice(rawValue: $0) }
+    }
+
+    /// What `parse` makes of the text below `key`, references replaced; nil when the key is missing or null.
+    mutating func value<Value>(
+        _ key: String, _ expected: String, _ parse: (String) -> Value?
+    ) throws(ConfigurationError) -> Value? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let scalar) = node else { throw invalid(key, node, expected: expected) }
+        let text: String
+        do {
+            text = try references.replace(in: scalar.string)
+        } catch {
+            throw .invalid(file: file, line: node.line, key: prefix + key, problem: error.description)
+        }
+        guard let value = parse(text) else { throw invalid(key, node, expected: expected, found: scalar.string) }
+        return value
+    }
+
+    // MARK: Nodes
+
+    private mutating func take(_ key: String) -> Node? {
+        asked.insert(key)
+        guard let node = mapping[key], !node.isEmpty else { return nil }
+        return node
+    }
+
+    /// `found` is the text as it stands in the file: what a reference stands for may be a secret.
+    private func invalid(_ key: String, _ node: Node, expected: String, found: String? = nil) -> ConfigurationError {
+        let problem = "expected \(expected)" + (found.map { ", found '\($0.prefix(80))'" } ?? "")
+        return .invalid(file: file, line: node.line, key: prefix + key, problem: problem)
+    }
+
+    private func unknownKeys() -> [String] {
+        mapping.keys.compactMap { node in
+            let key = node.string ?? "?"
+            guard !asked.contains(key) else { return nil }
+            return "\(file):\(node.line): \(prefix)\(key) is not known to this version and is ignored"
+        }
+    }
+
+    private static func syntaxError(_ error: any Error, file: String) -> ConfigurationError {
+        switch error {
+        case YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
+            YamlError.composer(_, let problem, let mark, _):
+            .syntax(file: file, line: mark.line, problem: problem)
+        case YamlError.duplicatedKeysInMapping(let duplicates, let context):
+            .syntax(
+                file: file, line: context.mark.line,
+                problem: "the same key twice: \(duplicates.sorted().joined(separator: ", "))")
+        case YamlError.reader(let problem, let offset, _, let yaml):
+            .syntax(
+                file: file, line: 1 + yaml.prefix(offset ?? 0).count(where: \.isNewline), problem: problem)
+        default:
+            .syntax(file: file, line: 1, problem: String(describing: error))
+        }
+    }
+}
+
+extension Node {
+    fileprivate var line: Int { mark?.line ?? 1 }
+
+    /// An empty value, `~` or `null`.
+    fileprivate var isEmpty: Bool { null != nil }
+}
+
+extension Double {
+    fileprivate var formatted: String { self == rounded() ? String(Int(self)) : String(self) }
+}
+
+/// Why openagent.yaml was refused.
+public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
+    case unreadable(LifecycleFileError)
+    case syntax(file: String, line: Int, problem: String)
+    case invalid(file: String, line: Int, key: String, problem: String)
+
+    public var description: String {
+        switch self {
+        case .unreadable(let error): error.description
+        case .syntax(let file, let line, let problem): "\(file):\(line): \(problem)"
+        case .invalid(let file, let line, let key, let problem): "\(file):\(line): \(key): \(problem)"
+        }
+    }
+}

@@ -1,0 +1,55 @@
+internal import Foundation
+internal import Glibc
+public import Transport
+
+// Which agents are served on this machine by this user? Every server puts a note with its directory into one folder
+// below the user's home, so that a command in another shell finds it without being told. The notes are hints: whether
+// an agent runs is asked of its directory.
+
+/// The folder in which running servers of one user make themselves known.
+public struct RunningAgents: Sendable {
+    /// More entries than this are not read.
+    private static let maximumEntries = 1000
+
+    private struct Entry: Codable {
+        var directory: String
+    }
+
+    private let folder: String
+
+    /// - Parameter home: the user's folder for openagent, see ``defaultHome(environment:)``.
+    public init(home: String) {
+        folder = home + "/running"
+    }
+
+    /// `$OPENAGENT_HOME`, else `$XDG_STATE_HOME/openagent`, else `~/.openagent`.
+    public static func defaultHome(environment: [String: String]) -> String {
+        if let home = environment["OPENAGENT_HOME"], !home.isEmpty { return AgentDirectory(home).path }
+        // The XDG specification: a relative path is to be ignored.
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return state + "/openagent" }
+        return (environment["HOME"] ?? NSHomeDirectory()) + "/.openagent"
+    }
+
+    /// Makes the server of `node` known.
+    ///
+    /// - Throws: ``LifecycleFileError``
+    public func add(_ node: NodeID, directory: AgentDirectory) throws(LifecycleFileError) {
+        try PrivateFile.createFolder(folder)
+        try PrivateFile.write(smallFileJSON(Entry(directory: directory.path)), to: file(node))
+    }
+
+    /// Forgets the server of `node`, at the end of a clean run.
+    public func remove(_ node: NodeID) { unlink(file(node)) }
+
+    /// The directories that servers made known, in the order of their paths, whether they still run or not.
+    public func directories() -> [AgentDirectory] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let paths = names.filter { $0.hasSuffix(".json") }.prefix(Self.maximumEntries).compactMap { name -> String? in
+            guard let bytes = try? PrivateFile.read(folder + "/" + name) else { return nil }
+            return try? JSONDecoder().decode(Entry.self, from: Data(bytes)).directory
+        }
+        return Set(paths.filter { $0.hasPrefix("/") }).sorted().map { AgentDirectory($0) }
+    }
+
+    private func file(_ node: NodeID) -> String { "\(folder)/\(node.hex).json" }
+}

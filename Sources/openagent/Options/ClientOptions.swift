@@ -123,8 +123,9 @@ struct Client: Sendable {
             nodeID: node,
             addresses: Self.local(node) + network.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) },
             relayURL: network.coordinatorRelayURL)
+        let wire = certificate.wire
         pool = GatewayPool(
-            agent: network.name, certificate: { certificate.wire },
+            agent: network.name, certificate: { wire },
             connect: { try await endpoint.connect(to: address, alpn: ALPN.gateway, timeout: timeout) })
     }
 

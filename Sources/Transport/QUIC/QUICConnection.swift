@@ -50,10 +50,12 @@ final class QUICConnection {
         var source = own.raw
         var destination = ConnectionID.random(length: 16).raw
         let buffer = PathBuffer(path)
-        let result = ngtcp2_conn_client_new_versioned(
-            &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
-            NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION,
-            &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        let result = withExtendedLifetime(buffer) {
+            ngtcp2_conn_client_new_versioned(
+                &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
+                NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings,
+                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        }
         guard result == 0 else { throw QUICError(operation: "dial", code: result) }
         try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -98,6 +100,7 @@ final class QUICConnection {
                 &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
                 Unmanaged.passUnretained(self).toOpaque())
         }
+        withExtendedLifetime(buffer) {}
         guard result == 0 else { throw QUICError(operation: "accept", code: result) }
         try attach(.server, credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -386,7 +389,10 @@ final class QUICConnection {
     ///
     /// - Returns: false when the peer gave no spare connection id yet, or the handshake is not confirmed.
     func migrate(to path: DatagramPath, now: UInt64) -> Bool {
-        ngtcp2_conn_initiate_immediate_migration(connection, PathBuffer(path).pointer, now) == 0
+        let buffer = PathBuffer(path)
+        return withExtendedLifetime(buffer) {
+            ngtcp2_conn_initiate_immediate_migration(connection, buffer.pointer, now) == 0
+        }
     }
 
     /// Counters and estimates of this moment.

@@ -22,7 +22,6 @@ import Testing
             memory: {vault_path: notes}
             logging: {level: debug}
             librarian: {words_per_second: 12.5}
-            sessions: {lane: session}
             limits:
               waiting_turns_per_lane: 5
               waiting_turns: 50
@@ -37,7 +36,6 @@ import Testing
         expected.vault = directory.path + "/notes"
         expected.logLevel = .debug
         expected.librarianWordsPerSecond = 12.5
-        expected.lane = .session
         expected.limits.waitingTurnsPerLane = 5
         expected.limits.waitingTurns = 50
         expected.limits.streamsPerConnection = 10
@@ -72,7 +70,7 @@ import Testing
         ("\n\nlogging:\n  level: loud\n", 4, "logging.level: expected one of trace, debug, info"),
         ("librarian:\n  words_per_second: -1\n", 2, "librarian.words_per_second: expected a number from 0 to 10000"),
         ("librarian:\n  words_per_second: nan\n", 2, "librarian.words_per_second: expected a number"),
-        ("sessions:\n  lane: both\n", 2, "sessions.lane: expected one of client, session, found 'both'"),
+        ("logging: {level: 3}\n", 1, "logging.level: expected one of trace, debug, info"),
         (
             "limits:\n  waiting_turns_per_lane: 1001\n", 2,
             "limits.waiting_turns_per_lane: expected a whole number from 1"

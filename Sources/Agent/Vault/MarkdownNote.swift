@@ -46,11 +46,16 @@ struct MarkdownNote: Equatable {
         return items.map { unquoted($0) }.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }.filter { !$0.isEmpty }
     }
 
+    /// Lines are cut by bytes, not by characters: every note of a vault comes through here when the index is filled.
     private static func firstHeading(in body: Substring) -> String? {
         var isCode = false
-        for line in body.split(whereSeparator: \.isNewline) {
+        var rest = body
+        while !rest.isEmpty {
+            let end = rest.utf8.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+            let line = rest[..<end]
             if line.hasPrefix("```") { isCode.toggle() }
             if !isCode, let heading = heading(line) { return heading }
+            rest = end < rest.endIndex ? rest[rest.utf8.index(after: end)...] : ""
         }
         return nil
     }

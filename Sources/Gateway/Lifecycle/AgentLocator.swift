@@ -76,23 +76,23 @@ public enum AgentLocatorError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .notAnAgent(let directory, let source):
             "\(directory) (from \(source)) is no agent's folder: it has no openagent.yaml; "
-                + "make one with: openagent init --agent \(directory)"
+                + "make one with: openagent init \(directory)"
         case .noneRuns(let stopped) where stopped.isEmpty:
             "no agent runs on this machine and there is none in this folder: "
-                + "start one with: openagent serve --agent DIR, or name one with --agent DIR"
+                + "start one with: openagent serve DIR, or name one with --agent DIR"
         case .noneRuns(let stopped):
             "no agent runs on this machine any more: start one again with: "
-                + stopped.map { "openagent serve --agent \($0)" }.joined(separator: ", or ")
+                + stopped.map { "openagent serve \($0)" }.joined(separator: ", or ")
         case .severalRun(let directories):
             "several agents run on this machine: choose one with --agent: "
                 + directories.map(\.path).joined(separator: ", ")
         case .starting(let directory):
             "the agent in \(directory) is just starting or stopping: try again in a moment"
         case .notRunning(let directory, nil):
-            "the agent in \(directory) is not running: start it with: openagent serve --agent \(directory)"
+            "the agent in \(directory) is not running: start it with: openagent serve \(directory)"
         case .notRunning(let directory, let leftover?):
             "the agent in \(directory) is not running: process \(leftover.pid), started \(leftover.startedText), "
-                + "ended without a goodbye; start it again with: openagent serve --agent \(directory)"
+                + "ended without a goodbye; start it again with: openagent serve \(directory)"
         }
     }
 }

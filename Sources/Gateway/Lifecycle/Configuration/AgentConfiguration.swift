@@ -5,11 +5,6 @@ public import Logging
 
 /// The settings of one agent.
 public struct AgentConfiguration: Sendable, Equatable {
-    /// Which conversations share one queue of turns (design decision 7).
-    public enum Lane: String, Sendable, CaseIterable {
-        case client, session
-    }
-
     /// Bounds that a user may need to move.
     public struct Limits: Sendable, Equatable {
         /// Turns that may wait in one lane, 1 to 1,000.
@@ -37,7 +32,6 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var vault: String
     /// Pace of the librarian's answers, 0 (no limit) to 10,000.
     public var librarianWordsPerSecond: Double = 0
-    public var lane: Lane = .client
     public var limits = Limits()
 
     /// What holds when there is no file.
@@ -92,9 +86,6 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("librarian") { librarian throws(ConfigurationError) in
             librarianWordsPerSecond =
                 try librarian.number("words_per_second", in: 0...10_000) ?? librarianWordsPerSecond
-        }
-        try root.section("sessions") { sessions throws(ConfigurationError) in
-            lane = try sessions.choice("lane") ?? lane
         }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =

@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test func theGatewayAsAWholeHasALimitToo() async throws {
-        var limits = GatewayLimits()
+        var limits = GatewayLimits.patient
         limits.waitingPerGateway = 2
         let gateway = try TestGateway(limits: limits)
         try await gateway.run { running in

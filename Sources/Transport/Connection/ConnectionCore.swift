@@ -238,6 +238,10 @@ final class ConnectionCore {
     /// Writes what may be sent now: one burst, then the pacing timer decides.
     func write(now: UInt64) {
         guard !isClosed else { return }
+        if quic.expiry <= now, let end = quic.handleExpiry(now: now) {
+            ended(end, now: now)
+            return
+        }
         for stream in blocked where stream.wantsToSend || stream.isBlocked {
             stream.isBlocked = false
             if stream.wantsToSend, !stream.isQueuedForSending {
@@ -343,11 +347,7 @@ final class ConnectionCore {
             return
         }
         if quic.unansweredProbes >= 2 { followNetwork() }
-        if let end = quic.handleExpiry(now: now) {
-            ended(end, now: now)
-        } else {
-            setDirty()
-        }
+        setDirty()
     }
 
     // MARK: Migration

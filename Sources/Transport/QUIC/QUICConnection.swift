@@ -288,9 +288,18 @@ final class QUICConnection {
 
     /// Starts the pacing clock behind a run of packets. During the handshake it would pace by the initial guess of
     /// 333 ms for the round trip, so it is left out then.
+    ///
+    /// A timer is always a little late. The burst counts as sent when it was due, so that lateness does not add up to a
+    /// lower rate, which BBR would take for the path's.
     func finishBurst(now: UInt64) {
-        if isHandshakeCompleted { ngtcp2_conn_update_pkt_tx_time(connection, now) }
+        guard isHandshakeCompleted else { return }
+        let start = burstDue <= now && now - burstDue < Self.forgivenLateness ? burstDue : now
+        ngtcp2_conn_update_pkt_tx_time(connection, start)
+        burstDue = expiry
     }
+
+    private var burstDue: UInt64 = 0
+    private static let forgivenLateness: UInt64 = 1_000_000
 
     /// Bytes that may leave in one burst.
     var sendQuantum: Int { ngtcp2_conn_get_send_quantum(connection) }

@@ -23,6 +23,7 @@ import Testing
             let device = gateway.device()
             let socket = try await running.webSocket(device)
             for text in ["one", "two", "three"] { try await socket.say(text, id: text) }
+            _ = try await socket.messages { $0.position == 2 }
             let dying = try await gateway.agent.nextRun()
             dying.journal(.toolCall(id: "c1", name: "search", arguments: "{}"))
             dying.status("Using search...")

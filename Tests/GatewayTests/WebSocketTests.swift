@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func framesAndMessagesUpToTheirLimitsAreRead() async throws {
-        var limits = GatewayLimits()
+        var limits = GatewayLimits.patient
         limits.frameLength = 1_000
         limits.messageLength = 3_000
         let gateway = try TestGateway(limits: limits)
@@ -172,7 +172,7 @@ import Testing
     }
 
     @Test func aSocketMayWatchSoManySessions() async throws {
-        var limits = GatewayLimits()
+        var limits = GatewayLimits.patient
         limits.sessionsPerSocket = 2
         let gateway = try TestGateway(limits: limits)
         try await gateway.run { running in

@@ -70,6 +70,7 @@ actor SessionManager {
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
+        try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
@@ -99,15 +100,16 @@ actor SessionManager {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
         }
+        guard mayWatch(key, watcher) else {
+            return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
+        }
         do {
             try await prepare(key, events: 1)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
             return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
         }
-        guard watch(key, watcher) else {
-            return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
-        }
+        watch(key, watcher)
         let turn = makeTurn(message, key: key, caller: caller)
         guard waitingTotal < limits.waitingPerGateway,
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })

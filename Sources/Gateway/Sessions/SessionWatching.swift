@@ -15,12 +15,13 @@ extension SessionManager {
         guard isUsable(open.sessionID) else {
             return reply(ServerMessage(.error(code: .badMessage, text: "This id is too long.")), watcher)
         }
+        guard mayWatch(key, watcher) else {
+            let text = "This connection watches too many sessions."
+            return reply(ServerMessage(.error(code: .tooLarge, text: text), sessionID: open.sessionID), watcher)
+        }
         do {
             try await prepare(key, events: 0)
-            guard watch(key, watcher) else {
-                let text = "This connection watches too many sessions."
-                return reply(ServerMessage(.error(code: .tooLarge, text: text), sessionID: open.sessionID), watcher)
-            }
+            watch(key, watcher)
             if let after = open.afterSequence { try await replay(key, after: Int64(after), to: watcher) }
         } catch {
             logger.error("sessions::not_replayed", metadata: ["error": "\(error)"])
@@ -37,13 +38,16 @@ extension SessionManager {
         }
     }
 
-    /// - Returns: false when the socket watches as many sessions as it may.
-    func watch(_ key: SessionKey, _ watcher: Watcher) -> Bool {
+    /// Whether the socket watches the session already, or has room for one more.
+    func mayWatch(_ key: SessionKey, _ watcher: Watcher) -> Bool {
         let known = watched[watcher.id, default: []]
-        guard known.contains(key) || known.count < limits.sessionsPerSocket else { return false }
+        return known.contains(key) || known.count < limits.sessionsPerSocket
+    }
+
+    /// From now on the socket gets what happens in the session.
+    func watch(_ key: SessionKey, _ watcher: Watcher) {
         watched[watcher.id, default: []].insert(key)
         sessions[key]?.watch(watcher)
-        return true
     }
 
     /// Sends the events behind `after` that were released so far; later ones are held until these are through.

@@ -131,6 +131,17 @@ public struct SessionRepository: Sendable {
         }
     }
 
+    /// Drops turns that ended before `time` (Unix seconds); what was said stays in the transcript. Not async: called
+    /// once at the start.
+    public func forgetTurns(finishedBefore time: Double) throws {
+        try database.pool.write { connection in
+            // The last one stays: it says which ordinals were used.
+            try connection.execute(
+                sql: "DELETE FROM turns WHERE finished_at < ? AND ordinal < (SELECT max(ordinal) FROM turns)",
+                arguments: [time])
+        }
+    }
+
     /// The highest ordinal in use, 0 when there is none. Not async: read once at the start.
     public func lastOrdinal() throws -> Int64 {
         try database.pool.read { try Int64.fetchOne($0, sql: "SELECT max(ordinal) FROM turns") ?? 0 }

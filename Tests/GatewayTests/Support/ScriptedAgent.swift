@@ -38,7 +38,7 @@ final class ScriptedRun: Sendable {
 
     /// Whether the run was cancelled; suspends until it is over.
     func wasCancelled() async throws -> Bool {
-        try await within(10, "the end of the run") {
+        try await within(30, "the end of the run") {
             for await cancelled in self.ends { return cancelled }
             throw Timeout(what: "the end of the run")
         }
@@ -65,7 +65,7 @@ final class ScriptedAgent: AgentRuntime {
     var runs: [ScriptedRun] { started.withLock { $0 } }
 
     func nextRun() async throws -> ScriptedRun {
-        try await within(10, "a turn to start") {
+        try await within(30, "a turn to start") {
             for await run in self.arrivals { return run }
             throw Timeout(what: "a turn to start")
         }

@@ -90,7 +90,7 @@ final class TestGateway: Sendable {
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = GatewayLimits(), routes: [Route] = []
+        limits: GatewayLimits = .patient, routes: [Route] = []
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -240,7 +240,7 @@ struct TestConnection: Sendable {
 
         /// The code with which the gateway closed the connection.
         func code() async throws -> UInt64 {
-            try await within(10, "the connection to be closed") {
+            try await within(30, "the connection to be closed") {
                 for await code in self.closings { return code }
                 throw Timeout(what: "the connection to be closed")
             }
@@ -257,5 +257,14 @@ extension TestStream {
     func get(_ path: String, headers: String = "") async throws -> TestResponse? {
         try await send("GET \(path) HTTP/1.1\r\nHost: agent\r\n\(headers)\r\n")
         return try await response()
+    }
+}
+
+extension GatewayLimits {
+    /// The defaults, except that a test on a busy machine may be slow to send its certificate.
+    static var patient: GatewayLimits {
+        var limits = GatewayLimits()
+        limits.preambleTime = .seconds(60)
+        return limits
     }
 }

@@ -34,6 +34,8 @@ final class ByteQueue: ChannelInboundHandler, Sendable {
     private struct State {
         var bytes = ByteBuffer()
         var ended = false
+        /// Changes so far, so that none is missed between looking and waiting.
+        var changes = 0
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -54,6 +56,7 @@ final class ByteQueue: ChannelInboundHandler, Sendable {
     private func change(_ body: (inout State) -> Void) {
         let waiter = state.withLock { state in
             body(&state)
+            state.changes += 1
             defer { state.waiter = nil }
             return state.waiter
         }
@@ -63,14 +66,16 @@ final class ByteQueue: ChannelInboundHandler, Sendable {
     /// Gives everything that is buffered to `parse`, again whenever more arrives, until it makes something of it.
     func read<T: Sendable>(_ parse: (inout ByteBuffer) throws -> T?) async throws -> T? {
         while true {
-            let (result, ended) = try state.withLock { state in (try parse(&state.bytes), state.ended) }
+            let (result, ended, seen) = try state.withLock { state in
+                (try parse(&state.bytes), state.ended, state.changes)
+            }
             if let result { return result }
             if ended { return nil }
             try Task.checkCancellation()
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
                     let isReady = state.withLock { state in
-                        if state.ended || Task.isCancelled { return true }
+                        if state.changes != seen || Task.isCancelled { return true }
                         state.waiter = continuation
                         return false
                     }
@@ -117,6 +122,21 @@ final class TestStream: Sendable {
         return TestStream(channel: channel, queue: queue)
     }
 
+    /// A stream of another transport; `start` runs the initializer on its channel.
+    static func open(
+        _ start: (@escaping @Sendable (any Channel) -> EventLoopFuture<any Channel>) async throws -> any Channel
+    ) async throws -> TestStream {
+        let queue = ByteQueue()
+        let channel = try await start { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+                try channel.pipeline.syncOperations.addHandler(queue)
+                return channel
+            }
+        }
+        return TestStream(channel: channel, queue: queue)
+    }
+
     func send(_ bytes: [UInt8]) async throws {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
     }
@@ -133,7 +153,7 @@ final class TestStream: Sendable {
 
     /// Nil when the stream ended first.
     func response(hasBody: Bool = true) async throws -> TestResponse? {
-        try await within(10, "an HTTP response") { [queue] in
+        try await within(30, "an HTTP response") { [queue] in
             try await queue.read { bytes -> TestResponse? in
                 let text = String(buffer: bytes)
                 guard let end = text.range(of: "\r\n\r\n") else { return nil }
@@ -157,7 +177,7 @@ final class TestStream: Sendable {
     }
 
     /// Whether the server ended the stream without another byte.
-    func endsSilently(within seconds: Double = 10) async throws -> Bool {
+    func endsSilently(within seconds: Double = 30) async throws -> Bool {
         try await within(seconds, "the end of the stream") { [queue] in
             try await queue.read { bytes -> Bool? in bytes.readableBytes > 0 ? true : nil } == nil
         }

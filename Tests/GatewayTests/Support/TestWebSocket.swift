@@ -63,14 +63,14 @@ final class TestWebSocket: Sendable {
         await stream.close()
     }
 
-    func next(within seconds: Double = 10) async throws -> Event {
+    func next(within seconds: Double = 30) async throws -> Event {
         try await within(seconds, "a WebSocket frame") { [queue = stream.queue] in
             try await queue.read { bytes -> Event? in try Self.parse(&bytes) } ?? .end
         }
     }
 
     /// The next message; anything else fails the test.
-    func message(within seconds: Double = 10) async throws -> ServerMessage {
+    func message(within seconds: Double = 30) async throws -> ServerMessage {
         let event = try await next(within: seconds)
         guard case .message(let message) = event else { throw Unexpected(event: event) }
         return message

@@ -1,0 +1,127 @@
+import Foundation
+import Testing
+
+@testable import Store
+
+@Suite struct SessionRepositoryTests {
+    private func makeDatabase() throws -> (Store.Database, String) {
+        let path = FileManager.default.temporaryDirectory.path + "/sessions-\(UUID().uuidString).db"
+        return (try Store.Database(path: path), path)
+    }
+
+    private func turn(
+        _ id: String, _ ordinal: Int64, session: Int64, lane: String = "lane", messageID: String? = nil,
+        at time: Double = 100
+    ) -> TurnRecord {
+        TurnRecord(
+            id: id, ordinal: ordinal, lane: lane, session: session, handle: "ana", sessionID: "s", messageID: messageID,
+            text: "text \(id)", acceptedAt: time)
+    }
+
+    @Test func numbersOfAReservedBlockAreNeverGivenOutAgain() async throws {
+        let (database, path) = try makeDatabase()
+        let first = try await SessionRepository(database).open(handle: "ana", sessionID: "s", reserving: 10, now: 1)
+        #expect((first.usedSequence, first.reservedSequence) == (0, 10))
+        try await SessionRepository(database).reserveSequences(through: 30, of: first.id)
+        try await SessionRepository(database).reserveSequences(through: 20, of: first.id)
+        // Another process, after a crash.
+        let next = try await SessionRepository(try Store.Database(path: path)).open(
+            handle: "ana", sessionID: "s", reserving: 10, now: 2)
+        #expect(next.id == first.id)
+        #expect((next.usedSequence, next.reservedSequence) == (30, 40))
+        // The same name of another user is another session.
+        let other = try await SessionRepository(database).open(handle: "bob", sessionID: "s", reserving: 10, now: 3)
+        #expect(other.id != first.id)
+        #expect(try await SessionRepository(database).sessionCount(of: "ana") == 1)
+    }
+
+    @Test func aMessageIsRecognisedInItsLaneAndItsTime() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id
+        let first = turn("a", 1, session: session, messageID: "m")
+        #expect(try await sessions.accept(first, announcing: nil, recognisingSince: 0) == .accepted)
+        let again = turn("b", 2, session: session, messageID: "m", at: 150)
+        #expect(try await sessions.accept(again, announcing: nil, recognisingSince: 100) == .repeated(first))
+        #expect(try await sessions.accept(again, announcing: nil, recognisingSince: 100.5) == .accepted)
+        let elsewhere = turn("c", 3, session: session, lane: "other", messageID: "m")
+        #expect(try await sessions.accept(elsewhere, announcing: nil, recognisingSince: 0) == .accepted)
+        #expect(try await sessions.turn(messageID: "m", lane: "lane", since: 0)?.id == "b")
+        #expect(try sessions.unfinishedTurns().map(\.id) == ["a", "b", "c"])
+        #expect(try sessions.lastOrdinal() == 3)
+    }
+
+    @Test func aTurnEndsOnceWithItsEventsAndItsTranscript() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id
+        _ = try await sessions.accept(
+            turn("a", 1, session: session), announcing: SessionEventRecord(sequence: 1, turnID: "a", frame: "queued"),
+            recognisingSince: 0)
+        try await sessions.start(turn: "a", now: 2)
+        #expect(try sessions.unfinishedTurns().map(\.state) == [.running])
+        try await sessions.appendJournal("one", of: "a")
+        try await sessions.appendJournal("two", of: "a")
+        #expect(try await sessions.journal(of: "a") == ["one", "two"])
+        let ending = TurnEnding(
+            state: .completed, finishedAt: 3, events: [SessionEventRecord(sequence: 2, turnID: "a", frame: "response")],
+            messages: [
+                SessionMessageRecord(role: "user", text: "hi"), SessionMessageRecord(role: "assistant", text: "ho"),
+            ])
+        #expect(try await sessions.finish(turn: "a", of: session, as: ending))
+        let late = TurnEnding(
+            state: .cancelled, finishedAt: 4, events: [SessionEventRecord(sequence: 3, turnID: "a", frame: "late")],
+            messages: [SessionMessageRecord(role: "assistant", text: "late")])
+        #expect(try await sessions.finish(turn: "a", of: session, as: late) == false)
+        try await sessions.start(turn: "a", now: 5)
+        #expect(try sessions.unfinishedTurns().isEmpty)
+        #expect(try await sessions.journal(of: "a").isEmpty)
+        #expect(
+            try await sessions.events(of: session, after: 0, through: 9, limit: 9).map(\.frame) == [
+                "queued", "response",
+            ])
+        #expect(try await sessions.events(of: session, after: 1, through: 2, limit: 9).map(\.sequence) == [2])
+        #expect(try await sessions.lastEvents(of: "a", limit: 1).map(\.frame) == ["response"])
+        #expect(try await sessions.history(of: session, limit: 9).map(\.text) == ["hi", "ho"])
+        #expect(try await sessions.history(of: session, limit: 1).map(\.text) == ["ho"])
+    }
+
+    @Test func oldEventsAndOldTurnsGoAndTheTranscriptStays() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 5_000, now: 1).id
+        for (index, id) in ["a", "b"].enumerated() {
+            _ = try await sessions.accept(
+                turn(id, Int64(index + 1), session: session), announcing: nil, recognisingSince: 0)
+        }
+        for sequence in 1...Int64(SessionRepository.keptEvents) {
+            try await sessions.append(SessionEventRecord(sequence: sequence, turnID: "a", frame: "x"), to: session)
+        }
+        let message = SessionMessageRecord(role: "user", text: "kept")
+        for (id, sequence) in [("a", Int64(2_001)), ("b", 2_002)] {
+            let event = SessionEventRecord(sequence: sequence, turnID: id, frame: "end")
+            let ending = TurnEnding(state: .completed, finishedAt: 50, events: [event], messages: [message])
+            #expect(try await sessions.finish(turn: id, of: session, as: ending))
+        }
+        let kept = try await sessions.events(of: session, after: 0, through: 5_000, limit: 5_000)
+        #expect(kept.count == SessionRepository.keptEvents)
+        #expect((kept.first?.sequence, kept.last?.sequence) == (3, 2_002))
+        try sessions.forgetTurns(finishedBefore: 50)
+        #expect(try sessions.lastOrdinal() == 2)
+        try sessions.forgetTurns(finishedBefore: 51)
+        #expect(try sessions.lastOrdinal() == 2, "ordinals are never used twice")
+        #expect(try await sessions.history(of: session, limit: 9).count == 2)
+        #expect(try await sessions.forgetHistory(handle: "bob", sessionID: nil) == 0)
+        #expect(try await sessions.forgetHistory(handle: "ana", sessionID: "s") == 1)
+        #expect(try await sessions.history(of: session, limit: 9).isEmpty)
+    }
+
+    @Test func theDatabaseFileIsForItsOwnerOnly() throws {
+        let (database, path) = try makeDatabase()
+        _ = try SessionRepository(database).lastOrdinal()
+        for file in [path, path + "-wal", path + "-shm"] {
+            let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+            #expect(mode == 0o600, "\(file)")
+        }
+    }
+}

@@ -21,7 +21,7 @@ final class EndpointCore {
 
     private var routes: [ConnectionID: ConnectionCore] = [:]
     private var resetRoutes: [ResetToken: ConnectionCore] = [:]
-    private var connections: [UInt64: ConnectionCore] = [:]
+    private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
     private var connectionCounts: [NodeID: Int] = [:]
     private var handshakes = 0
@@ -394,6 +394,11 @@ final class EndpointCore {
         }
         flushBatch()
         incomingContinuation.finish()
+        closeSockets()
+    }
+
+    /// Without a word to anyone.
+    func closeSockets() {
         for socket in sockets { socket.close() }
     }
 }

@@ -50,10 +50,12 @@ final class QUICConnection {
         var source = own.raw
         var destination = ConnectionID.random(length: 16).raw
         let buffer = PathBuffer(path)
-        let result = ngtcp2_conn_client_new_versioned(
-            &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
-            NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION,
-            &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        let result = withExtendedLifetime(buffer) {
+            ngtcp2_conn_client_new_versioned(
+                &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
+                NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings,
+                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        }
         guard result == 0 else { throw QUICError(operation: "dial", code: result) }
         try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -98,6 +100,7 @@ final class QUICConnection {
                 &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
                 Unmanaged.passUnretained(self).toOpaque())
         }
+        withExtendedLifetime(buffer) {}
         guard result == 0 else { throw QUICError(operation: "accept", code: result) }
         try attach(.server, credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -288,9 +291,18 @@ final class QUICConnection {
 
     /// Starts the pacing clock behind a run of packets. During the handshake it would pace by the initial guess of
     /// 333 ms for the round trip, so it is left out then.
+    ///
+    /// A timer is always a little late. The burst counts as sent when it was due, so that lateness does not add up to a
+    /// lower rate, which BBR would take for the path's.
     func finishBurst(now: UInt64) {
-        if isHandshakeCompleted { ngtcp2_conn_update_pkt_tx_time(connection, now) }
+        guard isHandshakeCompleted else { return }
+        let start = burstDue <= now && now - burstDue < Self.forgivenLateness ? burstDue : now
+        ngtcp2_conn_update_pkt_tx_time(connection, start)
+        burstDue = expiry
     }
+
+    private var burstDue: UInt64 = 0
+    private static let forgivenLateness: UInt64 = 1_000_000
 
     /// Bytes that may leave in one burst.
     var sendQuantum: Int { ngtcp2_conn_get_send_quantum(connection) }
@@ -377,7 +389,10 @@ final class QUICConnection {
     ///
     /// - Returns: false when the peer gave no spare connection id yet, or the handshake is not confirmed.
     func migrate(to path: DatagramPath, now: UInt64) -> Bool {
-        ngtcp2_conn_initiate_immediate_migration(connection, PathBuffer(path).pointer, now) == 0
+        let buffer = PathBuffer(path)
+        return withExtendedLifetime(buffer) {
+            ngtcp2_conn_initiate_immediate_migration(connection, buffer.pointer, now) == 0
+        }
     }
 
     /// Counters and estimates of this moment.

@@ -152,22 +152,20 @@ import Testing
 
     @Test func loginInitTakesTheSameTimeForBoth() async throws {
         _ = try await network.addUser("alice", device: device)
-        var durations: [String: [Duration]] = [:]
-        for round in 0..<44 {
+        // The shortest of many: other tests and processes can only make a measurement longer.
+        var shortest: [String: Duration] = [:]
+        for round in 0..<60 {
             for handle in round.isMultiple(of: 2) ? ["alice", "nobody"] : ["nobody", "alice"] {
                 let client = SRPClient().publicValue
                 network.clock.advance(3_600)
                 let started = ContinuousClock.now
                 _ = try await network.coordinator.beginLogin(
                     handle: handle, clientPublic: client, peer: SecretKey().nodeID)
-                if round >= 4 { durations[handle, default: []].append(.now - started) }
+                shortest[handle] = min(shortest[handle] ?? .seconds(10), .now - started)
             }
         }
-        let median = { (handle: String) -> Double in
-            let sorted = durations[handle, default: []].sorted()
-            return sorted[sorted.count / 2] / .milliseconds(1)
-        }
-        let (known, unknown) = (median("alice"), median("nobody"))
+        let known = try #require(shortest["alice"]) / .milliseconds(1)
+        let unknown = try #require(shortest["nobody"]) / .milliseconds(1)
         #expect(abs(known - unknown) < max(known, unknown) * 0.25, "known \(known) ms, unknown \(unknown) ms")
     }
 

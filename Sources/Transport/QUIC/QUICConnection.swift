@@ -473,7 +473,6 @@ extension ngtcp2_callbacks {
         callbacks.stream_open = streamOpened
         callbacks.stream_close = streamClosed
         callbacks.stream_reset = streamReset
-        callbacks.stream_stop_sending = streamStopped
         callbacks.extend_max_stream_data = streamUnblocked
         callbacks.extend_max_local_streams_bidi = streamLimitRaised
         callbacks.recv_datagram = receiveDatagram
@@ -649,18 +648,6 @@ private func streamReset(
     with(userData) { connection in
         guard let stream = connection.streams[id] else { return 0 }
         if stream.receiveEnd == .open { stream.receiveEnd = .reset(code: code) }
-        connection.touch(stream)
-        return 0
-    }
-}
-
-private func streamStopped(
-    _: OpaquePointer?, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
-    _ streamData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let stream = connection.streams[id] else { return 0 }
-        if stream.sendEnd != .finished { stream.sendEnd = .stopped(code: code) }
         connection.touch(stream)
         return 0
     }

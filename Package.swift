@@ -93,10 +93,13 @@ let package = Package(
         tests("StoreTests", ["Store"]),
         tests("CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded], resources: [.copy("Vectors")]),
         tests("WireTests", ["Wire", "Transport", "Certs", nioCore, nioPosix]),
-        tests("AgentTests", ["Agent", "Store"]),
+        tests("AgentTests", ["Agent", "Store", logging]),
         tests(
             "GatewayTests",
-            ["Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket, httpTypes]),
+            [
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket, httpTypes,
+                logging,
+            ]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Certs", "Transport", nioCore, nioPosix, nioHTTP1, nioConcurrency]),

@@ -115,8 +115,8 @@ extension TestHome {
     /// Starts `openagent` on a pseudo-terminal of its own.
     func startInTerminal(_ arguments: [String]) throws -> Program {
         let command = ([Self.binary] + arguments).map { "'\($0)'" }.joined(separator: " ")
-        return try Program(
+        return try launch(
             "/usr/bin/script", ["-qfec", command, "/dev/null"],
-            environment: ["OPENAGENT_HOME": home.path, "HOME": root.path, "TERM": "xterm"], directory: root)
+            environment: ["OPENAGENT_HOME": home.path, "TERM": "xterm"])
     }
 }

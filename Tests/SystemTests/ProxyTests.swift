@@ -57,7 +57,6 @@ import Testing
         #expect(try await proxy.exit() == 0)
         _ = try await world.startProxy(["--token"])
         #expect(try String(contentsOf: path, encoding: .utf8).contains(token))
-        _ = server
     }
 
     @Test("a private socket instead of a port")
@@ -71,7 +70,6 @@ import Testing
         #expect(try await curl("http://localhost/api/health", ["--unix-socket", path]).contains("ok"))
         #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
         #expect(try listeningTCPSockets(of: proxy.pid) == [])
-        _ = server
     }
 
     @Test("a real browser chats through the proxy")
@@ -82,9 +80,7 @@ import Testing
         let (_, url) = try await world.startProxy()
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("Browser/chat_in_browser.py").path
-        let browser = try Program(
-            "/usr/bin/python3", [script, url, "hello"],
-            environment: ["HOME": world.root.path, "TMPDIR": world.root.path])
+        let browser = try world.launch("/usr/bin/python3", [script, url, "hello"])
         #expect(try await browser.exit(within: 60) == 0, "\(browser.errors)")
         let answer = try #require(
             try JSONSerialization.jsonObject(with: Data(browser.output.utf8)) as? [String: Any], "\(browser.output)")
@@ -92,7 +88,6 @@ import Testing
         #expect(frames.first?["type"] as? String == "auth_ok")
         #expect(frames.contains { $0["type"] as? String == "response" })
         #expect(frames.last?["type"] as? String == "turn_complete")
-        _ = server
     }
 }
 

@@ -155,7 +155,7 @@ extension TestHome {
         let joined = try await join(try await server.ticket())
         #expect(joined.status == 0, "\(joined)")
         let reader = try start(["chat", "--json", "-m", "read long"])
-        try reader.closeInput()
+        reader.closeInput()
         try await reader.line(containing: "word5")
         return (server, reader)
     }

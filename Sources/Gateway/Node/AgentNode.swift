@@ -116,7 +116,10 @@ public struct AgentNode: Sendable {
     }
 
     private func makeGateway(coordinator: Coordinator, database: Database) throws -> GatewayServer {
-        let vault = Vault(directory: configuration.vault, indexPath: directory.noteIndex, now: now)
+        var vaultLimits = Vault.Limits()
+        vaultLimits.noteSize = configuration.limits.noteSize
+        let vault = Vault(
+            directory: configuration.vault, indexPath: directory.noteIndex, limits: vaultLimits, now: now)
         let librarian = Librarian(
             vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
         let description = AgentDescription(

@@ -19,10 +19,11 @@ struct Initialize: ParsableCommand {
     func run() throws {
         let directory = AgentDirectory(directory)
         let made = try directory.create(name: name)
+        let node = try SecretKey.loadOrCreate(path: directory.identityKey).nodeID
         if made.isEmpty {
             print("\(directory) is an agent already; nothing was changed.")
         } else {
-            print("Made \(made.joined(separator: ", ")) in \(directory).\nServe it with: openagent serve \(directory)")
+            print("Made \(made.joined(separator: ", ")) in \(directory).\nNode    \(node)\nServe it with: openagent serve \(directory)")
         }
     }
 }

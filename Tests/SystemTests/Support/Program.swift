@@ -33,13 +33,15 @@ final class Program: Sendable {
         var output = Lines()
         var errors = Lines()
         var status: Int32?
+        /// Standard output and standard error that have not ended.
+        var openOutputs = 2
+        var inputIsOpen = true
         var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]
     }
 
     let pid: Int32
     private let name: String
-    private let process: Process
-    private let standardInput: FileHandle
+    private let process: SpawnedProcess
     private let state = Mutex(State())
 
     /// Starts `executable` with nothing in its environment but what is given and a PATH.
@@ -47,38 +49,30 @@ final class Program: Sendable {
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], directory: URL? = nil
     ) throws {
         name = ([URL(fileURLWithPath: executable).lastPathComponent] + arguments).joined(separator: " ")
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        process.environment = ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"]
-            .merging(environment) { $1 }
-        process.currentDirectoryURL = directory
-        let (input, output, error) = (Pipe(), Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = error
-        standardInput = input.fileHandleForWriting
-        try process.run()
-        pid = process.processIdentifier
-        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
-            self?.change { $0.output.receive(data) }
+        process = try SpawnedProcess(
+            executable, arguments,
+            environment: ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"]
+                .merging(environment) { $1 },
+            directory: directory?.path)
+        pid = process.pid
+        readToEnd(process.standardOutput) { [weak self] data in
+            self?.change { state in
+                state.output.receive(data)
+                if data.isEmpty { state.openOutputs -= 1 }
+            }
         }
-        error.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
-            self?.change { $0.errors.receive(data) }
+        readToEnd(process.standardError) { [weak self] data in
+            self?.change { state in
+                state.errors.receive(data)
+                if data.isEmpty { state.openOutputs -= 1 }
+            }
         }
-        process.terminationHandler = { [weak self] process in
-            let status =
-                process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
-            self?.change { $0.status = status }
-        }
+        reap(pid) { [weak self] status in self?.change { $0.status = status } }
     }
 
     deinit {
-        if process.isRunning { kill(pid, SIGKILL) }
+        if state.withLock({ $0.status == nil }) { kill(pid, SIGKILL) }
+        closeInput()
     }
 
     var output: String { state.withLock { $0.output.complete.joined(separator: "\n") } }
@@ -86,9 +80,20 @@ final class Program: Sendable {
 
     func signal(_ number: Int32) { kill(pid, number) }
 
-    func type(_ text: String) throws { try standardInput.write(contentsOf: Data(text.utf8)) }
+    func type(_ text: String) throws {
+        let data = Array(text.utf8)
+        guard write(process.standardInput, data, data.count) == data.count else {
+            throw Failure(description: "\(name) takes no input")
+        }
+    }
 
-    func closeInput() throws { try standardInput.close() }
+    func closeInput() {
+        let isOpen = state.withLock { state in
+            defer { state.inputIsOpen = false }
+            return state.inputIsOpen
+        }
+        if isOpen { close(process.standardInput) }
+    }
 
     /// The first line of output or of errors that `matches`, from the beginning.
     @discardableResult
@@ -104,10 +109,10 @@ final class Program: Sendable {
         try await line(within: seconds) { $0.contains(text) }
     }
 
-    /// The exit status; a signal's number is negative.
+    /// The exit status, once all that was written has been read; a signal's number is negative.
     @discardableResult
     func exit(within seconds: Double = 20) async throws -> Int32 {
-        try await value(within: seconds, of: "the end") { $0.status }
+        try await value(within: seconds, of: "end") { $0.openOutputs == 0 ? $0.status : nil }
     }
 
     private func change(_ body: (inout State) -> Void) {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 // One temporary world for a system test: an agent directory, a client home, and the binary under test.
@@ -6,6 +7,8 @@ import Testing
 /// Directories of one test; removed at its end.
 final class TestHome: Sendable {
     let root: URL
+    /// What this test started lives as long as its world.
+    private let programs = Mutex<[Program]>([])
     var agent: URL { root.appendingPathComponent("my-agent") }
     var home: URL { root.appendingPathComponent("home") }
 
@@ -26,10 +29,20 @@ final class TestHome: Sendable {
 
     /// Starts `openagent` as the user who owns `home` (by default this one's).
     func start(_ arguments: [String], home: URL? = nil, environment: [String: String] = [:]) throws -> Program {
-        try Program(
+        try launch(
             Self.binary, arguments,
-            environment: ["OPENAGENT_HOME": (home ?? self.home).path, "HOME": root.path].merging(environment) { $1 },
-            directory: root)
+            environment: ["OPENAGENT_HOME": (home ?? self.home).path].merging(environment) { $1 })
+    }
+
+    /// Starts any program in this world.
+    func launch(
+        _ executable: String, _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> Program {
+        let program = try Program(
+            executable, arguments,
+            environment: ["HOME": root.path, "TMPDIR": root.path].merging(environment) { $1 }, directory: root)
+        programs.withLock { $0.append(program) }
+        return program
     }
 
     /// Runs `openagent` to its end.
@@ -38,7 +51,7 @@ final class TestHome: Sendable {
     ) async throws -> (status: Int32, output: String, errors: String) {
         let program = try start(arguments, home: home)
         if let input { try program.type(input) }
-        try program.closeInput()
+        program.closeInput()
         let status = try await program.exit(within: seconds)
         return (status, program.output, program.errors)
     }

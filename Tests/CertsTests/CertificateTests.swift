@@ -57,7 +57,8 @@ import Testing
         #expect(certificate == (try DeviceCertificate(wire: certificate.wire, coordinator: Self.coordinator().nodeID)))
     }
 
-    @Test(arguments: vectors["peer_binding"].list) func certificatesCountOnTheirOwnConnectionOnly(vector: Vector) throws {
+    @Test(arguments: vectors["peer_binding"].list) func certificatesCountOnTheirOwnConnectionOnly(vector: Vector) throws
+    {
         let certificate = try Self.issue()
         let peer = try NodeID(vector["quic_peer_node_id"].text)
         if vector["expect"].text == "accept" {

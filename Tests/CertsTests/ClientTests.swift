@@ -76,7 +76,9 @@ func mode(of path: String) throws -> Int {
         let text = try String(contentsOfFile: file.path, encoding: .utf8)
         #expect(text.contains("schema_version = 1"))
         #expect(text.contains("[[networks]]"))
-        #expect(text.contains("coordinator_node_id = '\(rows[0].coordinator.hex)'") || text.contains("\"\(rows[0].coordinator.hex)\""))
+        #expect(
+            text.contains("coordinator_node_id = '\(rows[0].coordinator.hex)'")
+                || text.contains("\"\(rows[0].coordinator.hex)\""))
     }
 
     @Test func whatOtherClientsWroteIsKept() throws {
@@ -131,7 +133,10 @@ func mode(of path: String) throws -> Int {
         #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "schema_version = 2\n")
     }
 
-    @Test(arguments: ["= nonsense", "networks = 3", "[[networks]]\nname = \"x\"", "schema_version = \"2\"", "[networks.default]\nname = \"x\""])
+    @Test(arguments: [
+        "= nonsense", "networks = 3", "[[networks]]\nname = \"x\"", "schema_version = \"2\"",
+        "[networks.default]\nname = \"x\"",
+    ])
     func filesOfAnotherFormAreRefusedAndKept(text: String) throws {
         let file = try ClientHome(path: directory.path + "/user").networks
         try Data(text.utf8).write(to: URL(fileURLWithPath: file.path))

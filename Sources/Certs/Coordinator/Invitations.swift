@@ -68,7 +68,8 @@ extension Coordinator {
             invitation.role != .device || invitation.bindTo == nil || invitation.bindTo == handle,
             try transaction.spendInvitation(code, now: now)
         else {
-            throw RPCError(.invalidInvite, "the invitation is unknown, used up, expired or not for this: ask for a new one")
+            throw RPCError(
+                .invalidInvite, "the invitation is unknown, used up, expired or not for this: ask for a new one")
         }
         try transaction.audit(
             AuditRecord(

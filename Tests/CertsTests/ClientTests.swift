@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Certs
@@ -287,6 +288,36 @@ func mode(of path: String) throws -> Int {
             through: other.client(as: try home.identity().nodeID), reached: nil)
         #expect(second.network.name == "homelab-2")
         #expect(try home.networks.load().networks.count == 2)
+    }
+
+    /// P-20: neither the device's key nor the password is in what is sent or in what the coordinator keeps.
+    @Test func secretsStayOnTheirDevice() async throws {
+        final class Recorder: RPCExchange {
+            let inner: DirectExchange
+            let sent = Mutex<[UInt8]>([])
+            var coordinator: NodeID { inner.coordinator }
+            init(_ inner: DirectExchange) { self.inner = inner }
+            func exchange(_ message: [UInt8]) async throws -> [UInt8] {
+                sent.withLock { $0 += message }
+                return try await inner.exchange(message)
+            }
+        }
+        let recorder = Recorder(DirectExchange(server: network.coordinator, peer: try home.identity().nodeID))
+        let password = "correct horse battery staple"
+        _ = try await joining().join(
+            try await userTicket(), handle: "alice", password: Password(password),
+            through: CoordinatorClient(exchange: recorder), reached: nil)
+        let key = try Data(contentsOf: URL(fileURLWithPath: home.identityPath))
+        var places = [("traffic", Data(recorder.sent.withLock { $0 }))]
+        for suffix in ["", "-wal"] {
+            let path = network.directory.path + "/openagent.db" + suffix
+            places.append((path, try Data(contentsOf: URL(fileURLWithPath: path))))
+        }
+        #expect(places[0].1.range(of: Data(try home.identity().nodeID.bytes)) != nil, "the recorder works")
+        for (place, content) in places {
+            #expect(content.range(of: key) == nil, "\(place)")
+            #expect(content.range(of: Data(password.utf8)) == nil, "\(place)")
+        }
     }
 
     @Test func aCoordinatorWithoutTheVerifierIsNotBelieved() async throws {

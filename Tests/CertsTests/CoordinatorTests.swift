@@ -79,6 +79,7 @@ import Testing
         }
     }
 
+    /// P-06.
     @Test func certificatesAreIssuedOnlyForTheKeyOfTheConnection() async throws {
         _ = try await network.addUser("alice", device: device)
         let invitation = try await network.invitation(.device)
@@ -146,6 +147,7 @@ import Testing
         #expect(try await network.repository.read { try $0.invitation(invitation.code) } == invitation)
     }
 
+    /// P-43.
     @Test func racingJoinsOfOneTicketHaveExactlyOneWinner() async throws {
         let code = try await network.invitation(.user).code
         let outcomes = await withTaskGroup(of: RPCErrorCode?.self) { group in
@@ -166,6 +168,7 @@ import Testing
         #expect(try await network.repository.read { try $0.invitation(code) }?.usesLeft == 0)
     }
 
+    /// P-43, with a restart of the coordinator between the steps.
     @Test func interruptedFirstLoginIsMadeUpForWithThePasswordAlone() async throws {
         let client = network.client(as: device)
         _ = try await client.register(

@@ -39,9 +39,10 @@ extension Coordinator {
         role: InviteRole, bindTo: String? = nil, uses: Int = 1, lifetime: Double = invitationLifetime, by caller: Caller
     ) async throws -> Invitation {
         let now = now()
+        let handle = bindTo.map(HandleRule.normalised).flatMap { $0.isEmpty ? nil : $0 }
         return try await repository.write { transaction in
             try Self.mint(
-                role: role, bindTo: bindTo.map(HandleRule.normalised), uses: max(1, uses), lifetime: lifetime,
+                role: role, bindTo: handle, uses: max(1, uses), lifetime: lifetime,
                 creator: caller.auditName, by: caller, now: now, in: transaction)
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Certs
@@ -76,7 +77,9 @@ func mode(of path: String) throws -> Int {
         let text = try String(contentsOfFile: file.path, encoding: .utf8)
         #expect(text.contains("schema_version = 1"))
         #expect(text.contains("[[networks]]"))
-        #expect(text.contains("coordinator_node_id = '\(rows[0].coordinator.hex)'") || text.contains("\"\(rows[0].coordinator.hex)\""))
+        #expect(
+            text.contains("coordinator_node_id = '\(rows[0].coordinator.hex)'")
+                || text.contains("\"\(rows[0].coordinator.hex)\""))
     }
 
     @Test func whatOtherClientsWroteIsKept() throws {
@@ -131,7 +134,10 @@ func mode(of path: String) throws -> Int {
         #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "schema_version = 2\n")
     }
 
-    @Test(arguments: ["= nonsense", "networks = 3", "[[networks]]\nname = \"x\"", "schema_version = \"2\"", "[networks.default]\nname = \"x\""])
+    @Test(arguments: [
+        "= nonsense", "networks = 3", "[[networks]]\nname = \"x\"", "schema_version = \"2\"",
+        "[networks.default]\nname = \"x\"",
+    ])
     func filesOfAnotherFormAreRefusedAndKept(text: String) throws {
         let file = try ClientHome(path: directory.path + "/user").networks
         try Data(text.utf8).write(to: URL(fileURLWithPath: file.path))
@@ -282,6 +288,36 @@ func mode(of path: String) throws -> Int {
             through: other.client(as: try home.identity().nodeID), reached: nil)
         #expect(second.network.name == "homelab-2")
         #expect(try home.networks.load().networks.count == 2)
+    }
+
+    /// P-20: neither the device's key nor the password is in what is sent or in what the coordinator keeps.
+    @Test func secretsStayOnTheirDevice() async throws {
+        final class Recorder: RPCExchange {
+            let inner: DirectExchange
+            let sent = Mutex<[UInt8]>([])
+            var coordinator: NodeID { inner.coordinator }
+            init(_ inner: DirectExchange) { self.inner = inner }
+            func exchange(_ message: [UInt8]) async throws -> [UInt8] {
+                sent.withLock { $0 += message }
+                return try await inner.exchange(message)
+            }
+        }
+        let recorder = Recorder(DirectExchange(server: network.coordinator, peer: try home.identity().nodeID))
+        let password = "correct horse battery staple"
+        _ = try await joining().join(
+            try await userTicket(), handle: "alice", password: Password(password),
+            through: CoordinatorClient(exchange: recorder), reached: nil)
+        let key = try Data(contentsOf: URL(fileURLWithPath: home.identityPath))
+        var places = [("traffic", Data(recorder.sent.withLock { $0 }))]
+        for suffix in ["", "-wal"] {
+            let path = network.directory.path + "/openagent.db" + suffix
+            places.append((path, try Data(contentsOf: URL(fileURLWithPath: path))))
+        }
+        #expect(places[0].1.range(of: Data(try home.identity().nodeID.bytes)) != nil, "the recorder works")
+        for (place, content) in places {
+            #expect(content.range(of: key) == nil, "\(place)")
+            #expect(content.range(of: Data(password.utf8)) == nil, "\(place)")
+        }
     }
 
     @Test func aCoordinatorWithoutTheVerifierIsNotBelieved() async throws {

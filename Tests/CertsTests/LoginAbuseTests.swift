@@ -135,7 +135,6 @@ import Testing
         #expect(shapes[0][3].hasPrefix("unauthorized"))
     }
 
-    /// Even with the verifier of the decoy nobody could get in, for a decoy never succeeds.
     @Test func throttlingDoesNotTellUsersFromStrangers() async throws {
         _ = try await network.addUser("alice", device: device)
         for handle in ["alice", "nobody"] {
@@ -169,6 +168,7 @@ import Testing
         #expect(abs(known - unknown) < max(known, unknown) * 0.25, "known \(known) ms, unknown \(unknown) ms")
     }
 
+    /// P-45.
     @Test func guessesAreHeldUpForTheHandleAndForTheNode() async throws {
         _ = try await network.addUser("alice", device: device)
         let attacker = SecretKey().nodeID

@@ -39,7 +39,9 @@ import Testing
         }
     }
 
-    @Test(arguments: vectors["errors"].list) func answersToBadRequestsCarryTheReferencesCodes(vector: Vector) async throws {
+    @Test(arguments: vectors["errors"].list) func answersToBadRequestsCarryTheReferencesCodes(vector: Vector)
+        async throws
+    {
         let network = try TestNetwork()
         let answer = await network.coordinator.answer(
             Self.message(vector["request_frame"].hex), from: SecretKey().nodeID)
@@ -92,7 +94,9 @@ import Testing
 
     @Test func framesAreBoundedAtTheirLimit() {
         var atLimit = RPCFrameReader(limit: 10)
-        #expect(atLimit.consume(RPCFrame.encode(Array(repeating: 1, count: 10))) == .message(Array(repeating: 1, count: 10)))
+        #expect(
+            atLimit.consume(RPCFrame.encode(Array(repeating: 1, count: 10))) == .message(Array(repeating: 1, count: 10))
+        )
         var past = RPCFrameReader(limit: 10)
         #expect(past.consume([0, 0, 0, 11]) == .failed(.tooLarge), "refused before its first byte")
         #expect(past.consume([1, 2, 3]) == .failed(.tooLarge))
@@ -105,7 +109,9 @@ import Testing
 
     @Test func hostileMessagesAreRefusedPolitely() async throws {
         let network = try TestNetwork()
-        for message in [[], [0xff], [UInt8](repeating: 0x81, count: 60_000), [0xbb] + [UInt8](repeating: 0xff, count: 8)] {
+        for message in [
+            [], [0xff], [UInt8](repeating: 0x81, count: 60_000), [0xbb] + [UInt8](repeating: 0xff, count: 8),
+        ] {
             let answer = await network.coordinator.answer(message, from: SecretKey().nodeID)
             let value = try CBORReader.read(answer, limits: CBORLimits(bytes: 1_000))
             guard case .failure(.null, let error)? = RPCResponse(value) else {

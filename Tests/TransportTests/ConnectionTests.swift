@@ -9,8 +9,10 @@ struct ConnectionTests {
         let pair = try await TestPair()
         pair.incoming.close(code: 4_003, reason: "revoked")
         pair.incoming.close(code: 1, reason: "the first call counts")
-        #expect(try await within(.seconds(5)) { await pair.incoming.closeReason } == .local(code: 4_003, reason: "revoked"))
-        #expect(try await within(.seconds(5)) { await pair.outgoing.closeReason } == .peer(code: 4_003, reason: "revoked"))
+        #expect(
+            try await within(.seconds(5)) { await pair.incoming.closeReason } == .local(code: 4_003, reason: "revoked"))
+        #expect(
+            try await within(.seconds(5)) { await pair.outgoing.closeReason } == .peer(code: 4_003, reason: "revoked"))
         await pair.close()
     }
 
@@ -50,10 +52,14 @@ struct ConnectionTests {
         let pair = try await TestPair()
         let sent = ByteBuffer(repeating: 3, count: DatagramError.sizeLimit)
         try pair.outgoing.sendDatagram(sent)
-        let received = try await within(.seconds(5)) { for await data in pair.incoming.datagrams { return data }; throw TestFailure("closed") }
+        let received = try await within(.seconds(5)) {
+            for await data in pair.incoming.datagrams { return data }; throw TestFailure("closed")
+        }
         #expect(received == sent)
         try pair.incoming.sendDatagram(ByteBuffer(string: "back"))
-        let back = try await within(.seconds(5)) { for await data in pair.outgoing.datagrams { return data }; throw TestFailure("closed") }
+        let back = try await within(.seconds(5)) {
+            for await data in pair.outgoing.datagrams { return data }; throw TestFailure("closed")
+        }
         #expect(back == ByteBuffer(string: "back"))
         #expect(throws: DatagramError.tooLarge(limit: DatagramError.sizeLimit)) {
             try pair.outgoing.sendDatagram(ByteBuffer(repeating: 3, count: DatagramError.sizeLimit + 1))

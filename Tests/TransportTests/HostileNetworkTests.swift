@@ -59,7 +59,9 @@ struct HostileNetworkTests {
         try await far.write(canary)
         #expect(try await near.read(canary.utf8.count) == canary)
         try net.outgoing.sendDatagram(ByteBuffer(string: canary))
-        _ = try await within(.seconds(5)) { for await data in net.incoming.datagrams { return data }; throw TestFailure("closed") }
+        _ = try await within(.seconds(5)) {
+            for await data in net.incoming.datagrams { return data }; throw TestFailure("closed")
+        }
         #expect(net.relay.recorded.count > 4)
         let needle = Array(canary.utf8)
         for packet in net.relay.recorded {

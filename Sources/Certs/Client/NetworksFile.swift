@@ -77,8 +77,6 @@ public struct NetworksFile: Sendable {
 
     private static let sizeLimit = 1_024 * 1_024
 
-    init(path: String) { self.path = path }
-
     /// What the file says; nothing when there is none.
     ///
     /// - Throws: ``ClientHomeError`` for a newer schema and for a file that is not of this form.

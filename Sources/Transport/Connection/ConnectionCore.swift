@@ -265,6 +265,7 @@ final class ConnectionCore {
         for stream in progressed { stream.channel?.streamProgressed() }
         if let end { ended(end, now: now) }
         guard !isClosed else { return }
+        for stream in quic.takeTouched() { update(stream) }
         drainEvents()
         guard !isClosed else { return }
         armTimer(now: now)

@@ -219,7 +219,7 @@ final class QUICConnection {
             stream?.isBlocked = true
             return .unfinished
         case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
-            stream?.sendEnd = .finished
+            if let stream { sendingStopped(stream, code: 0) }
             return .unfinished
         default:
             return .failed(end(for: Int32(size)) ?? .dropped)
@@ -522,9 +522,20 @@ extension QUICConnection {
         return 0
     }
 
-    fileprivate func close(_ stream: QUICStream, id: Int64) {
+    /// The peer does not want this stream's bytes. ngtcp2 0.12 answers STOP_SENDING by itself and tells nobody; it
+    /// shows when a write is refused or when the stream is closed.
+    fileprivate func sendingStopped(_ stream: QUICStream, code: UInt64) {
+        switch stream.sendEnd {
+        case .open, .finishing: stream.sendEnd = .stopped(code: code)
+        case .finished, .stopped: return
+        }
+        touch(stream)
+    }
+
+    fileprivate func close(_ stream: QUICStream, id: Int64, code: UInt64) {
         streams[id] = nil
         stream.isClosed = true
+        sendingStopped(stream, code: code)
         // What the application never took does not count against the connection's window any more.
         touch(stream)
         if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
@@ -632,11 +643,12 @@ private func streamOpened(_: OpaquePointer?, _ id: Int64, _ userData: UnsafeMuta
 }
 
 private func streamClosed(
-    _: OpaquePointer?, _: UInt32, _ id: Int64, _: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _: OpaquePointer?, _ flags: UInt32, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
     _: UnsafeMutableRawPointer?
 ) -> Int32 {
     with(userData) { connection in
-        if let stream = connection.streams[id] { connection.close(stream, id: id) }
+        let hasCode = flags & UInt32(NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0
+        if let stream = connection.streams[id] { connection.close(stream, id: id, code: hasCode ? code : 0) }
         return 0
     }
 }

@@ -26,7 +26,9 @@ extension Endpoint {
     /// Offers one node's ticket to another node.
     func moveTicket(from peer: NodeID, to other: NodeID, alpn: String) async throws {
         try await inside { core in
-            if let ticket = core.tickets.take(for: peer, alpn: alpn) { core.tickets.store(ticket, for: other, alpn: alpn) }
+            if let ticket = core.tickets.take(for: peer, alpn: alpn) {
+                core.tickets.store(ticket, for: other, alpn: alpn)
+            }
         }
     }
 

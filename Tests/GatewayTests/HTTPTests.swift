@@ -144,4 +144,18 @@ import Testing
             #expect(try await stream.endsSilently())
         }
     }
+
+    @Test func headIsGetWithoutABody() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let stranger = try await running.connection(of: gateway.device().nodeID).stream()
+            try await stranger.sendPreamble([])
+            for (path, status) in [("/api/health", 200), ("/api/agent-info", 401), ("/api/health", 200)] {
+                try await stranger.send("HEAD \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                let response = try #require(try await stranger.response(hasBody: false))
+                #expect(response.status == status)
+                #expect(Int(response.headers["content-length"] ?? "0") ?? 0 > 0)
+            }
+        }
+    }
 }

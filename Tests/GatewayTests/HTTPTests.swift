@@ -158,4 +158,21 @@ import Testing
             }
         }
     }
+
+    @Test func streamsThatFallSilentAreEndedAndSocketsAreNot() async throws {
+        var limits = GatewayLimits.patient
+        limits.idleTime = .milliseconds(300)
+        let gateway = try TestGateway(limits: limits)
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            let silent = try await running.stream(device)
+            #expect(try await silent.endsSilently())
+            let paused = try await running.stream(device)
+            #expect(try await paused.get("/api/agent-info")?.status == 200)
+            #expect(try await paused.endsSilently())
+            try await socket.send(.ping)
+            #expect(try await socket.message().body == .pong)
+        }
+    }
 }

@@ -137,6 +137,49 @@ import Testing
         }
     }
 
+    @Test func aServerThatIsTornDownWithoutOrderLeavesItsTurnToTheNext() async throws {
+        let gateway = try TestGateway()
+        let device = gateway.device()
+        try await gateway.run { running in
+            let socket = try await running.webSocket(device)
+            try await socket.say("one", id: "one")
+            try await gateway.agent.nextRun().delta("part")
+            _ = try await socket.messages { $0.text == "part" }
+        }
+        #expect(try await gateway.agent.runs[0].wasCancelled())
+        let next = try successor(of: gateway, device, ScriptedAgent(.immediate { "re: \($0.text)" }))
+        try await next.run { running in
+            let socket = try await running.webSocket(device)
+            try await socket.send(.sessionOpen(.init(sessionID: "s", afterSequence: 2)))
+            #expect(try await socket.messages { $0.isTurnEnd }.compactMap(\.responseText) == ["re: one"])
+        }
+    }
+
+    @Test func aClientThatLeavesRightAfterStopDropsItsQueueAllTheSame() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            for index in 0...10 { try await socket.say("\(index)", id: "\(index)") }
+            _ = try await socket.messages { $0.position == 10 }
+            let run = try await gateway.agent.nextRun()
+            try await socket.send(.command(.init(name: "stop")))
+            await socket.close()
+            #expect(try await run.wasCancelled())
+            // Whoever comes next finds the lane empty, and the database agrees.
+            let back = try await running.webSocket(device)
+            try await back.send(.sessionOpen(.init(sessionID: "s", afterSequence: 0)))
+            try await back.say("next", id: "next")
+            let next = try await gateway.agent.nextRun()
+            #expect(next.request.text == "next")
+            next.answer("")
+            var ends: [String?] = []
+            while ends.count < 12 { ends.append(try await back.messages { $0.isTurnEnd }.last?.messageID) }
+            #expect(Set(ends) == Set((0...10).map { "\($0)" } + ["next"]))
+            #expect(try gateway.sessions.unfinishedTurns().isEmpty)
+        }
+    }
+
     @Test func shutdownMarksWhatRunsKeepsWhatWaitsAndTellsTheSockets() async throws {
         let gateway = try TestGateway()
         let device = gateway.device()

@@ -144,4 +144,35 @@ import Testing
             #expect(try await stream.endsSilently())
         }
     }
+
+    @Test func headIsGetWithoutABody() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let stranger = try await running.connection(of: gateway.device().nodeID).stream()
+            try await stranger.sendPreamble([])
+            for (path, status) in [("/api/health", 200), ("/api/agent-info", 401), ("/api/health", 200)] {
+                try await stranger.send("HEAD \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                let response = try #require(try await stranger.response(hasBody: false))
+                #expect(response.status == status)
+                #expect(Int(response.headers["content-length"] ?? "0") ?? 0 > 0)
+            }
+        }
+    }
+
+    @Test func streamsThatFallSilentAreEndedAndSocketsAreNot() async throws {
+        var limits = GatewayLimits.patient
+        limits.idleTime = .milliseconds(300)
+        let gateway = try TestGateway(limits: limits)
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            let silent = try await running.stream(device)
+            #expect(try await silent.endsSilently())
+            let paused = try await running.stream(device)
+            #expect(try await paused.get("/api/agent-info")?.status == 200)
+            #expect(try await paused.endsSilently())
+            try await socket.send(.ping)
+            #expect(try await socket.message().body == .pong)
+        }
+    }
 }

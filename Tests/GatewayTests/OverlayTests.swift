@@ -163,4 +163,27 @@ import Testing
             #expect(try await good.get("/api/agent-info")?.status == 200)
         }
     }
+
+    @Test func aStalledSocketIsCutAndItsNeighboursOnTheSameConnectionAreNot() async throws {
+        let network = try await Network()
+        try await Self.run(network) { client, address in
+            let connection = try await client.connect(to: address, alpn: ALPN.gateway)
+            let stalled = try await Self.webSocket(connection, network.certificate)
+            try await stalled.say("talk", id: "m")
+            let run = try await network.agent.nextRun()
+            _ = try await stalled.message()
+            try await stalled.stream.channel.setOption(.autoRead, value: false).get()
+            let part = String(repeating: "x", count: 16_384)
+            for _ in 0..<600 { run.delta(part) }
+            run.answer("the end")
+            #expect(try await run.wasCancelled() == false)
+            let neighbour = try await Self.webSocket(connection, network.certificate)
+            try await neighbour.send(.sessionOpen(.init(sessionID: "s", afterSequence: 601)))
+            #expect(try await neighbour.messages { $0.isTurnEnd }.compactMap(\.responseText) == ["the end"])
+            try await stalled.stream.channel.setOption(.autoRead, value: true).get()
+            var last = try await stalled.next()
+            while case .message = last { last = try await stalled.next() }
+            #expect(last == .close(code: 4008, reason: "too far behind: reconnect and resume by seq"))
+        }
+    }
 }

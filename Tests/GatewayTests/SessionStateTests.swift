@@ -72,6 +72,77 @@ import Testing
     }
 }
 
+@Suite struct SessionStatePropertyTests {
+    /// Four lanes and their session's log, driven at random; after each step the promises are checked.
+    @Test func randomInterleavingsKeepOrderAndLoseNothing() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SeededRandom(seed)
+        var lanes = Array(repeating: LaneQueue(limit: 5), count: 4)
+        var log = EventLog(used: 0, limit: .max)
+        // The model: what each lane must start, in order, and what was committed of it.
+        var expected: [[String]] = [[], [], [], []]
+        var uncommitted: [[String]] = [[], [], [], []]
+        var open: [Int64] = []
+        var lastReleased: Int64 = 0
+        for step in 0..<20_000 {
+            let lane = Int.random(in: 0..<4, using: &random)
+            func turn(_ id: String) -> Turn {
+                Turn(
+                    TurnRecord(
+                        id: id, ordinal: 0, lane: "\(lane)", session: 1, handle: "",
+                        sessionID: id.hasSuffix("3") ? "x" : "s",
+                        messageID: nil, text: "", acceptedAt: 0))
+            }
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0, 1:
+                let ahead = expected[lane].count + (lanes[lane].running == nil ? 0 : 1)
+                let position = lanes[lane].reserve("\(step)")
+                #expect(position == (ahead <= 5 ? ahead : nil), "seed \(seed)")
+                if position != nil {
+                    expected[lane].append("\(step)")
+                    uncommitted[lane].append("\(step)")
+                }
+            case 2:
+                guard let id = uncommitted[lane].randomElement(using: &random) else { continue }
+                uncommitted[lane].removeAll { $0 == id }
+                lanes[lane].commit(turn(id))
+            case 3:
+                guard let id = uncommitted[lane].randomElement(using: &random) else { continue }
+                uncommitted[lane].removeAll { $0 == id }
+                expected[lane].removeAll { $0 == id }
+                lanes[lane].abandon(id)
+            case 4:
+                let mayStart =
+                    lanes[lane].running == nil && expected[lane].first.map { !uncommitted[lane].contains($0) } ?? false
+                let started = lanes[lane].startNext()
+                #expect(started?.id == (mayStart ? expected[lane].first : nil), "seed \(seed)")
+                if started != nil { expected[lane].removeFirst() }
+            case 5:
+                if let id = lanes[lane].running?.id { lanes[lane].finish(id) }
+            case 6:
+                let dropped = lanes[lane].drop { $0.record.sessionID == "x" }.map(\.id)
+                let due = expected[lane].filter { $0.hasSuffix("3") && !uncommitted[lane].contains($0) }
+                #expect(dropped == due, "seed \(seed)")
+                expected[lane].removeAll { due.contains($0) }
+            default:
+                if Bool.random(using: &random) {
+                    if let number = log.reserve() { open.append(number) }
+                } else if let number = open.randomElement(using: &random) {
+                    open.removeAll { $0 == number }
+                    let ready =
+                        Bool.random(using: &random)
+                        ? log.fill(.init(sequence: number, turnID: "", frame: "")) : log.void(number)
+                    #expect(ready.allSatisfy { $0.sequence > lastReleased }, "seed \(seed)")
+                    #expect(ready.map(\.sequence) == ready.map(\.sequence).sorted(), "seed \(seed)")
+                    lastReleased = log.released
+                    #expect(open.allSatisfy { $0 > lastReleased }, "seed \(seed)")
+                }
+            }
+            #expect(lanes[lane].waitingCount == expected[lane].count, "seed \(seed)")
+        }
+    }
+}
+
 @Suite struct EventLogTests {
     private func event(_ sequence: Int64) -> EventLog.Event {
         .init(sequence: sequence, turnID: "t", frame: "\(sequence)")

@@ -30,7 +30,7 @@ struct GatewayResponder: Sendable {
         self.webSocket = webSocket
         self.logger = logger
         open = Set(routes.filter(\.isOpen).map { Self.key($0.method, $0.path) })
-        let router = Router(context: GatewayContext.self)
+        let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OwnErrors())
         for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
             router.on(RouterPath(route.path), method: route.method) { request, context in
@@ -57,6 +57,7 @@ struct GatewayResponder: Sendable {
         var response = await answer(request, authentication: authentication, log: log)
         response.headers[.xContentTypeOptions] = "nosniff"
         response.headers[.cacheControl] = "no-store"
+        if request.method == .head { response = response.createHeadResponse() }
         if request.headers[.connection] == "close" { response.headers[.connection] = "close" }
         log.info("gateway::request", metadata: ["status": "\(response.status.code)"])
         return response
@@ -116,7 +117,10 @@ struct GatewayResponder: Sendable {
             })
     }
 
-    private static func key(_ method: HTTPRequest.Method, _ path: String) -> String { "\(method.rawValue) \(path)" }
+    /// Whoever may get something may also ask for its head.
+    private static func key(_ method: HTTPRequest.Method, _ path: String) -> String {
+        "\((method == .head ? .get : method).rawValue) \(path)"
+    }
 
     /// The path to the letter, without the query.
     private static func path(of request: HTTPRequest) -> String {

@@ -26,7 +26,7 @@ struct Turn: Sendable, Equatable {
 }
 
 /// Why a running turn has to stop.
-enum Interruption: Sendable {
+enum Interruption: Sendable, Equatable {
     /// The user said so. The answer so far is kept, and marked.
     case user
     /// The user said so and wants the conversation forgotten as well.
@@ -70,6 +70,14 @@ struct TurnStateMachine: Sendable {
         case failed(String)
         /// It stopped because it was cancelled, and gave no answer.
         case stopped
+
+        /// Whether it came to its own end.
+        var isAnswer: Bool {
+            switch self {
+            case .answered(let outcome): !outcome.interrupted
+            case .failed, .stopped: false
+            }
+        }
     }
 
     /// How a turn is told and kept.

@@ -85,6 +85,11 @@ extension SessionManager {
 
     /// The run is over: its end is committed, then told, then the lane goes on.
     private func finish(_ turn: Turn, _ result: TurnStateMachine.RunResult) async {
+        if Task.isCancelled, running[turn.id]?.machine.state == .running, !result.isAnswer {
+            // The process goes down without order and nobody asked for the turn to stop: it runs again after a restart.
+            running[turn.id] = nil
+            return
+        }
         if let ending = running[turn.id]?.machine.finish(result) { await commit(ending, of: turn) }
         running[turn.id] = nil
         sessions[turn.key]?.endTurn(turn.id)

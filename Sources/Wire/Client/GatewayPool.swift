@@ -1,5 +1,7 @@
+internal import Certs
 public import NIOCore
 internal import Synchronization
+public import Transport
 
 // Which connection carries the next stream? A pool keeps the connections to one agent: made on first use, shared by all
 // callers, replaced when one turns out to be dead. It does not know what is said over the streams, nor how a
@@ -13,6 +15,8 @@ public protocol StreamSource: Sendable {
     /// At once, idempotent.
     func close(code: UInt64, reason: String)
 }
+
+extension Connection: StreamSource {}
 
 /// The connections to one agent.
 ///
@@ -52,6 +56,21 @@ public final class GatewayPool: GatewayDialer {
         self.limits = limits
         self.certificate = certificate
         self.connect = connect
+    }
+
+    /// A pool of connections from `endpoint` to the gateway at `address`.
+    ///
+    /// - Parameters:
+    ///   - agent: the agent's name for error messages; by default the short form of its node id.
+    ///   - certificate: the wire form of the certificate to show, asked for each stream; empty for none.
+    ///   - timeout: for one dial.
+    public convenience init(
+        endpoint: Endpoint, address: NodeAddress, agent: String? = nil, limits: Limits = Limits(),
+        timeout: Duration = .seconds(20), certificate: @escaping @Sendable () async throws -> [UInt8]
+    ) {
+        self.init(agent: agent ?? address.nodeID.short, limits: limits, certificate: certificate) {
+            try await endpoint.connect(to: address, alpn: ALPN.gateway, timeout: timeout)
+        }
     }
 
     public func openStream<R: Sendable>(

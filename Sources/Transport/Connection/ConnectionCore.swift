@@ -67,8 +67,13 @@ final class ConnectionCore {
     }
 
     /// Counters and estimates; the last ones when the connection is closed.
-    var statistics: ConnectionStatistics { lastStatistics ?? quic.statistics }
+    var statistics: ConnectionStatistics {
+        var statistics = lastStatistics ?? quic.statistics
+        statistics.isResumed = isResumed
+        return statistics
+    }
     private var lastStatistics: ConnectionStatistics?
+    private var isResumed = false
 
     var closeFuture: EventLoopFuture<ConnectionCloseReason> { closed.futureResult }
     var isClosed: Bool { if case .closed = state { true } else { false } }
@@ -142,6 +147,7 @@ final class ConnectionCore {
         }
         state = .open
         self.alpn = alpn
+        isResumed = tls.isResumed
         let connection = Connection(core: self, peer: peer, alpn: alpn)
         if quic.isServer { quic.releaseTLS() }
         if let onHandshake {
@@ -238,6 +244,10 @@ final class ConnectionCore {
     /// Writes what may be sent now: one burst, then the pacing timer decides.
     func write(now: UInt64) {
         guard !isClosed else { return }
+        if quic.expiry <= now, let end = quic.handleExpiry(now: now) {
+            ended(end, now: now)
+            return
+        }
         for stream in blocked where stream.wantsToSend || stream.isBlocked {
             stream.isBlocked = false
             if stream.wantsToSend, !stream.isQueuedForSending {
@@ -255,6 +265,7 @@ final class ConnectionCore {
         for stream in progressed { stream.channel?.streamProgressed() }
         if let end { ended(end, now: now) }
         guard !isClosed else { return }
+        for stream in quic.takeTouched() { update(stream) }
         drainEvents()
         guard !isClosed else { return }
         armTimer(now: now)
@@ -343,11 +354,7 @@ final class ConnectionCore {
             return
         }
         if quic.unansweredProbes >= 2 { followNetwork() }
-        if let end = quic.handleExpiry(now: now) {
-            ended(end, now: now)
-        } else {
-            setDirty()
-        }
+        setDirty()
     }
 
     // MARK: Migration

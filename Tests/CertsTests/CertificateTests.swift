@@ -57,7 +57,9 @@ import Testing
         #expect(certificate == (try DeviceCertificate(wire: certificate.wire, coordinator: Self.coordinator().nodeID)))
     }
 
-    @Test(arguments: vectors["peer_binding"].list) func certificatesCountOnTheirOwnConnectionOnly(vector: Vector) throws {
+    /// P-06.
+    @Test(arguments: vectors["peer_binding"].list) func certificatesCountOnTheirOwnConnectionOnly(vector: Vector) throws
+    {
         let certificate = try Self.issue()
         let peer = try NodeID(vector["quic_peer_node_id"].text)
         if vector["expect"].text == "accept" {
@@ -69,6 +71,7 @@ import Testing
         }
     }
 
+    /// P-02.
     @Test func everyTruncationIsRefused() throws {
         let wire = try Self.issue().wire
         for count in 0..<wire.count {
@@ -78,7 +81,7 @@ import Testing
         }
     }
 
-    /// Length, every claim and the signature: no bit can be changed.
+    /// P-02. Length, every claim and the signature: no bit can be changed.
     @Test func everyFlippedBitIsRefused() throws {
         let wire = try Self.issue().wire
         let coordinator = try Self.coordinator().nodeID
@@ -93,6 +96,7 @@ import Testing
         }
     }
 
+    /// P-03.
     @Test func expiryAndSkewAreExactToTheSecond() throws {
         let certificate = try Self.issue()
         let check = { (now: Double) throws(CertificateError) in
@@ -107,6 +111,16 @@ import Testing
         #expect(throws: Never.self) { try check(start - 299) }
         #expect(throws: Never.self) { try check(start - 300) }
         #expect(throws: CertificateError.notYetValid(from: start, now: start - 301)) { try check(start - 301) }
+    }
+
+    /// P-04: the same coordinator key, another network.
+    @Test func certificatesOfAnotherNetworkAreRefused() throws {
+        let certificate = try Self.issue()
+        for other in ["", String(Self.network.dropLast()), Self.network + "0", Self.network.uppercased()] {
+            #expect(throws: CertificateError.otherNetwork(Self.network), "'\(other)'") {
+                try certificate.check(now: Self.now, networkID: other, peer: certificate.deviceKey)
+            }
+        }
     }
 
     @Test func timesThatAreNotNumbersNeverCount() throws {

@@ -59,7 +59,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "   ", "a b", "a@b", "a/b", "a:b", "__bridge_x", "a\u{7}b", String(repeating: "a", count: 65)])
+    @Test(arguments: [
+        "", "   ", "a b", "a@b", "a/b", "a:b", "__bridge_x", "a\u{7}b", String(repeating: "a", count: 65),
+    ])
     func unusableHandlesAreRefusedAndBurnNothing(handle: String) async throws {
         let invitation = try await network.invitation(.user)
         await expectRefusal(.badRequest) {
@@ -77,6 +79,7 @@ import Testing
         }
     }
 
+    /// P-06.
     @Test func certificatesAreIssuedOnlyForTheKeyOfTheConnection() async throws {
         _ = try await network.addUser("alice", device: device)
         let invitation = try await network.invitation(.device)
@@ -144,6 +147,7 @@ import Testing
         #expect(try await network.repository.read { try $0.invitation(invitation.code) } == invitation)
     }
 
+    /// P-43.
     @Test func racingJoinsOfOneTicketHaveExactlyOneWinner() async throws {
         let code = try await network.invitation(.user).code
         let outcomes = await withTaskGroup(of: RPCErrorCode?.self) { group in
@@ -164,12 +168,14 @@ import Testing
         #expect(try await network.repository.read { try $0.invitation(code) }?.usesLeft == 0)
     }
 
+    /// P-43, with a restart of the coordinator between the steps.
     @Test func interruptedFirstLoginIsMadeUpForWithThePasswordAlone() async throws {
         let client = network.client(as: device)
         _ = try await client.register(
             invite: try await network.invitation(.user).code, handle: "alice", password: Password("x"))
         let restarted = CoordinatorClient(exchange: DirectExchange(server: try network.restarted(), peer: device))
-        #expect(try await restarted.login(handle: "alice", password: Password("x"), deviceKey: device).handle == "alice")
+        #expect(
+            try await restarted.login(handle: "alice", password: Password("x"), deviceKey: device).handle == "alice")
     }
 
     @Test func devicesBelongToOneUserOnly() async throws {
@@ -210,7 +216,9 @@ import Testing
                 "device.revoke",
             ])
         let rows = try await network.repository.read { try $0.audit(limit: 100) }
-        let codes = try await network.repository.read { try $0.newestRedeemableInvitation(createdBy: "operator", now: 0) }
+        let codes = try await network.repository.read {
+            try $0.newestRedeemableInvitation(createdBy: "operator", now: 0)
+        }
         #expect(codes == nil)
         #expect(rows.allSatisfy { $0.subject.count != 20 }, "no row holds a whole code")
         #expect(rows.first { $0.action == "user.login" }?.actorDevice == device.bytes)

@@ -34,7 +34,7 @@ struct Vector: @unchecked Sendable {
         case is [Any]: .array(list.map(\.cbor))
         case is [String: Any] where keys == ["hex"]: .bytes(self["hex"].hex)
         case is [String: Any]: .map(cborMap)
-        case let number as NSNumber where CFGetTypeIDIsBool(number): .bool(number.boolValue)
+        case let number as NSNumber where isBool(number): .bool(number.boolValue)
         case let number as NSNumber where number.doubleValue.rounded() == number.doubleValue && isInteger(number):
             .unsigned(number.uint64Value)
         case let number as NSNumber: .float(number.doubleValue)
@@ -50,7 +50,7 @@ struct Vector: @unchecked Sendable {
 
     private func isInteger(_ number: NSNumber) -> Bool { !["d", "f"].contains(String(cString: number.objCType)) }
 
-    private func CFGetTypeIDIsBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+    private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
 }
 
 extension Vector: CustomTestStringConvertible {

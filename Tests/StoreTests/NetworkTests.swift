@@ -40,7 +40,8 @@ import Testing
             let agent = AgentRecord(
                 handle: "home", nodeID: "ab", label: "home (this agent)", ownerHandle: "system", addedAt: 3)
             let invitation = InvitationRecord(
-                code: "abcd", role: .device, createdBy: "cli", bindTo: "alice", usesLeft: 2, expiresAt: 10, createdAt: 1)
+                code: "abcd", role: .device, createdBy: "cli", bindTo: "alice", usesLeft: 2, expiresAt: 10, createdAt: 1
+            )
             try repository.write { transaction in
                 try Self.addAlice(transaction)
                 try transaction.setNetwork(network, coordinatorNodeID: "07")
@@ -99,7 +100,12 @@ import Testing
                         try $0.insertDevice(DeviceRecord(key: Array(Self.key.dropLast()), handle: "alice", addedAt: 1))
                     }
                 ),
-                ("a handle twice", { try Self.addAlice($0); try Self.addAlice($0) }),
+                (
+                    "a handle twice",
+                    {
+                        try Self.addAlice($0); try Self.addAlice($0)
+                    }
+                ),
                 (
                     "negative uses",
                     {
@@ -132,10 +138,13 @@ import Testing
 
     @Test func auditRowsCanBeNeitherChangedNorRemoved() throws {
         try withRepository { repository throws in
-            let record = AuditRecord(at: 5, actor: "alice", actorDevice: Self.key, action: "user.login", subject: "alice")
+            let record = AuditRecord(
+                at: 5, actor: "alice", actorDevice: Self.key, action: "user.login", subject: "alice")
             try repository.write { try $0.audit(record) }
             let database = try Database(path: path)
-            for sql in ["UPDATE audit SET actor = 'mallory'", "DELETE FROM audit", "REPLACE INTO audit SELECT * FROM audit"] {
+            for sql in [
+                "UPDATE audit SET actor = 'mallory'", "DELETE FROM audit", "REPLACE INTO audit SELECT * FROM audit",
+            ] {
                 #expect(throws: (any Error).self, "\(sql)") {
                     try database.pool.write { try $0.execute(sql: sql) }
                 }

@@ -77,8 +77,6 @@ public struct NetworksFile: Sendable {
 
     private static let sizeLimit = 1_024 * 1_024
 
-    init(path: String) { self.path = path }
-
     /// What the file says; nothing when there is none.
     ///
     /// - Throws: ``ClientHomeError`` for a newer schema and for a file that is not of this form.
@@ -127,9 +125,11 @@ public struct NetworksFile: Sendable {
     }
 
     private func decode(_ table: TOMLTable) throws -> JoinedNetworks {
-        let version = table[Key.schema]?.int ?? Self.schemaVersion
-        guard version <= Self.schemaVersion else {
-            throw ClientHomeError.newerSchema(path: path, version: version)
+        if let value = table[Key.schema] {
+            guard let version = value.int else { throw malformed("\(Key.schema) is not a number") }
+            guard version <= Self.schemaVersion else {
+                throw ClientHomeError.newerSchema(path: path, version: version)
+            }
         }
         var result = JoinedNetworks()
         result.activeNetwork = table[Key.activeNetwork]?.string

@@ -39,9 +39,10 @@ extension Coordinator {
         role: InviteRole, bindTo: String? = nil, uses: Int = 1, lifetime: Double = invitationLifetime, by caller: Caller
     ) async throws -> Invitation {
         let now = now()
+        let handle = bindTo.map(HandleRule.normalised).flatMap { $0.isEmpty ? nil : $0 }
         return try await repository.write { transaction in
             try Self.mint(
-                role: role, bindTo: bindTo.map(HandleRule.normalised), uses: max(1, uses), lifetime: lifetime,
+                role: role, bindTo: handle, uses: max(1, uses), lifetime: lifetime,
                 creator: caller.auditName, by: caller, now: now, in: transaction)
         }
     }
@@ -68,7 +69,8 @@ extension Coordinator {
             invitation.role != .device || invitation.bindTo == nil || invitation.bindTo == handle,
             try transaction.spendInvitation(code, now: now)
         else {
-            throw RPCError(.invalidInvite, "the invitation is unknown, used up, expired or not for this: ask for a new one")
+            throw RPCError(
+                .invalidInvite, "the invitation is unknown, used up, expired or not for this: ask for a new one")
         }
         try transaction.audit(
             AuditRecord(

@@ -99,7 +99,8 @@ extension Coordinator {
             try transaction.touchDevice(key.bytes, at: now)
         case nil:
             if try transaction.rows.hasDevices(handle) {
-                try redeem(invite ?? "", roles: [.user, .device], handle: handle, device: key, now: now, in: transaction)
+                try redeem(
+                    invite ?? "", roles: [.user, .device], handle: handle, device: key, now: now, in: transaction)
             }
             let device = DeviceRecord(
                 key: key.bytes, handle: handle, label: label.map(cleanLabel), addedAt: now, lastSeen: now)

@@ -143,7 +143,8 @@ public enum CoordinatorClientError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .malformedAnswer(let method): "the coordinator's answer to \(method) cannot be understood: is it up to date?"
+        case .malformedAnswer(let method):
+            "the coordinator's answer to \(method) cannot be understood: is it up to date?"
         case .wrongServerProof:
             "the coordinator could not prove that it knows this account: do not use the password with it again, "
                 + "and ask whoever gave you the ticket"

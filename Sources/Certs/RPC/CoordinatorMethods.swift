@@ -132,6 +132,7 @@ extension DeviceRecord {
         var label: String?
         if case .text(let text) = map["label"] { label = text }
         self.init(
-            key: key, handle: handle, label: label, status: status, addedAt: addedAt, lastSeen: map["last_seen"]?.number)
+            key: key, handle: handle, label: label, status: status, addedAt: addedAt, lastSeen: map["last_seen"]?.number
+        )
     }
 }

@@ -169,6 +169,14 @@ func withClient<R: Sendable>(
     }
 }
 
+extension ProxyConfiguration {
+    static func with(_ change: (inout ProxyConfiguration) -> Void) -> ProxyConfiguration {
+        var configuration = ProxyConfiguration()
+        change(&configuration)
+        return configuration
+    }
+}
+
 extension ProxyAddress {
     var port: Int {
         switch self {

@@ -37,6 +37,8 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     private var timer: Scheduled<Void>?
 
     private var inputEnded = false
+    private var outputEnded = false
+    private var hasFailed = false
     /// Whether the agent has answered anything: then there is no room for an answer of ours.
     private var hasAnswer = false
     /// Set from the request that asks for an upgrade until it is answered.
@@ -98,6 +100,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        hasFailed = true
         // channelInactive follows, and tells the stream's end.
         context.close(promise: nil)
     }
@@ -114,8 +117,14 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     private func end() {
         timer?.cancel()
         firstRequest.succeed(false)
-        if case .relaying(let stream) = stage { stream.tell { $0.partnerFailed() } }
+        // Set first: what the stream's end does may come back here.
+        let last = stage
         stage = .closed
+        if case .relaying(let stream) = last {
+            // A socket whose output is closed already closes as a whole when its input ends.
+            let isComplete = outputEnded && !hasFailed
+            stream.tell { end in isComplete ? end.partnerEnded() : end.partnerFailed() }
+        }
         context = nil
     }
 
@@ -274,8 +283,9 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
 
     private func answer(_ refusal: Refusal) {
         guard let context else { return }
-        if case .relaying(let stream) = stage { stream.tell { $0.partnerFailed() } }
+        let last = stage
         stage = .lingering
+        if case .relaying(let stream) = last { stream.tell { $0.partnerFailed() } }
         firstRequest.succeed(false)
         batch = []
         context.write(wrapOutboundOut(refusal.response(omitBody: requestGuard.isHeadRequest)), promise: nil)
@@ -288,6 +298,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     /// Half-closes when everything is written: closing earlier would lose it, if the client has half-closed too.
     private func closeOutput() {
         guard let context else { return }
+        outputEnded = true
         let written = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
         written.futureResult.assumeIsolated().whenComplete { _ in

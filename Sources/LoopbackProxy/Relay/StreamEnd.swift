@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Transport
 
 // The agent's end of a relay: sits in the stream's pipeline and exchanges bytes with the client's end. It looks at
 // nothing, except at the answer to an upgrade, which decides how the client's further bytes are read.
@@ -77,6 +78,8 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The agent reads no more, but its answer may still be under way: an upload that it refused.
+        if case .stopped? = error as? StreamError { return }
         hasFailed = true
         // channelInactive follows, and tells the client's end.
         context.close(promise: nil)
@@ -127,7 +130,10 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
     }
 
     func partnerFailed() {
-        context?.close(promise: nil)
+        guard let context else { return }
+        // Of a request that was cut off the agent must not believe that it is complete.
+        context.triggerUserOutboundEvent(StreamReset(code: 0), promise: nil)
+        context.close(promise: nil)
     }
 
     func credit(_ count: Int) {

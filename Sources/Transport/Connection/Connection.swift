@@ -92,7 +92,7 @@ public final class Connection: Sendable {
     /// Counters and estimates of this moment; the last ones when the connection has ended.
     public func statistics() async -> ConnectionStatistics {
         let core = core
-        return (try? await eventLoop.submit { core.value.quic.statistics }.get()) ?? .none
+        return (try? await eventLoop.submit { core.value.statistics }.get()) ?? .none
     }
 
     private func onLoop(_ body: @escaping @Sendable () -> Void) {

@@ -22,6 +22,7 @@ final class ConnectionCore {
 
     /// The node dialled; nil for an incoming connection.
     let dialled: NodeID?
+    private var alpn: String?
     /// Told once how a dialled handshake ended.
     var onHandshake: ((Result<Connection, ConnectError>) -> Void)?
 
@@ -65,6 +66,10 @@ final class ConnectionCore {
             bufferingPolicy: .bufferingOldest(endpoint.limits.maxQueuedDatagrams))
     }
 
+    /// Counters and estimates; the last ones when the connection is closed.
+    var statistics: ConnectionStatistics { lastStatistics ?? quic.statistics }
+    private var lastStatistics: ConnectionStatistics?
+
     var closeFuture: EventLoopFuture<ConnectionCloseReason> { closed.futureResult }
     var isClosed: Bool { if case .closed = state { true } else { false } }
     var isHandshaking: Bool { if case .handshaking = state { true } else { false } }
@@ -89,6 +94,8 @@ final class ConnectionCore {
         guard !isClosed else { return }
         drainEvents()
         for stream in quic.takeTouched() { update(stream) }
+        guard !isClosed else { return }
+        tryMigration()
         setDirty()
     }
 
@@ -122,7 +129,9 @@ final class ConnectionCore {
                 endpoint.unroute(token)
             case .datagram(let data): inboundDatagramsContinuation.yield(data)
             case .pathValidated: pathChanged()
-            case .ticket: break
+            case .ticket(let ticket):
+                if let dialled, let alpn { endpoint.tickets.store(ticket, for: dialled, alpn: alpn) }
+                quic.releaseTLS()
             }
         }
     }
@@ -132,7 +141,9 @@ final class ConnectionCore {
             return
         }
         state = .open
+        self.alpn = alpn
         let connection = Connection(core: self, peer: peer, alpn: alpn)
+        if quic.isServer { quic.releaseTLS() }
         if let onHandshake {
             self.onHandshake = nil
             onHandshake(.success(connection))
@@ -142,9 +153,7 @@ final class ConnectionCore {
     }
 
     private func streamOpened(_ stream: QUICStream) {
-        let channel = makeChannel(for: stream)
-        let inbound = InboundStream(channel: channel, connection: NIOLoopBound(self, eventLoop: eventLoop))
-        inboundStreamsContinuation.yield(inbound)
+        inboundStreamsContinuation.yield(InboundStream(channel: makeChannel(for: stream)))
     }
 
     private func pathChanged() {
@@ -229,6 +238,10 @@ final class ConnectionCore {
     /// Writes what may be sent now: one burst, then the pacing timer decides.
     func write(now: UInt64) {
         guard !isClosed else { return }
+        if quic.expiry <= now, let end = quic.handleExpiry(now: now) {
+            ended(end, now: now)
+            return
+        }
         for stream in blocked where stream.wantsToSend || stream.isBlocked {
             stream.isBlocked = false
             if stream.wantsToSend, !stream.isQueuedForSending {
@@ -333,11 +346,33 @@ final class ConnectionCore {
             armTimer(now: now)
             return
         }
-        if let end = quic.handleExpiry(now: now) {
-            ended(end, now: now)
-        } else {
-            setDirty()
-        }
+        if quic.unansweredProbes >= 2 { followNetwork() }
+        setDirty()
+    }
+
+    // MARK: Migration
+
+    /// A path that the connection shall take as soon as QUIC lets it.
+    private var wantedPath: DatagramPath?
+
+    /// Moves to another path (RFC 9000 §9): this node has changed its network. Only the side that dialled may.
+    func migrate(to path: DatagramPath) {
+        guard dialled != nil, !isClosed, quic.path != path else { return }
+        wantedPath = path
+        tryMigration()
+    }
+
+    /// The network may have taken our address away: asks the endpoint for the path of today.
+    private func followNetwork() {
+        guard dialled != nil, let path = quic.path, let today = endpoint.path(towards: path.remote) else { return }
+        migrate(to: today)
+    }
+
+    /// Before the handshake is confirmed, or without a spare connection id of the peer, migration has to wait.
+    private func tryMigration() {
+        guard let path = wantedPath, quic.migrate(to: path, now: NIODeadline.now().uptimeNanoseconds) else { return }
+        wantedPath = nil
+        setDirty()
     }
 
     // MARK: Ending
@@ -356,8 +391,7 @@ final class ConnectionCore {
             endpoint.remember(self, closePacket: nil, period: quic.closingPeriod)
             finish(isApplication ? .peer(code: code, reason: reason) : .peerTransport(code: code, reason: reason))
         case .statelessReset: finish(.statelessReset)
-        case .idleTimeout: finish(.idleTimeout)
-        case .handshakeTimeout: finish(.failed("the handshake took too long"))
+        case .idleTimeout, .handshakeTimeout: finish(.idleTimeout)
         case .dropped, .retryNeeded: finish(.failed("the peer's first packet was no good"))
         case .fault(let fault):
             sayGoodbye(.fault(fault), now: now)
@@ -379,13 +413,15 @@ final class ConnectionCore {
 
     private func finish(_ reason: ConnectionCloseReason) {
         let wasHandshaking = isHandshaking
+        let refusal = quic.tls?.refusal
+        lastStatistics = quic.statistics
         state = .closed(reason)
         timer?.task.cancel()
         timer = nil
         endpoint.forget(self, wasHandshaking: wasHandshaking)
         if let onHandshake {
             self.onHandshake = nil
-            onHandshake(.failure(connectError(reason)))
+            onHandshake(.failure(connectError(reason, refusal)))
         }
         for channel in heldChannels.values { channel.connectionEnded(reason) }
         heldChannels.removeAll()
@@ -395,16 +431,18 @@ final class ConnectionCore {
         serveOpeners()
         inboundStreamsContinuation.finish()
         inboundDatagramsContinuation.finish()
+        quic.release()
         closed.succeed(reason)
     }
 
-    private func connectError(_ reason: ConnectionCloseReason) -> ConnectError {
-        if case .wrongKey(let expected, let met) = quic.tls?.refusal { return .wrongKey(expected: expected, met: met) }
-        if case .noKey = quic.tls?.refusal { return .refused(reason) }
+    /// TLS's no_application_protocol alert as a QUIC error (RFC 9001 §4.8).
+    private static let noApplicationProtocol: UInt64 = 0x100 + 120
+
+    private func connectError(_ reason: ConnectionCloseReason, _ refusal: TLSSession.Refusal?) -> ConnectError {
+        if case .wrongKey(let expected, let met) = refusal { return .wrongKey(expected: expected, met: met) }
         return switch reason {
-        case .peerTransport(0x178, _): .protocolRefused
+        case .peerTransport(Self.noApplicationProtocol, _): .protocolRefused
         case .idleTimeout: .timeout
-        case .failed(let text) where text == "the handshake took too long": .timeout
         case .endpointClosed: .endpointClosed
         default: .refused(reason)
         }

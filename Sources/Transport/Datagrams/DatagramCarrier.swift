@@ -4,6 +4,9 @@
 
 /// Something that moves packets between this node and others. Touched on one event loop only.
 protocol DatagramCarrier: AnyObject {
+    /// Where packets arrive. A UDP socket's is the wildcard address when it listens on all.
+    var address: NetworkAddress { get }
+
     /// Whether packets of this path leave here.
     func carries(_ path: DatagramPath) -> Bool
 

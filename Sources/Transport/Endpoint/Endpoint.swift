@@ -1,4 +1,5 @@
 internal import Logging
+internal import NIOConcurrencyHelpers
 public import NIOCore
 
 // A node's place in the overlay, as an application sees it: bind, dial, accept, close.
@@ -8,18 +9,17 @@ public final class Endpoint: Sendable {
     /// This node's address: its public key.
     public let nodeID: NodeID
     /// Where the sockets are bound, with real ports.
-    public let localAddresses: [SocketAddress]
+    public var localAddresses: [SocketAddress] { bound.withLockedValue { $0 }.map(\.socketAddress) }
     /// Incoming connections whose handshake is complete. One consumer. Ends when the endpoint is closed.
     public let connections: AsyncStream<Connection>
 
     private let eventLoop: any EventLoop
     private let core: NIOLoopBound<EndpointCore>
-    private let bound: [NetworkAddress]
+    private let bound: NIOLockedValueBox<[NetworkAddress]>
 
     private init(core: EndpointCore) {
         nodeID = core.secretKey.nodeID
-        bound = core.localAddresses
-        localAddresses = bound.map(\.socketAddress)
+        bound = NIOLockedValueBox(core.localAddresses)
         connections = core.incoming
         eventLoop = core.eventLoop
         self.core = NIOLoopBound(core, eventLoop: core.eventLoop)
@@ -43,7 +43,7 @@ public final class Endpoint: Sendable {
 
     /// Addresses at which others may reach this node, for tickets: one per interface with the real port, loopback last.
     public func advertisedAddresses() -> [SocketAddress] {
-        let reachable = bound.flatMap(LocalAddresses.reachable(of:))
+        let reachable = bound.withLockedValue { $0 }.flatMap(LocalAddresses.reachable(of:))
         return (reachable.filter { !$0.isLoopback } + reachable.filter(\.isLoopback)).map(\.socketAddress)
     }
 
@@ -68,6 +68,21 @@ public final class Endpoint: Sendable {
         } onCancel: {
             eventLoop.execute { started.0.value.fail(CancellationError()) }
         }
+    }
+
+    /// Opens new sockets and moves the connections that this node dialled to them, without losing a byte: for after a
+    /// change of network, when the system knows of one. Without it connections move when their packets stay unanswered.
+    /// Connections that others dialled stay where they are; only the dialling side may move.
+    ///
+    /// - Throws: when no socket can be opened.
+    public func rebind() async throws {
+        let core = core
+        let eventLoop = eventLoop
+        try await eventLoop.flatSubmit {
+            do { return try core.value.rebind() } catch { return eventLoop.makeFailedFuture(error) }
+        }.get()
+        let addresses = try await eventLoop.submit { core.value.localAddresses }.get()
+        bound.withLockedValue { $0 = addresses }
     }
 
     /// Closes every connection with this code and reason, then the sockets. Idempotent.

@@ -14,6 +14,7 @@ final class EndpointCore {
 
     private var sockets: [UDPSocket] = []
     private let batch = PacketBatch()
+    private var backlog = PacketBacklog()
     /// The paths of the packet that is read, and of the one that is written.
     private let receivePath = PathBuffer()
     let sendPath = PathBuffer()
@@ -27,6 +28,10 @@ final class EndpointCore {
     private var nextID: UInt64 = 1
     private var dials: [ObjectIdentifier: Dial] = [:]
     private var isClosed = false
+    var tickets = TicketCache(capacity: 256)
+    /// Answers to strangers: resets, Retry, version negotiation; and to disco pings, which cost a key agreement each.
+    private var replyLimit = RateLimit(perSecond: 1_000)
+    private var discoLimit = RateLimit(perSecond: 100)
 
     private var reading: [ConnectionCore] = []
     private var dirty: [ConnectionCore] = []
@@ -55,12 +60,34 @@ final class EndpointCore {
             guard let address = NetworkAddress(address) else { continue }
             sockets.append(try UDPSocket(bind: address))
         }
-        let handler = DatagramReader(endpoint: self)
         return EventLoopFuture.andAllSucceed(
-            sockets.map { $0.start(on: eventLoop, handler: handler.copy()) }, on: eventLoop)
+            sockets.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }, on: eventLoop)
     }
 
     var localAddresses: [NetworkAddress] { sockets.map(\.address) }
+
+    /// Opens new sockets and moves the connections that this node dialled to them, for after a change of network. The
+    /// old sockets stay for a moment, for what is on its way; those that others dial stay for good.
+    func rebind() throws -> EventLoopFuture<Void> {
+        guard !isClosed else { throw ConnectError.endpointClosed }
+        let old = sockets
+        let new = try old.map { try UDPSocket(bind: $0.address.with(port: 0)) }
+        let started = new.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }
+        return EventLoopFuture.andAllSucceed(started, on: eventLoop).assumeIsolated().map { [self] in
+            sockets = new + old
+            for connection in connections.values where connection.dialled != nil {
+                guard let remote = connection.quic.path?.remote, let path = path(towards: remote) else { continue }
+                connection.migrate(to: path)
+            }
+            guard credentials.alpns.isEmpty else { return }
+            eventLoop.assumeIsolated().scheduleTask(in: Self.oldSocketsLinger) { [self] in
+                sockets.removeAll { socket in old.contains { $0 === socket } }
+                for socket in old { socket.close() }
+            }
+        }.nonisolated()
+    }
+
+    private static let oldSocketsLinger = TimeAmount.seconds(3)
 
     // MARK: Receiving
 
@@ -84,12 +111,12 @@ final class EndpointCore {
         isInBatch = true
         let now = NIODeadline.now().uptimeNanoseconds
         envelope.data.withUnsafeReadableBytes { bytes in
-            let size = envelope.metadata?.segmentSize ?? bytes.count
+            let size = envelope.metadata?.segmentSize.flatMap { $0 > 0 ? $0 : nil } ?? bytes.count
             var rest = bytes[...]
             var last: (ConnectionID, ConnectionCore)?
             while !rest.isEmpty {
-                let packet = UnsafeRawBufferPointer(rebasing: rest.prefix(max(size, 1)))
-                rest = rest.dropFirst(max(size, 1))
+                let packet = UnsafeRawBufferPointer(rebasing: rest.prefix(size))
+                rest = rest.dropFirst(size)
                 receive(packet, path: path, ecn: ecn, now: now, last: &last)
             }
         }
@@ -99,6 +126,11 @@ final class EndpointCore {
         _ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64,
         last: inout (ConnectionID, ConnectionCore)?
     ) {
+        if DiscoPacket.isDisco(packet) {
+            guard discoLimit.allows(now: now) else { return }
+            reply(DiscoPacket.answer(to: packet, from: path.remote.socketAddress, key: secretKey), path: path, now: now)
+            return
+        }
         switch PacketHeader(packet) {
         case .packet(let destination, let isShort):
             // Joined packets nearly always belong to one connection.
@@ -108,7 +140,7 @@ final class EndpointCore {
                 last = (destination, connection)
                 deliver(packet, to: connection, ecn: ecn, now: now)
             } else if let closed = closing[destination] {
-                repeatClose(closed, path: path)
+                repeatClose(closed, path: path, now: now)
             } else if isShort {
                 receiveStray(packet, destination: destination, path: path, ecn: ecn, now: now)
             } else {
@@ -117,7 +149,7 @@ final class EndpointCore {
         case .unknownVersion(let destination, let source):
             // Only a full-size packet may be answered: an answer must not be larger than the question.
             guard packet.count >= 1_200, !credentials.alpns.isEmpty else { return }
-            reply(answers.versionNegotiation(destination: destination, source: source), path: path)
+            reply(answers.versionNegotiation(destination: destination, source: source), path: path, now: now)
         case .notQUIC:
             return
         }
@@ -142,14 +174,19 @@ final class EndpointCore {
             deliver(packet, to: connection, ecn: ecn, now: now)
             return
         }
-        reply(answers.reset(destination: destination, answering: packet.count), path: path)
+        reply(answers.reset(destination: destination, answering: packet.count), path: path, now: now)
     }
 
     private func accept(_ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64) {
         guard !isClosed, !credentials.alpns.isEmpty, var initial = InitialPacket(packet) else { return }
         initial.retriedDestination = answers.retriedDestination(initial, from: path.remote, now: now)
         if handshakes >= limits.maxHandshakes, initial.retriedDestination == nil {
-            reply(answers.retry(initial, from: path.remote, now: now), path: path)
+            reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
+            return
+        }
+        guard handshakes < 2 * limits.maxHandshakes else {
+            // Even proven addresses are too many.
+            reply(answers.refusal(initial, code: Self.connectionRefused), path: path, now: now)
             return
         }
         do {
@@ -188,12 +225,30 @@ final class EndpointCore {
     func flushBatch() { batch.flush(send: transmit) }
 
     private func transmit(_ bytes: UnsafeRawBufferPointer, segmentSize: Int?, path: DatagramPath, ecn: UInt32) {
+        guard backlog.isEmpty else {
+            backlog.append(bytes, segmentSize: segmentSize, path: path, ecn: ecn)
+            return
+        }
         guard let carrier = sockets.first(where: { $0.carries(path) }) else { return }
-        _ = carrier.send(bytes, segmentSize: segmentSize, path: path, ecn: ecn)
+        if carrier.send(bytes, segmentSize: segmentSize, path: path, ecn: ecn) == .wouldBlock {
+            backlog.append(bytes, segmentSize: segmentSize, path: path, ecn: ecn)
+            retryBacklog()
+        }
     }
 
-    private func reply(_ packet: [UInt8]?, path: DatagramPath) {
-        guard let packet else { return }
+    /// The system's buffer is full: what was about to leave waits, and nobody writes more until it is through.
+    private func retryBacklog() {
+        eventLoop.assumeIsolated().scheduleTask(in: .microseconds(200)) { [self] in
+            let isThrough = backlog.drain { bytes, segmentSize, path, ecn in
+                guard let carrier = sockets.first(where: { $0.carries(path) }) else { return true }
+                return carrier.send(bytes, segmentSize: segmentSize, path: path, ecn: ecn) != .wouldBlock
+            }
+            if isThrough { flushDirty() } else { retryBacklog() }
+        }
+    }
+
+    private func reply(_ packet: [UInt8]?, path: DatagramPath, now: UInt64) {
+        guard let packet, replyLimit.allows(now: now) else { return }
         packet.withUnsafeBytes { transmit($0, segmentSize: nil, path: path, ecn: 0) }
     }
 
@@ -211,6 +266,7 @@ final class EndpointCore {
     }
 
     private func flushDirty() {
+        guard backlog.isEmpty else { return }
         let now = NIODeadline.now().uptimeNanoseconds
         let connections = dirty
         dirty.removeAll(keepingCapacity: true)
@@ -229,8 +285,9 @@ final class EndpointCore {
         guard let remote = NetworkAddress(address), let path = path(towards: remote) else {
             throw ConnectError.noAddress(NodeAddress(nodeID: peer, addresses: [address]))
         }
+        sendPing(to: peer, path: path)
         let quic = try QUICConnection(
-            dialling: peer, alpn: alpn, ticket: nil, path: path, credentials: credentials, resetKey: answers.key,
+            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path, credentials: credentials, resetKey: answers.key,
             limits: limits, now: NIODeadline.now().uptimeNanoseconds)
         let connection = add(quic, dialled: peer, path: path)
         connection.registerIDs()
@@ -238,8 +295,15 @@ final class EndpointCore {
         return connection
     }
 
+    /// Iroh 0.35 drops QUIC from addresses that it has not heard a disco ping from; others ignore it.
+    private func sendPing(to peer: NodeID, path: DatagramPath) {
+        let transaction = DiscoBox.randomBytes(DiscoPacket.transactionIDLength)
+        guard let ping = try? DiscoPacket.ping(from: secretKey, to: peer, transactionID: transaction) else { return }
+        ping.withUnsafeBytes { transmit($0, segmentSize: nil, path: path, ecn: 0) }
+    }
+
     /// The path that packets to `remote` would take from here; nil without a socket or a route.
-    private func path(towards remote: NetworkAddress) -> DatagramPath? {
+    func path(towards remote: NetworkAddress) -> DatagramPath? {
         for socket in sockets where socket.address.family == remote.family {
             if !socket.address.isWildcard { return DatagramPath(local: socket.address, remote: remote) }
             if let source = LocalAddresses.source(towards: remote) {
@@ -256,18 +320,21 @@ final class EndpointCore {
         return connection
     }
 
+    /// RFC 9000 §20.1.
+    private static let connectionRefused: UInt64 = 2
+
     /// An incoming handshake is complete.
     func accepted(_ connection: Connection, core: ConnectionCore) {
         handshakes -= 1
         guard connectionCounts[connection.peer, default: 0] < limits.maxConnectionsPerNode else {
             let reason = "too many connections from this node"
-            core.close(.failed(reason), frame: .transport(code: 2, reason: reason))
+            core.close(.failed(reason), frame: .transport(code: Self.connectionRefused, reason: reason))
             return
         }
         connectionCounts[connection.peer, default: 0] += 1
         core.countedPeer = connection.peer
         if case .enqueued = incomingContinuation.yield(connection) { return }
-        core.close(.failed("nobody accepts connections"), frame: .transport(code: 2, reason: "too busy"))
+        core.close(.failed("nobody accepts connections"), frame: .transport(code: Self.connectionRefused, reason: "too busy"))
     }
 
     func route(_ id: ConnectionID, to connection: ConnectionCore) { routes[id] = connection }
@@ -299,9 +366,9 @@ final class EndpointCore {
         }
     }
 
-    private func repeatClose(_ closed: ClosedConnection, path: DatagramPath) {
+    private func repeatClose(_ closed: ClosedConnection, path: DatagramPath, now: UInt64) {
         guard closed.shouldRepeat() else { return }
-        reply(closed.packet, path: path)
+        reply(closed.packet, path: path, now: now)
     }
 
     // MARK: Dialling
@@ -354,8 +421,6 @@ final class DatagramReader: ChannelInboundHandler {
     private var local: NetworkAddress?
 
     init(endpoint: EndpointCore) { self.endpoint = endpoint }
-
-    func copy() -> DatagramReader { DatagramReader(endpoint: endpoint) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if local == nil { local = context.localAddress.flatMap(NetworkAddress.init) }

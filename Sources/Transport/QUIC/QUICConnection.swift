@@ -11,7 +11,7 @@ final class QUICConnection {
     /// Bytes in the largest packet that is ever written.
     static let maximumPacketSize = 1_452
 
-    /// nil only while `init` runs.
+    /// nil while `init` runs, and after ``release()``.
     private var connection: OpaquePointer?
     private let reference: UnsafeMutablePointer<ngtcp2_crypto_conn_ref>
     private(set) var tls: TLSSession?
@@ -121,10 +121,28 @@ final class QUICConnection {
     }
 
     deinit {
-        if let connection { ngtcp2_conn_del(connection) }
-        tls = nil
+        release()
         reference.deallocate()
         vectors.deallocate()
+    }
+
+    /// Lets go of everything but the streams' bytes. Nothing but facts kept elsewhere may be asked for afterwards.
+    func release() {
+        if let connection { ngtcp2_conn_del(connection) }
+        connection = nil
+        tls = nil
+        streams.removeAll()
+        touched.removeAll()
+        events.removeAll()
+    }
+
+    /// Lets go of the TLS session, which has done its work: the keys are with ngtcp2, and QUIC renews them by itself. It
+    /// is a third of a connection's memory. A server needs it no longer than the handshake, a client until it has a
+    /// ticket. Not inside a callback.
+    func releaseTLS() {
+        guard tls != nil else { return }
+        ngtcp2_conn_set_tls_native_handle(connection, nil)
+        tls = nil
     }
 
     // MARK: Packets
@@ -270,9 +288,18 @@ final class QUICConnection {
 
     /// Starts the pacing clock behind a run of packets. During the handshake it would pace by the initial guess of
     /// 333 ms for the round trip, so it is left out then.
+    ///
+    /// A timer is always a little late. The burst counts as sent when it was due, so that lateness does not add up to a
+    /// lower rate, which BBR would take for the path's.
     func finishBurst(now: UInt64) {
-        if isHandshakeCompleted { ngtcp2_conn_update_pkt_tx_time(connection, now) }
+        guard isHandshakeCompleted else { return }
+        let start = burstDue <= now && now - burstDue < Self.forgivenLateness ? burstDue : now
+        ngtcp2_conn_update_pkt_tx_time(connection, start)
+        burstDue = expiry
     }
+
+    private var burstDue: UInt64 = 0
+    private static let forgivenLateness: UInt64 = 1_000_000
 
     /// Bytes that may leave in one burst.
     var sendQuantum: Int { ngtcp2_conn_get_send_quantum(connection) }
@@ -348,14 +375,11 @@ final class QUICConnection {
     /// The path that packets take at present.
     var path: DatagramPath? { ngtcp2_conn_get_path(connection).flatMap { DatagramPath($0.pointee) } }
 
-    /// The largest datagram that the peer takes on the present path; nil when it takes none.
-    var maximumDatagramSize: Int? {
-        guard let parameters = ngtcp2_conn_get_remote_transport_params(connection),
-            parameters.pointee.max_datagram_frame_size > 0
-        else { return nil }
-        // Short header with a connection id of up to 20 bytes, packet number, AEAD tag, frame type and length.
-        let room = ngtcp2_conn_get_path_max_tx_udp_payload_size(connection) - (1 + 20 + 4 + 16 + 3)
-        return min(room, Int(parameters.pointee.max_datagram_frame_size) - 3)
+    /// Probe timeouts in a row without an answer.
+    var unansweredProbes: Int {
+        var state = ngtcp2_conn_stat()
+        ngtcp2_conn_get_conn_stat_versioned(connection, NGTCP2_CONN_STAT_VERSION, &state)
+        return state.pto_count
     }
 
     /// Continues over another path at once (RFC 9000 §9); the peer validates it while data flows.
@@ -422,7 +446,7 @@ extension ngtcp2_callbacks {
     /// Encryption and the handshake's messages are ngtcp2's own glue to GnuTLS; the rest is below.
     private static let common: ngtcp2_callbacks = {
         var callbacks = ngtcp2_callbacks()
-        callbacks.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb
+        callbacks.recv_crypto_data = receiveCryptoData
         callbacks.encrypt = ngtcp2_crypto_encrypt_cb
         callbacks.decrypt = ngtcp2_crypto_decrypt_cb
         callbacks.hp_mask = ngtcp2_crypto_hp_mask_cb
@@ -501,6 +525,26 @@ extension QUICConnection {
         if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
             ngtcp2_conn_extend_max_streams_bidi(connection, 1)
         }
+    }
+}
+
+/// The alert for a message that has no place here (RFC 8446 §6.2).
+private let unexpectedMessage: UInt8 = 10
+
+private func receiveCryptoData(
+    _ raw: OpaquePointer?, _ level: ngtcp2_crypto_level, _ offset: UInt64, _ data: UnsafePointer<UInt8>?, _ count: Int,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    with(userData) { connection in
+        guard connection.tls == nil else {
+            let result = ngtcp2_crypto_recv_crypto_data_cb(raw, level, offset, data, count, userData)
+            if let ticket = connection.tls?.takeTicket() { connection.note(.ticket(ticket)) }
+            return result
+        }
+        // After the handshake a server may send tickets, more than we need; a client may send nothing.
+        guard connection.isServer else { return 0 }
+        ngtcp2_conn_set_tls_alert(raw, unexpectedMessage)
+        return NGTCP2_ERR_CRYPTO
     }
 }
 

@@ -17,6 +17,7 @@ enum QUICEvent {
     case resetTokenRetired(ResetToken)
     case datagram(ByteBuffer)
     case pathValidated
+    /// What is needed to resume the session.
     case ticket([UInt8])
 }
 

@@ -8,7 +8,6 @@ public struct InboundStream: Sendable {
     public var streamID: Int64 { channel.streamID }
 
     let channel: StreamChannel
-    let connection: NIOLoopBound<ConnectionCore>
 
     /// Runs the initializer, then activates the channel: nothing is read before.
     ///

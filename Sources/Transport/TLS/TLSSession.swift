@@ -23,8 +23,8 @@ final class TLSSession {
     private let role: Role
     private let credentials: TLSCredentials
     private(set) var refusal: Refusal?
-    /// A ticket for resuming this session; the caller takes it.
-    var newTicket: [UInt8]?
+    /// A ticket for resuming this session, until it is taken.
+    private var newTicket: [UInt8]?
 
     /// - Parameter reference: what `gnutls_session_get_ptr` returns, as `ngtcp2_crypto` demands; outlives the session.
     init(
@@ -122,8 +122,10 @@ final class TLSSession {
     /// Lets the peer resume this session later.
     func sendTicket() { _ = gnutls_session_ticket_send(session, 1, 0) }
 
-    /// What is needed to resume this session, after a ticket came in.
-    func exportTicket() {
+    /// What is needed to resume this session, once a ticket came in.
+    func takeTicket() -> [UInt8]? { newTicket.take() }
+
+    fileprivate func exportTicket() {
         var datum = gnutls_datum_t()
         guard gnutls_session_get_data2(session, &datum) == 0, let data = datum.data else { return }
         newTicket = Array(UnsafeBufferPointer(start: data, count: Int(datum.size)))

@@ -21,7 +21,7 @@ final class EndpointCore {
 
     private var routes: [ConnectionID: ConnectionCore] = [:]
     private var resetRoutes: [ResetToken: ConnectionCore] = [:]
-    private var connections: [UInt64: ConnectionCore] = [:]
+    private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
     private var connectionCounts: [NodeID: Int] = [:]
     private var handshakes = 0
@@ -287,7 +287,8 @@ final class EndpointCore {
         }
         sendPing(to: peer, path: path)
         let quic = try QUICConnection(
-            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path, credentials: credentials, resetKey: answers.key,
+            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path,
+            credentials: credentials, resetKey: answers.key,
             limits: limits, now: NIODeadline.now().uptimeNanoseconds)
         let connection = add(quic, dialled: peer, path: path)
         connection.registerIDs()
@@ -334,7 +335,8 @@ final class EndpointCore {
         connectionCounts[connection.peer, default: 0] += 1
         core.countedPeer = connection.peer
         if case .enqueued = incomingContinuation.yield(connection) { return }
-        core.close(.failed("nobody accepts connections"), frame: .transport(code: Self.connectionRefused, reason: "too busy"))
+        core.close(
+            .failed("nobody accepts connections"), frame: .transport(code: Self.connectionRefused, reason: "too busy"))
     }
 
     func route(_ id: ConnectionID, to connection: ConnectionCore) { routes[id] = connection }
@@ -394,6 +396,11 @@ final class EndpointCore {
         }
         flushBatch()
         incomingContinuation.finish()
+        closeSockets()
+    }
+
+    /// Without a word to anyone.
+    func closeSockets() {
         for socket in sockets { socket.close() }
     }
 }

@@ -50,10 +50,12 @@ final class QUICConnection {
         var source = own.raw
         var destination = ConnectionID.random(length: 16).raw
         let buffer = PathBuffer(path)
-        let result = ngtcp2_conn_client_new_versioned(
-            &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
-            NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION,
-            &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        let result = withExtendedLifetime(buffer) {
+            ngtcp2_conn_client_new_versioned(
+                &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
+                NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings,
+                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+        }
         guard result == 0 else { throw QUICError(operation: "dial", code: result) }
         try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -98,6 +100,7 @@ final class QUICConnection {
                 &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
                 Unmanaged.passUnretained(self).toOpaque())
         }
+        withExtendedLifetime(buffer) {}
         guard result == 0 else { throw QUICError(operation: "accept", code: result) }
         try attach(.server, credentials, limits)
         events.append(.connectionIDIssued(own))
@@ -216,7 +219,7 @@ final class QUICConnection {
             stream?.isBlocked = true
             return .unfinished
         case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
-            stream?.sendEnd = .finished
+            if let stream { sendingStopped(stream, code: 0) }
             return .unfinished
         default:
             return .failed(end(for: Int32(size)) ?? .dropped)
@@ -386,7 +389,10 @@ final class QUICConnection {
     ///
     /// - Returns: false when the peer gave no spare connection id yet, or the handshake is not confirmed.
     func migrate(to path: DatagramPath, now: UInt64) -> Bool {
-        ngtcp2_conn_initiate_immediate_migration(connection, PathBuffer(path).pointer, now) == 0
+        let buffer = PathBuffer(path)
+        return withExtendedLifetime(buffer) {
+            ngtcp2_conn_initiate_immediate_migration(connection, buffer.pointer, now) == 0
+        }
     }
 
     /// Counters and estimates of this moment.
@@ -467,7 +473,6 @@ extension ngtcp2_callbacks {
         callbacks.stream_open = streamOpened
         callbacks.stream_close = streamClosed
         callbacks.stream_reset = streamReset
-        callbacks.stream_stop_sending = streamStopped
         callbacks.extend_max_stream_data = streamUnblocked
         callbacks.extend_max_local_streams_bidi = streamLimitRaised
         callbacks.recv_datagram = receiveDatagram
@@ -517,9 +522,20 @@ extension QUICConnection {
         return 0
     }
 
-    fileprivate func close(_ stream: QUICStream, id: Int64) {
+    /// The peer does not want this stream's bytes. ngtcp2 0.12 answers STOP_SENDING by itself and tells nobody; it
+    /// shows when a write is refused or when the stream is closed.
+    fileprivate func sendingStopped(_ stream: QUICStream, code: UInt64) {
+        switch stream.sendEnd {
+        case .open, .finishing: stream.sendEnd = .stopped(code: code)
+        case .finished, .stopped: return
+        }
+        touch(stream)
+    }
+
+    fileprivate func close(_ stream: QUICStream, id: Int64, code: UInt64) {
         streams[id] = nil
         stream.isClosed = true
+        sendingStopped(stream, code: code)
         // What the application never took does not count against the connection's window any more.
         touch(stream)
         if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
@@ -627,11 +643,12 @@ private func streamOpened(_: OpaquePointer?, _ id: Int64, _ userData: UnsafeMuta
 }
 
 private func streamClosed(
-    _: OpaquePointer?, _: UInt32, _ id: Int64, _: UInt64, _ userData: UnsafeMutableRawPointer?,
+    _: OpaquePointer?, _ flags: UInt32, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
     _: UnsafeMutableRawPointer?
 ) -> Int32 {
     with(userData) { connection in
-        if let stream = connection.streams[id] { connection.close(stream, id: id) }
+        let hasCode = flags & UInt32(NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0
+        if let stream = connection.streams[id] { connection.close(stream, id: id, code: hasCode ? code : 0) }
         return 0
     }
 }
@@ -643,18 +660,6 @@ private func streamReset(
     with(userData) { connection in
         guard let stream = connection.streams[id] else { return 0 }
         if stream.receiveEnd == .open { stream.receiveEnd = .reset(code: code) }
-        connection.touch(stream)
-        return 0
-    }
-}
-
-private func streamStopped(
-    _: OpaquePointer?, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
-    _ streamData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let stream = connection.streams[id] else { return 0 }
-        if stream.sendEnd != .finished { stream.sendEnd = .stopped(code: code) }
         connection.touch(stream)
         return 0
     }

@@ -85,8 +85,12 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "transport-bench", dependencies: ["Transport", nioCore, nioPosix, nioConcurrency],
+            name: "transport-bench", dependencies: ["Transport", nioCore, nioPosix, logging],
             path: "Benchmarks/TransportBench",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "interop-peer", dependencies: ["Transport", nioCore, logging],
+            path: "Tests/Interop/Peer",
             swiftSettings: settings),
 
         tests("TransportTests", ["Transport", "CSodium", nioCore, nioPosix, nioConcurrency, nioEmbedded]),

@@ -22,16 +22,19 @@ class Program:
 
     def __init__(self, command, environment=None, stdin=subprocess.DEVNULL):
         self.command = [str(word) for word in command]
-        self.process = subprocess.Popen(
-            self.command,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-        )
+        try:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Failure(f"{self.name} cannot be run: {error}") from None
         self.lines = queue.Queue()
         self.output = []
         self.reader = threading.Thread(target=self._read, daemon=True)

@@ -99,8 +99,11 @@ async def datagram_echo(connection):
 
 
 async def connect(endpoint, node, address, alpn):
+    """Connects, and lets one stream tell that the acceptor has the connection too: else a close could overtake that."""
     connection = await asyncio.wait_for(endpoint.connect(node, address, alpn), CONNECT_SECONDS)
     emit("connected", peer=version.remote_id(connection), alpn=connection.alpn().decode())
+    if alpn == ECHO and not await echo(connection, b"hello"):
+        sys.exit("the acceptor echoed something else")
     return connection
 
 

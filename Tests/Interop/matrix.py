@@ -17,10 +17,12 @@ happened as JSON lines. The cases, by the dialer's argument:
     wrong-key  another node answers at the address: refused, no connection reported
 """
 
+import ctypes
 import json
 import os
 import queue
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -33,13 +35,16 @@ STRANGER = "17cb79fb2b4120f2b1ec65e4198d6e08b28e813feb01e4a400839b85e18080ce"
 ECHO, CLOSE = "interop/echo/1", "interop/close/1"
 DEADLINE = 20  # seconds for one case; a dialer gives up after 10
 QUICK = 5  # seconds for a refusal that the other end tells
+LIMIT = 300  # seconds for everything: from then on each case fails at once
 
 
 class Peer:
     """A peer process and the events that it has reported and nobody has asked for yet."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+        )
         self.events = queue.Queue()
         self.seen = []
         self.errors = []
@@ -89,6 +94,11 @@ class Peer:
         self.seen = []
         return drained
 
+    def complaints(self):
+        """What the process wrote to standard error since this was asked last, cut to a readable length."""
+        lines, self.errors = self.errors, []
+        return "".join(lines)[:6000]
+
     def stop(self):
         self.process.kill()
         self.process.wait()
@@ -98,13 +108,18 @@ class Peer:
         self.process.stderr.close()
 
 
+def die_with_parent():
+    """In the child: even when the matrix is killed, no peer stays. 1 is PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Failure(Exception):
     pass
 
 
-def run_case(case, acceptor, address, dial, ours_dials, keys_are_told):
+def run_case(case, acceptor, address, dial, ours_dials, keys_are_told, end):
     """Raises Failure when either end reports something else than the case promises."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = min(time.monotonic() + DEADLINE, end)
     acceptor.drain()
     # A new key for each dialer: Iroh 0.35 sends to the address where it last saw a node, even when that process is gone.
     dialer = Peer(dial(secrets.token_hex(32), STRANGER if case == "wrong-key" else ACCEPTOR, address, case))
@@ -113,7 +128,7 @@ def run_case(case, acceptor, address, dial, ours_dials, keys_are_told):
         if case in ("wrong-key", "alpn"):
             # Iroh 0.35 neither answers nor believes who pings or answers with another key: the dialer waits in vain.
             if case == "alpn" or keys_are_told:
-                deadline = time.monotonic() + QUICK
+                deadline = min(time.monotonic() + QUICK, end)
             refusal = dialer.expect(deadline, "refused")
             if case == "wrong-key" and ours_dials and keys_are_told:
                 for key in (STRANGER, ACCEPTOR):
@@ -145,7 +160,7 @@ def run_case(case, acceptor, address, dial, ours_dials, keys_are_told):
             dialer.expect(deadline, "closed", by="local")
             acceptor.expect(deadline, "closed", by="peer", code=7, reason="dialer is done")
     except Failure as failure:
-        raise Failure(f"{failure}{''.join(dialer.errors[-5:])}") from None
+        raise Failure(f"{failure}\n{dialer.complaints()}") from None
     finally:
         dialer.stop()
 
@@ -155,6 +170,7 @@ CASES = ["connect", "streams", "bulk", "datagram", "close", "closed", "again", "
 
 def main(ours, versions):
     passed = failed = 0
+    end = time.monotonic() + LIMIT
     for name, python in versions:
         iroh = [python, PROGRAM]
         for direction, accept, dial in (
@@ -174,13 +190,13 @@ def main(ours, versions):
                             lambda *arguments: [*dial, "dial", *arguments],
                             ours_dials=dial is not iroh,
                             keys_are_told=not name.startswith("0."),
+                            end=end,
                         )
                         passed += 1
                         print(f"ok      {direction}: {case} ({time.monotonic() - started:.1f} s)", flush=True)
                     except Failure as failure:
                         failed += 1
-                        errors = "".join(acceptor.errors[-5:])
-                        print(f"FAILED  {direction}: {case}: {failure} {errors}", flush=True)
+                        print(f"FAILED  {direction}: {case}: {failure}{acceptor.complaints()}", flush=True)
             finally:
                 acceptor.stop()
     print(f"{passed} passed, {failed} failed")

@@ -52,6 +52,7 @@ struct Dialer {
         await end(connection)
     }
 
+    /// Connects, and lets one stream tell that the acceptor has the connection too: else a close could overtake that.
     private func connect() async throws -> Connection {
         let alpn =
             switch testCase {
@@ -61,6 +62,9 @@ struct Dialer {
             }
         let connection = try await endpoint.connect(to: target, alpn: alpn, timeout: .seconds(10))
         Event.connected(peer: connection.peer, alpn: connection.alpn).emit()
+        if alpn == InteropALPN.echo, try await !echo(ByteBuffer(string: "hello"), over: connection) {
+            throw InteropError.wrongEcho
+        }
         return connection
     }
 

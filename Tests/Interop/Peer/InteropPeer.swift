@@ -29,19 +29,19 @@ enum DialCase: String {
                 seed: arguments[1], to: SocketAddress(hostAndPort: arguments[2]), alpns: Acceptor.alpns)
             await Acceptor.run(endpoint)
         case ("dial", 5):
-            guard let testCase = DialCase(rawValue: arguments[4]) else { throw UsageError() }
+            guard let testCase = DialCase(rawValue: arguments[4]) else { throw InteropError.usage }
             let target = NodeAddress(
                 nodeID: try NodeID(arguments[2]), addresses: [try SocketAddress(hostAndPort: arguments[3])])
             let endpoint = try await bind(seed: arguments[1], to: SocketAddress(hostAndPort: "127.0.0.1:0"), alpns: [])
             try await Dialer(endpoint: endpoint, target: target, testCase: testCase).run()
             await endpoint.close()
         default:
-            throw UsageError()
+            throw InteropError.usage
         }
     }
 
     private static func bind(seed: String, to address: SocketAddress, alpns: [String]) async throws -> Endpoint {
-        guard let bytes = Base16.decode(seed.utf8) else { throw UsageError() }
+        guard let bytes = Base16.decode(seed.utf8) else { throw InteropError.usage }
         var logger = Logger(label: "interop-peer", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = getenv("INTEROP_LOG") == nil ? .warning : .trace
         return try await Endpoint.bind(
@@ -50,6 +50,14 @@ enum DialCase: String {
     }
 }
 
-struct UsageError: Error, CustomStringConvertible {
-    let description = "usage: interop-peer accept SEED ADDRESS | dial SEED NODE ADDRESS CASE"
+enum InteropError: Error, CustomStringConvertible {
+    case usage
+    case wrongEcho
+
+    var description: String {
+        switch self {
+        case .usage: "usage: interop-peer accept SEED ADDRESS | dial SEED NODE ADDRESS CASE"
+        case .wrongEcho: "the acceptor echoed something else"
+        }
+    }
 }

@@ -141,19 +141,25 @@ import Testing
 }
 
 extension TestHome {
-    /// Serves an agent that answers slowly, joins, and asks for a long answer.
-    ///
-    /// - Returns: the server and the asking `chat --json`, of which some text has arrived.
-    func serveSlowAnswer() async throws -> (Server, Program) {
+    /// Serves an agent that answers slowly, 20 words a second, and joins it.
+    func serveSlowly() async throws -> Server {
         _ = try await run(["init", agent.path])
         let words = (1...400).map { "word\($0)" }.joined(separator: " ")
         try Data("# Long\n\n\(words)\n".utf8).write(to: agent.appendingPathComponent("memories/long.md"))
         let file = agent.appendingPathComponent("openagent.yaml")
         let configuration = try String(contentsOf: file, encoding: .utf8)
         try Data((configuration + "\nlibrarian:\n  words_per_second: 20\n").utf8).write(to: file)
-        let server = try await serve()
+        let server = try await serve(["--grace", "1"])
         let joined = try await join(try await server.ticket())
         #expect(joined.status == 0, "\(joined)")
+        return server
+    }
+
+    /// Asks a slow agent for a long answer.
+    ///
+    /// - Returns: the server and the asking `chat --json`, of which some text has arrived.
+    func serveSlowAnswer() async throws -> (Server, Program) {
+        let server = try await serveSlowly()
         let reader = try start(["chat", "--json", "-m", "read long"])
         reader.closeInput()
         try await reader.line(containing: "word5")

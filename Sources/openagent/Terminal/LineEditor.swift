@@ -32,7 +32,8 @@ final class LineEditor {
     ///   - nextKey: blocks until something happens; called on the thread of ``readLine()``.
     /// - Returns: nil when standard input is no terminal that libedit can drive.
     init?(prompt: String, historyPath: String, nextKey: @escaping () -> Key) {
-        guard let editor = cedit_init("openagent") else { return nil }
+        // libedit converts lines by the locale; a prompt or a line that it cannot convert would crash it.
+        guard setlocale(LC_CTYPE, "C.UTF-8") != nil, let editor = cedit_init("openagent") else { return nil }
         self.editor = editor
         self.prompt = strdup(prompt)
         self.historyPath = historyPath

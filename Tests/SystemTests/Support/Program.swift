@@ -15,6 +15,11 @@ final class Program: Sendable {
         var complete: [String] = []
         private var partial = Data()
 
+        /// Also what is not a line yet.
+        func contain(_ text: String) -> Bool {
+            complete.contains { $0.contains(text) } || String(decoding: partial, as: UTF8.self).contains(text)
+        }
+
         /// No data means the end.
         mutating func receive(_ data: Data) {
             partial += data
@@ -102,6 +107,13 @@ final class Program: Sendable {
     ) async throws -> String {
         try await value(within: seconds, of: "such line") { state in
             state.output.complete.first(where: matches) ?? state.errors.complete.first(where: matches)
+        }
+    }
+
+    /// Waits until `text` was printed, as part of a line that may go on.
+    func text(_ text: String, within seconds: Double = 20) async throws {
+        _ = try await value(within: seconds, of: "'\(text)'") { state in
+            state.output.contain(text) || state.errors.contain(text) ? true : nil
         }
     }
 

@@ -54,7 +54,8 @@ final class QUICConnection {
             ngtcp2_conn_client_new_versioned(
                 &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
                 NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings,
-                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, QUICMemory.allocator,
+                Unmanaged.passUnretained(self).toOpaque())
         }
         guard result == 0 else { throw QUICError(operation: "dial", code: result) }
         try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
@@ -97,7 +98,8 @@ final class QUICConnection {
             settings.token = ngtcp2_vec(base: token.baseAddress, len: token.count)
             return ngtcp2_conn_server_new_versioned(
                 &connection, &destination, &source, buffer.pointer, initial.version, NGTCP2_CALLBACKS_VERSION,
-                &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
+                &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters,
+                QUICMemory.allocator,
                 Unmanaged.passUnretained(self).toOpaque())
         }
         withExtendedLifetime(buffer) {}

@@ -84,9 +84,18 @@ public final class Connection: Sendable {
         }
     }
 
-    /// Why the connection ended. Suspends until it has.
+    /// Why the connection ended. Suspends until it has, or until the task is cancelled (``ConnectionCloseReason/failed(_:)``
+    /// then, whatever the connection does).
     public var closeReason: ConnectionCloseReason {
-        get async { (try? await closeFuture.get()) ?? .endpointClosed }
+        get async {
+            let promise = eventLoop.makePromise(of: ConnectionCloseReason.self)
+            closeFuture.cascade(to: promise)
+            return await withTaskCancellationHandler {
+                (try? await promise.futureResult.get()) ?? .endpointClosed
+            } onCancel: {
+                promise.succeed(.failed("nobody waits for the end of the connection any more"))
+            }
+        }
     }
 
     /// Counters and estimates of this moment; the last ones when the connection has ended.

@@ -67,8 +67,13 @@ final class ConnectionCore {
     }
 
     /// Counters and estimates; the last ones when the connection is closed.
-    var statistics: ConnectionStatistics { lastStatistics ?? quic.statistics }
+    var statistics: ConnectionStatistics {
+        var statistics = lastStatistics ?? quic.statistics
+        statistics.isResumed = isResumed
+        return statistics
+    }
     private var lastStatistics: ConnectionStatistics?
+    private var isResumed = false
 
     var closeFuture: EventLoopFuture<ConnectionCloseReason> { closed.futureResult }
     var isClosed: Bool { if case .closed = state { true } else { false } }
@@ -142,6 +147,7 @@ final class ConnectionCore {
         }
         state = .open
         self.alpn = alpn
+        isResumed = tls.isResumed
         let connection = Connection(core: self, peer: peer, alpn: alpn)
         if quic.isServer { quic.releaseTLS() }
         if let onHandshake {
@@ -259,6 +265,7 @@ final class ConnectionCore {
         for stream in progressed { stream.channel?.streamProgressed() }
         if let end { ended(end, now: now) }
         guard !isClosed else { return }
+        for stream in quic.takeTouched() { update(stream) }
         drainEvents()
         guard !isClosed else { return }
         armTimer(now: now)

@@ -17,6 +17,8 @@ public struct ConnectionStatistics: Sendable, Equatable {
     public let mtu: Int
     /// Streams that are not closed in both directions.
     public let openStreams: Int
+    /// Whether the handshake resumed an earlier session.
+    public internal(set) var isResumed = false
     /// `local → remote`, for people.
     public let path: String
 }

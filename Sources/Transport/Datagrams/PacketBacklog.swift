@@ -28,7 +28,9 @@ struct PacketBacklog {
     /// - Returns: whether all are through.
     mutating func drain(_ send: (UnsafeRawBufferPointer, Int?, DatagramPath, UInt32) -> Bool) -> Bool {
         while let entry = entries.first {
-            guard entry.bytes.withUnsafeBytes({ send($0, entry.segmentSize, entry.path, entry.ecn) }) else { return false }
+            guard entry.bytes.withUnsafeBytes({ send($0, entry.segmentSize, entry.path, entry.ecn) }) else {
+                return false
+            }
             entries.removeFirst()
         }
         return true

@@ -13,8 +13,9 @@ public final class Endpoint: Sendable {
     /// Incoming connections whose handshake is complete. One consumer. Ends when the endpoint is closed.
     public let connections: AsyncStream<Connection>
 
-    private let eventLoop: any EventLoop
-    private let core: NIOLoopBound<EndpointCore>
+    let eventLoop: any EventLoop
+    /// The half on the event loop; used there only.
+    let core: NIOLoopBound<EndpointCore>
     private let bound: NIOLockedValueBox<[NetworkAddress]>
 
     private init(core: EndpointCore) {

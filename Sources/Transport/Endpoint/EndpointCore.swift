@@ -21,7 +21,7 @@ final class EndpointCore {
 
     private var routes: [ConnectionID: ConnectionCore] = [:]
     private var resetRoutes: [ResetToken: ConnectionCore] = [:]
-    private var connections: [UInt64: ConnectionCore] = [:]
+    private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
     private var connectionCounts: [NodeID: Int] = [:]
     private var handshakes = 0
@@ -54,11 +54,19 @@ final class EndpointCore {
 
     // MARK: Sockets
 
-    /// Binds one socket to each address.
+    /// Binds one socket to each address. A host without IPv6 does without the IPv6 wildcard.
     func bind(_ addresses: [SocketAddress]) throws -> EventLoopFuture<Void> {
-        for address in addresses {
-            guard let address = NetworkAddress(address) else { continue }
-            sockets.append(try UDPSocket(bind: address))
+        do {
+            for address in addresses.compactMap(NetworkAddress.init) {
+                do {
+                    sockets.append(try UDPSocket(bind: address))
+                } catch let error as SocketError where error.isMissingFamily && address.isWildcard && !sockets.isEmpty {
+                    logger.info("endpoint.family_missing", metadata: ["error": "\(error)"])
+                }
+            }
+        } catch {
+            closeSockets()
+            throw error
         }
         return EventLoopFuture.andAllSucceed(
             sockets.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }, on: eventLoop)
@@ -287,7 +295,8 @@ final class EndpointCore {
         }
         sendPing(to: peer, path: path)
         let quic = try QUICConnection(
-            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path, credentials: credentials, resetKey: answers.key,
+            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path,
+            credentials: credentials, resetKey: answers.key,
             limits: limits, now: NIODeadline.now().uptimeNanoseconds)
         let connection = add(quic, dialled: peer, path: path)
         connection.registerIDs()
@@ -334,7 +343,8 @@ final class EndpointCore {
         connectionCounts[connection.peer, default: 0] += 1
         core.countedPeer = connection.peer
         if case .enqueued = incomingContinuation.yield(connection) { return }
-        core.close(.failed("nobody accepts connections"), frame: .transport(code: Self.connectionRefused, reason: "too busy"))
+        core.close(
+            .failed("nobody accepts connections"), frame: .transport(code: Self.connectionRefused, reason: "too busy"))
     }
 
     func route(_ id: ConnectionID, to connection: ConnectionCore) { routes[id] = connection }
@@ -394,42 +404,11 @@ final class EndpointCore {
         }
         flushBatch()
         incomingContinuation.finish()
+        closeSockets()
+    }
+
+    /// Without a word to anyone.
+    func closeSockets() {
         for socket in sockets { socket.close() }
-    }
-}
-
-/// What is left of a connection that was closed.
-final class ClosedConnection {
-    /// The packet that says so; empty when the peer closed.
-    let packet: [UInt8]
-    private var received = 0
-
-    init(packet: [UInt8]) { self.packet = packet }
-
-    /// Answers the first packet, the second, the fourth, the eighth, …
-    func shouldRepeat() -> Bool {
-        received += 1
-        return !packet.isEmpty && received & (received - 1) == 0
-    }
-}
-
-/// Hands what a socket reads to the endpoint.
-final class DatagramReader: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
-    private let endpoint: EndpointCore
-    private var local: NetworkAddress?
-
-    init(endpoint: EndpointCore) { self.endpoint = endpoint }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if local == nil { local = context.localAddress.flatMap(NetworkAddress.init) }
-        if let local { endpoint.receive(unwrapInboundIn(data), on: local) }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) { endpoint.finishReading() }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What the network says about packets of the past (ICMP) is hearsay: QUIC has its own timers.
     }
 }

@@ -21,7 +21,7 @@ final class PathBuffer {
 
     deinit { storage.deallocate() }
 
-    /// For passing to ngtcp2. Valid as long as this object.
+    /// For passing to ngtcp2. Valid as long as this object, whose life the caller must extend over the call.
     var pointer: UnsafeMutablePointer<ngtcp2_path> {
         UnsafeMutableRawPointer(storage).assumingMemoryBound(to: ngtcp2_path.self)
     }

@@ -210,8 +210,8 @@ final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
             return
         }
         guard lifecycle.isActive else { return }
-        if case .stopped(let code) = stream.sendEnd, lifecycle.isOutputOpen { outputStopped(code) }
         deliver()
+        if case .stopped(let code) = stream.sendEnd, lifecycle.isActive, lifecycle.isOutputOpen { outputStopped(code) }
         announceOutbound()
     }
 
@@ -307,11 +307,13 @@ final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
         }
     }
 
+    /// The peer stopped reading. That is an error only for someone who still has something to say.
     private func outputStopped(_ code: UInt64) {
         let error = StreamError.stopped(code: code)
+        let losesBytes = stream.sendBuffer.unsentBytes > 0
         stream.sendBuffer.dropUnsent(error)
         let ended = lifecycle.endOutput()
-        pipeline.fireErrorCaught(error)
+        if losesBytes { pipeline.fireErrorCaught(error) }
         guard lifecycle.isActive else { return }
         pipeline.fireUserInboundEventTriggered(ChannelEvent.outputClosed)
         if case .bothEnded = ended { finish(error: nil, promise: nil) }

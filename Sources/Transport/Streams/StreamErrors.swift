@@ -4,7 +4,8 @@
 public enum StreamError: Error, Equatable, CustomStringConvertible {
     /// The peer threw the stream away (RESET_STREAM) with this code.
     case reset(code: UInt64)
-    /// The peer does not want to read any more (STOP_SENDING). What was written and not sent is lost.
+    /// The peer does not want to read any more (STOP_SENDING). What was written and not sent is lost. It is noticed with
+    /// the next write; the code is 0 when the peer gave none, or while it is not known.
     case stopped(code: UInt64)
     /// This side threw the stream away.
     case resetLocally(code: UInt64)

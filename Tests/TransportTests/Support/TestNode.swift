@@ -14,12 +14,14 @@ struct TestNode: Sendable {
 
     let key: SecretKey
     let endpoint: Endpoint
+    let limits: TransportLimits
 
     init(
         key: SecretKey = SecretKey(), alpns: [String] = [TestNode.alpn], bind: [String] = ["127.0.0.1:0"],
         limits: TransportLimits = TransportLimits()
     ) async throws {
         self.key = key
+        self.limits = limits
         var configuration = EndpointConfiguration(
             secretKey: key, alpns: alpns, bindAddresses: try bind.map(SocketAddress.init(hostAndPort:)),
             logger: Logger(label: "test"))
@@ -143,7 +145,13 @@ final class Inbox: ChannelInboundHandler, Sendable {
         var isInactive = false
         var writability: [Bool] = []
         var outputClosed = false
-        var waiters: [@Sendable (State) -> Bool] = []
+        var waiters: [Int: Waiter] = [:]
+        var nextWaiter = 0
+    }
+
+    struct Waiter: Sendable {
+        let condition: @Sendable (State) -> Bool
+        let continuation: CheckedContinuation<Void, any Error>
     }
 
     let state = NIOLockedValueBox(State())
@@ -182,23 +190,35 @@ final class Inbox: ChannelInboundHandler, Sendable {
     /// Waits until `condition` holds.
     func wait(for what: String, _ condition: @escaping @Sendable (State) -> Bool) async throws {
         do {
-            try await within(.seconds(20)) {
-                await withCheckedContinuation { continuation in
-                    self.state.withLockedValue { state in
-                        if condition(state) { return continuation.resume() }
-                        state.waiters.append { state in
-                            guard condition(state) else { return false }
-                            continuation.resume()
-                            return true
-                        }
-                    }
-                }
-            }
+            try await within(.seconds(20)) { try await self.wait(condition) }
         } catch {
             let state = state.withLockedValue { $0 }
             throw TestFailure(
                 "no \(what): \(state.bytes.readableBytes) bytes, finished \(state.isFinished), error \(String(describing: state.error))"
             )
+        }
+    }
+
+    private func wait(_ condition: @escaping @Sendable (State) -> Bool) async throws {
+        let id = state.withLockedValue { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.state.withLockedValue { state in
+                    if condition(state) {
+                        continuation.resume()
+                    } else if Task.isCancelled {
+                        continuation.resume(throwing: CancellationError())
+                    } else {
+                        state.waiters[id] = Waiter(condition: condition, continuation: continuation)
+                    }
+                }
+            }
+        } onCancel: {
+            let waiter = self.state.withLockedValue { $0.waiters.removeValue(forKey: id) }
+            waiter?.continuation.resume(throwing: CancellationError())
         }
     }
 
@@ -224,8 +244,10 @@ final class Inbox: ChannelInboundHandler, Sendable {
     private func change(_ body: (inout State) -> Void) {
         state.withLockedValue { state in
             body(&state)
-            let now = state
-            state.waiters.removeAll { $0(now) }
+            for (id, waiter) in state.waiters where waiter.condition(state) {
+                state.waiters[id] = nil
+                waiter.continuation.resume()
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ import Testing
             #expect(try await socket.next() == .close(code: 4003, reason: "device authorization changed"))
             #expect(try await connection.closed.code() == 4003)
             // 100 ms is promised; a loaded machine gets some more.
-            #expect(ContinuousClock.now - start < .milliseconds(1_000))
+            #expect(ContinuousClock.now - start < .seconds(2))
             // The other device goes on.
             try await other.send(.ping)
             #expect(try await other.message().body == .pong)

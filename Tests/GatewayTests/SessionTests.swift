@@ -83,7 +83,7 @@ import Testing
             try await socket.send(.interrupt(sessionID: "s"))
             let messages = try await socket.messages { $0.isTurnEnd }
             // 200 ms is promised; a loaded machine gets some more.
-            #expect(ContinuousClock.now - start < .milliseconds(1_000))
+            #expect(ContinuousClock.now - start < .seconds(2))
             #expect(try await first.wasCancelled())
             #expect(messages.compactMap(\.responseText) == ["Once upon"])
             #expect(messages.last?.endReason == .cancelled)
@@ -124,7 +124,10 @@ import Testing
             let bob = try await running.webSocket(gateway.device("bob"))
             for index in 0...2 { try await ana.say("\(index)", id: "\(index)") }
             for index in 0...2 { #expect(try await ana.message().position == index) }
+            // Who need not wait is not refused; who would have to, is.
             try await bob.say("hello", id: "x")
+            #expect(try await bob.message().position == 0)
+            try await bob.say("again", id: "y")
             #expect(try await bob.message().errorCode == .queueFull)
         }
     }

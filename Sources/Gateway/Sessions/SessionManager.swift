@@ -111,39 +111,44 @@ actor SessionManager {
         }
         watch(key, watcher)
         let turn = makeTurn(message, key: key, caller: caller)
-        guard waitingTotal < limits.waitingPerGateway,
+        // The first turn of an idle lane does not wait, so it needs no place among those that do.
+        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
             return await refuseFull(message, caller, watcher)
         }
         sessions[key]?.turns.insert(turn.id)
-        let event = ahead > 0 || message.messageID != nil ? announcement(of: turn, position: ahead) : nil
-        let accepted: Bool
-        do {
-            switch try await repository.accept(
-                turn.record, announcing: event?.record, recognisingSince: now() - limits.messageMemory.seconds)
-            {
-            case .accepted:
-                accepted = true
-            case .repeated(let earlier):
-                accepted = false
-                await tellState(of: earlier, watcher)
-            }
-        } catch {
-            logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
-            accepted = false
-            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
-        }
-        if accepted {
+        let isAnnounced = ahead > 0 || message.messageID != nil
+        let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
+        if await commit(turn, announcement, message, watcher) {
             withLane(turn.lane) { $0.commit(turn) }
-            if let event { sessions[key]?.fill(event) }
+            if let announcement { sessions[key]?.fill(announcement) }
         } else {
             withLane(turn.lane) { $0.abandon(turn.id) }
-            if let event { sessions[key]?.void(event.sequence) }
+            if let announcement { sessions[key]?.void(announcement.sequence) }
             sessions[key]?.endTurn(turn.id)
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
+    }
+
+    /// Brings the turn to disk.
+    ///
+    /// - Returns: whether it is new and there; if not, its sender was told why.
+    private func commit(
+        _ turn: Turn, _ announcement: EventLog.Event?, _ message: ClientMessage.TextFinal, _ watcher: Watcher
+    ) async -> Bool {
+        do {
+            let since = now() - limits.messageMemory.seconds
+            switch try await repository.accept(turn.record, announcing: announcement?.record, recognisingSince: since) {
+            case .accepted: return true
+            case .repeated(let earlier): await tellState(of: earlier, watcher)
+            }
+        } catch {
+            logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
+            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+        }
+        return false
     }
 
     private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
@@ -153,11 +158,6 @@ actor SessionManager {
                 id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
                 messageID: message.messageID, text: message.text, acceptedAt: now()))
-    }
-
-    /// `queued`, with the next number of the session.
-    private func announcement(of turn: Turn, position: Int) -> EventLog.Event? {
-        event(.queued(position: position), of: turn)
     }
 
     /// A full lane takes nothing new, but still knows what it took before.

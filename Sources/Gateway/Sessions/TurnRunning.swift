@@ -40,6 +40,7 @@ extension SessionManager {
         } catch is CancellationError {
             return .stopped
         } catch let error as AgentError {
+            logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
         } catch {
             logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
@@ -50,6 +51,9 @@ extension SessionManager {
     /// Marks the turn as running and collects what the agent needs.
     private func begin(_ turn: Turn) async throws -> TurnRequest {
         try await repository.start(turn: turn.id, now: now())
+        try await prepare(turn.key, events: 0)
+        // A recovered turn is not known there yet.
+        sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
         let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
         return TurnRequest(
@@ -63,9 +67,7 @@ extension SessionManager {
 
     /// One event of a running turn goes to everybody who watches its session.
     private func tell(_ event: TurnEvent, of turn: Turn) async {
-        guard running[turn.id] != nil, (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else {
-            return
-        }
+        guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
         switch event {
         case .delta(let text):
             running[turn.id]?.machine.stream(text)

@@ -151,7 +151,15 @@ final class TestGateway: Sendable {
                 }
                 return nil
             }
-            group.addTask { try await body(Running(gateway: self, order: order)) }
+            group.addTask {
+                do {
+                    return try await body(Running(gateway: self, order: order))
+                } catch {
+                    let lines = self.log.all.filter { !$0.hasPrefix("gateway::request ") }.suffix(30)
+                    Issue.record("\(error); the server's log ends with:\n\(lines.joined(separator: "\n"))")
+                    throw error
+                }
+            }
             defer { group.cancelAll() }
             while let result = try await group.next() {
                 if let result { return result }

@@ -118,7 +118,10 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         ),
         ("GET / HTTP/1.1\nHost: 127.0.0.1\n\n", 400, "bad_request"),
         ("\u{16}\u{3}\u{1}\r\n\r\n", 400, "bad_request"),
-        ("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "bad_request"),
+        (
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400, "bad_request"
+        ),
         ("GET /\(String(repeating: "x", count: 40 << 10)) HTTP/1.1\r\n", 431, "too_large"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "unsupported_version"),
     ])
@@ -290,7 +293,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         let steps = AsyncStream.makeStream(of: Void.self)
         try await withAgent { stream in
             _ = try await stream.read(until: "\r\n\r\n")
-            try await stream.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            try await stream.write(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
             var number = 0
             for await _ in steps.stream {
                 number += 1
@@ -320,14 +324,16 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             let head = try await stream.read(until: "\r\n\r\n")
             #expect(!head.contains(token.secret))
             // The first frame right behind the answer.
-            try await stream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}hi")
+            try await stream.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}hi")
             while let bytes = try await stream.read() { try await stream.write(bytes) }
         } _: { port in
             try await withProxy(.init(token: token), dialer: TCPDialer(port: port)) { address in
                 try await withClient(address) { client in
                     try await client.write(
                         "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                            + "Origin: http://127.0.0.1:\(address.port)\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n")
+                            + "Origin: http://127.0.0.1:\(address.port)\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n"
+                    )
                     let head = try await client.read(until: "\r\n\r\n")
                     #expect(head.hasPrefix("HTTP/1.1 101 "))
                     #expect(head.hasSuffix("\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n"))
@@ -345,7 +351,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             try await withProxy(dialer: TCPDialer(port: port)) { address in
                 try await withClient(address) { client in
                     try await client.write(
-                        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + get)
+                        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + get
+                    )
                     #expect(try await client.response().head.hasPrefix("HTTP/1.1 200 "))
                     #expect(try await client.response().body == get)
                     try await client.write("GET / HTTP/1.1\r\nHost: evil\r\n\r\n")
@@ -458,7 +465,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             #expect(throws: ProxyTokenError.readableByOthers(path: path, mode: 0o640)) {
                 try ProxyToken.loadOrCreate(path: path)
             }
-            _ = FileManager.default.createFile(atPath: directory + "/bad", contents: Data("short".utf8), attributes: [.posixPermissions: 0o600])
+            _ = FileManager.default.createFile(
+                atPath: directory + "/bad", contents: Data("short".utf8), attributes: [.posixPermissions: 0o600])
             #expect(throws: ProxyTokenError.malformed(path: directory + "/bad")) {
                 try ProxyToken.loadOrCreate(path: directory + "/bad")
             }

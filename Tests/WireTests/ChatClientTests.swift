@@ -22,7 +22,10 @@ private let greeting = ServerMessage(
                 guard case .textFinal(let turn) = message else {
                     guard life == 3 else { continue }
                     // Committed in the life before: the journal is replayed behind what the client has seen.
-                    for (sequence, body) in [(2, ServerMessage.Body.response(text: "answer", model: nil)), (3, .turnComplete(.init(reason: .completed)))] {
+                    for (sequence, body) in [
+                        (2, ServerMessage.Body.response(text: "answer", model: nil)),
+                        (3, .turnComplete(.init(reason: .completed))),
+                    ] {
                         try await socket.send(.init(body, sessionID: "s", sequence: sequence, messageID: "m1"))
                     }
                     continue
@@ -48,13 +51,17 @@ private let greeting = ServerMessage(
                     bodies.append(message.body)
                     if case .turnComplete = message.body { break }
                 }
-                #expect(bodies == [.delta("ans"), .response(text: "answer", model: nil), .turnComplete(.init(reason: .completed))])
+                #expect(
+                    bodies == [
+                        .delta("ans"), .response(text: "answer", model: nil), .turnComplete(.init(reason: .completed)),
+                    ])
                 tasks.cancelAll()
                 for await _ in chat.events {}
             }
             let turns = received.withLockedValue { $0.filter { if case .textFinal = $0 { true } else { false } } }
             // Once per life until it was taken, under one id.
-            #expect(turns == Array(repeating: .textFinal(.init(sessionID: "s", text: "hello", messageID: "m1")), count: 2))
+            #expect(
+                turns == Array(repeating: .textFinal(.init(sessionID: "s", text: "hello", messageID: "m1")), count: 2))
         }
     }
 
@@ -78,7 +85,9 @@ private let greeting = ServerMessage(
         let agent = FakeAgent(respond: { _, _ in (.unauthorized, [ByteBuffer(string: "cert rejected: expired")]) })
         try await agent.serve { port in
             let chat = ChatClient(dialer: TCPDialer(port: port))
-            await #expect(throws: ChatError.notAuthorized(status: 401, text: "cert rejected: expired")) { try await chat.run() }
+            await #expect(throws: ChatError.notAuthorized(status: 401, text: "cert rejected: expired")) {
+                try await chat.run()
+            }
         }
     }
 

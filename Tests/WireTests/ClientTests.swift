@@ -8,11 +8,15 @@ import Wire
 @Suite(.timeLimit(.minutes(1))) struct ClientTests {
     @Test func aRequestIsAnsweredWithStatusHeadersAndBody() async throws {
         let agent = FakeAgent(respond: { head, body in
-            (.created, [ByteBuffer(string: "\(head.method) \(head.uri) "), body, ByteBuffer(string: " \(head.headers["x"])")])
+            (
+                .created,
+                [ByteBuffer(string: "\(head.method) \(head.uri) "), body, ByteBuffer(string: " \(head.headers["x"])")]
+            )
         })
         try await agent.serve { port in
             let client = GatewayClient(dialer: TCPDialer(port: port))
-            let answer = try await client.request(method: .POST, path: "/a?b", headers: ["x": "y"], body: ByteBuffer(string: "hi"))
+            let answer = try await client.request(
+                method: .POST, path: "/a?b", headers: ["x": "y"], body: ByteBuffer(string: "hi"))
             #expect(answer.status == .created)
             #expect(answer.headers["transfer-encoding"] == ["chunked"])
             #expect(String(buffer: answer.body) == #"POST /a?b hi ["y"]"#)
@@ -21,7 +25,9 @@ import Wire
     }
 
     @Test func anAnswerAtTheLimitIsTakenAndOneBytePastItIsNot() async throws {
-        let agent = FakeAgent(respond: { _, _ in (.ok, [ByteBuffer(repeating: 1, count: 500), ByteBuffer(repeating: 1, count: 500)]) })
+        let agent = FakeAgent(respond: { _, _ in
+            (.ok, [ByteBuffer(repeating: 1, count: 500), ByteBuffer(repeating: 1, count: 500)])
+        })
         try await agent.serve { port in
             let client = GatewayClient(dialer: TCPDialer(port: port))
             let answer = try await client.request(path: "/", maximumBody: 1000)

@@ -12,7 +12,10 @@ final class FakeSocket {
     private var iterator: NIOAsyncChannelInboundStream<WebSocketFrame>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
 
-    init(_ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>) {
+    init(
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>,
+        _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
+    ) {
         iterator = inbound.makeAsyncIterator()
         self.outbound = outbound
     }
@@ -36,7 +39,9 @@ final class FakeSocket {
 }
 
 struct FakeAgent: Sendable {
-    var respond: @Sendable (HTTPRequestHead, ByteBuffer) -> (HTTPResponseStatus, [ByteBuffer]) = { _, _ in (.notFound, []) }
+    var respond: @Sendable (HTTPRequestHead, ByteBuffer) -> (HTTPResponseStatus, [ByteBuffer]) = { _, _ in
+        (.notFound, [])
+    }
     /// Nil refuses the upgrade with `respond`.
     var webSocket: (@Sendable (FakeSocket) async throws -> Void)?
 
@@ -56,19 +61,24 @@ struct FakeAgent: Sendable {
             channel.eventLoop.makeCompletedFuture {
                 guard agent.webSocket != nil else {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    return channel.eventLoop.makeSucceededFuture(.http(try NIOAsyncChannel(wrappingChannelSynchronously: channel)))
+                    return channel.eventLoop.makeSucceededFuture(
+                        .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel)))
                 }
                 let upgrader = NIOTypedWebSocketServerUpgrader<Stream>(
                     shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
                     upgradePipelineHandler: { channel, _ in
-                        channel.eventLoop.makeCompletedFuture { .webSocket(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+                        channel.eventLoop.makeCompletedFuture {
+                            .webSocket(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+                        }
                     })
                 return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                     configuration: .init(
                         upgradeConfiguration: .init(
                             upgraders: [upgrader],
                             notUpgradingCompletionHandler: { channel in
-                                channel.eventLoop.makeCompletedFuture { .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+                                channel.eventLoop.makeCompletedFuture {
+                                    .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+                                }
                             })))
             }
         }
@@ -93,7 +103,9 @@ struct FakeAgent: Sendable {
     private func run(_ stream: Stream) async throws {
         switch stream {
         case .webSocket(let channel):
-            try await channel.executeThenClose { inbound, outbound in try await webSocket?(FakeSocket(inbound, outbound)) }
+            try await channel.executeThenClose { inbound, outbound in
+                try await webSocket?(FakeSocket(inbound, outbound))
+            }
         case .http(let channel):
             try await channel.executeThenClose { inbound, outbound in
                 var head: HTTPRequestHead?
@@ -105,7 +117,8 @@ struct FakeAgent: Sendable {
                     case .end:
                         guard let head else { return }
                         let (status, chunks) = respond(head, body)
-                        try await outbound.write(.head(.init(version: .http1_1, status: status, headers: ["Transfer-Encoding": "chunked"])))
+                        try await outbound.write(
+                            .head(.init(version: .http1_1, status: status, headers: ["Transfer-Encoding": "chunked"])))
                         for chunk in chunks { try await outbound.write(.body(.byteBuffer(chunk))) }
                         try await outbound.write(.end(nil))
                     }

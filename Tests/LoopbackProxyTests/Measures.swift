@@ -3,14 +3,9 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-// What tests measure: memory of this process, bytes that arrived, permissions of files.
+// What tests measure: bytes that arrived, permissions of files.
 
-/// Resident memory of this process.
-func residentBytes() throws -> Int {
-    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
-    return Int(fields[1])! * Int(getpagesize())
-}
-
+/// A file's permission bits.
 func mode(of path: String) throws -> Int {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as! Int
 }

@@ -380,7 +380,6 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                 let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                     .channelOption(.autoRead, value: false)
                     .channelOption(.socketOption(.so_rcvbuf), value: 64 << 10)
-                let before = try residentBytes()
                 let counter = Counter()
                 let channel = try await bootstrap.connect(host: "127.0.0.1", port: address.port).get()
                 try await channel.pipeline.addHandler(counter.handler()).get()
@@ -392,10 +391,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                     try await Task.sleep(for: .milliseconds(300))
                 }
                 let stalled = sent.withLock { $0 }
-                let growth = try residentBytes() - before
-                // The sockets' kernel buffers on both sides of the proxy are in this number; memory of ours is less.
-                #expect(stalled < 24 << 20, "\(stalled) bytes were taken for a client that reads nothing")
-                #expect(growth < 8 << 20, "the process grew by \(growth) bytes")
+                // Nearly all of it is in the kernel, whose buffers for sending take 4 MiB each on both sides of the proxy.
+                #expect(stalled < 12 << 20, "\(stalled) bytes were taken for a client that reads nothing")
                 try await channel.setOption(.autoRead, value: true).get()
                 try await counter.wait(for: total)
                 try? await channel.close()

@@ -9,6 +9,7 @@ internal import NIOPosix
 struct ListeningSocket {
     let server: NIOAsyncChannel<AcceptedConnection, Never>
     let address: ProxyAddress
+    let connections: Connections
 
     /// Bytes that the kernel holds for one client: they arrive at once when the client closes, whoever is slow behind us.
     private static let receiveBuffer: Int = 512 << 10
@@ -51,16 +52,17 @@ struct ListeningSocket {
         guard host == "127.0.0.1" || host == "::1" else { throw ProxyError.notLoopback(host) }
         let address = try SocketAddress(ipAddress: host, port: port)
         let bootstrap = bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+        let connections = Connections()
         do {
             let server = try await bootstrap.bind(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     // The port is known only after binding.
                     let rules = rules(.tcp(port: channel.localAddress?.port ?? 0))
-                    return try AcceptedConnection(channel, rules: rules, timeouts: timeouts)
+                    return try AcceptedConnection(channel, rules: rules, timeouts: timeouts, in: connections)
                 }
             }
             let bound = server.channel.localAddress?.port ?? port
-            return ListeningSocket(server: server, address: .tcp(host: host, port: bound))
+            return ListeningSocket(server: server, address: .tcp(host: host, port: bound), connections: connections)
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw ProxyError.portInUse(port)
         } catch {
@@ -80,10 +82,11 @@ struct ListeningSocket {
         let nursery = try makeNursery(beside: path)
         defer { rmdir(nursery) }
         let born = nursery + "/s"
+        let connections = Connections()
         do {
             let server = try await bootstrap.bind(unixDomainSocketPath: born) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try AcceptedConnection(channel, rules: rules, timeouts: timeouts)
+                    try AcceptedConnection(channel, rules: rules, timeouts: timeouts, in: connections)
                 }
             }
             guard chmod(born, 0o600) == 0, rename(born, path) == 0 else {
@@ -92,7 +95,7 @@ struct ListeningSocket {
                 try await server.executeThenClose { _ in }
                 throw ProxyError.cannotListen(on: path, why: why)
             }
-            return ListeningSocket(server: server, address: .unix(path: path))
+            return ListeningSocket(server: server, address: .unix(path: path), connections: connections)
         } catch let error as ProxyError {
             throw error
         } catch {

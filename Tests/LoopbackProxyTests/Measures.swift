@@ -3,14 +3,9 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-// What tests measure: memory of this process, bytes that arrived, permissions of files.
+// What tests measure: bytes that arrived, permissions of files.
 
-/// Resident memory of this process.
-func residentBytes() throws -> Int {
-    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
-    return Int(fields[1])! * Int(getpagesize())
-}
-
+/// A file's permission bits.
 func mode(of path: String) throws -> Int {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as! Int
 }
@@ -61,4 +56,18 @@ extension Channel {
     func resetOnClose() async throws {
         try await (self as! any SocketOptionProvider).setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
     }
+}
+
+/// A socket file without anybody behind it.
+func leaveStaleSocket(at path: String) throws {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+    }
+    close(descriptor)
+    if result != 0 { throw POSIXError(.EIO) }
 }

@@ -118,7 +118,10 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         ),
         ("GET / HTTP/1.1\nHost: 127.0.0.1\n\n", 400, "bad_request"),
         ("\u{16}\u{3}\u{1}\r\n\r\n", 400, "bad_request"),
-        ("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "bad_request"),
+        (
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400, "bad_request"
+        ),
         ("GET /\(String(repeating: "x", count: 40 << 10)) HTTP/1.1\r\n", 431, "too_large"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "unsupported_version"),
     ])
@@ -290,7 +293,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         let steps = AsyncStream.makeStream(of: Void.self)
         try await withAgent { stream in
             _ = try await stream.read(until: "\r\n\r\n")
-            try await stream.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            try await stream.write(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
             var number = 0
             for await _ in steps.stream {
                 number += 1
@@ -320,14 +324,16 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             let head = try await stream.read(until: "\r\n\r\n")
             #expect(!head.contains(token.secret))
             // The first frame right behind the answer.
-            try await stream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}hi")
+            try await stream.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}hi")
             while let bytes = try await stream.read() { try await stream.write(bytes) }
         } _: { port in
             try await withProxy(.init(token: token), dialer: TCPDialer(port: port)) { address in
                 try await withClient(address) { client in
                     try await client.write(
                         "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                            + "Origin: http://127.0.0.1:\(address.port)\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n")
+                            + "Origin: http://127.0.0.1:\(address.port)\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n"
+                    )
                     let head = try await client.read(until: "\r\n\r\n")
                     #expect(head.hasPrefix("HTTP/1.1 101 "))
                     #expect(head.hasSuffix("\r\nSec-WebSocket-Protocol: token.\(token.secret)\r\n\r\n"))
@@ -345,7 +351,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             try await withProxy(dialer: TCPDialer(port: port)) { address in
                 try await withClient(address) { client in
                     try await client.write(
-                        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + get)
+                        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + get
+                    )
                     #expect(try await client.response().head.hasPrefix("HTTP/1.1 200 "))
                     #expect(try await client.response().body == get)
                     try await client.write("GET / HTTP/1.1\r\nHost: evil\r\n\r\n")
@@ -364,7 +371,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             _ = try await stream.read(until: "\r\n\r\n")
             try await stream.write("HTTP/1.1 200 OK\r\nContent-Length: \(total)\r\n\r\n")
             for _ in 0..<total / piece.readableBytes {
-                try await stream.write(piece)
+                // Done when the kernel has it.
+                try await stream.channel.writeAndFlush(piece)
                 sent.withLock { $0 += piece.readableBytes }
             }
         } _: { port in
@@ -372,7 +380,6 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                 let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                     .channelOption(.autoRead, value: false)
                     .channelOption(.socketOption(.so_rcvbuf), value: 64 << 10)
-                let before = try residentBytes()
                 let counter = Counter()
                 let channel = try await bootstrap.connect(host: "127.0.0.1", port: address.port).get()
                 try await channel.pipeline.addHandler(counter.handler()).get()
@@ -384,13 +391,11 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                     try await Task.sleep(for: .milliseconds(300))
                 }
                 let stalled = sent.withLock { $0 }
-                let growth = try residentBytes() - before
-                // The sockets' kernel buffers on both sides of the proxy are in this number; memory of ours is less.
-                #expect(stalled < 24 << 20, "\(stalled) bytes were taken for a client that reads nothing")
-                #expect(growth < 8 << 20, "the process grew by \(growth) bytes")
+                // Nearly all of it is in the kernel, whose buffers for sending take 4 MiB each on both sides of the proxy.
+                #expect(stalled < 12 << 20, "\(stalled) bytes were taken for a client that reads nothing")
                 try await channel.setOption(.autoRead, value: true).get()
                 try await counter.wait(for: total)
-                try await channel.close()
+                try? await channel.close()
             }
         }
     }
@@ -426,9 +431,7 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                 }
                 #expect(!FileManager.default.fileExists(atPath: path))
                 // One that a killed process left behind.
-                let stale = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-                    .bind(unixDomainSocketPath: path).get()
-                try await stale.close()
+                try leaveStaleSocket(at: path)
                 #expect(FileManager.default.fileExists(atPath: path))
                 try await withProxy(.init(listener: .unix(path: path)), dialer: TCPDialer(port: port)) { address in
                     try await withClient(address) { client in
@@ -459,7 +462,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             #expect(throws: ProxyTokenError.readableByOthers(path: path, mode: 0o640)) {
                 try ProxyToken.loadOrCreate(path: path)
             }
-            _ = FileManager.default.createFile(atPath: directory + "/bad", contents: Data("short".utf8), attributes: [.posixPermissions: 0o600])
+            _ = FileManager.default.createFile(
+                atPath: directory + "/bad", contents: Data("short".utf8), attributes: [.posixPermissions: 0o600])
             #expect(throws: ProxyTokenError.malformed(path: directory + "/bad")) {
                 try ProxyToken.loadOrCreate(path: directory + "/bad")
             }

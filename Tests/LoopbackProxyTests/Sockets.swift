@@ -39,23 +39,32 @@ final class RawConnection {
     }
 
     func read(exactly count: Int) async throws -> ByteBuffer {
-        while buffer.readableBytes < count {
-            guard let more = try await iterator.next() else { throw Early(got: String(buffer: buffer)) }
-            buffer.writeImmutableBuffer(more)
-        }
+        while buffer.readableBytes < count { try await readMore() }
         return buffer.readSlice(length: count)!
     }
 
     func read(until mark: String) async throws -> String {
+        let mark = Array(mark.utf8)
+        var searched = 0
         while true {
-            let text = String(buffer: buffer)
-            if let range = text.range(of: mark) {
-                let head = String(text[..<range.upperBound])
-                buffer.moveReaderIndex(forwardBy: head.utf8.count)
-                buffer = buffer.slice()
-                return head
+            let bytes = buffer.readableBytesView
+            for index in searched..<max(searched, bytes.count - mark.count + 1)
+            where bytes[bytes.startIndex + index] == mark[0]
+                && bytes[(bytes.startIndex + index)...].starts(with: mark)
+            {
+                return buffer.readString(length: index + mark.count)!
             }
-            guard let more = try await iterator.next() else { throw Early(got: text) }
+            searched = max(0, bytes.count - mark.count + 1)
+            try await readMore()
+        }
+    }
+
+    private func readMore() async throws {
+        guard let more = try await iterator.next() else { throw Early(got: String(buffer: buffer)) }
+        if buffer.readableBytes == 0 {
+            buffer = more
+        } else {
+            buffer.discardReadBytes()
             buffer.writeImmutableBuffer(more)
         }
     }
@@ -125,7 +134,10 @@ struct TCPDialer: GatewayDialer {
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<R>
     ) async throws -> R {
         do {
-            return try await ClientBootstrap(group: group).connect(host: "127.0.0.1", port: port) { initializer($0) }
+            // Small, so that what is measured is the proxy and not the kernel.
+            return try await ClientBootstrap(group: group)
+                .channelOption(.socketOption(.so_rcvbuf), value: 256 << 10)
+                .connect(host: "127.0.0.1", port: port) { initializer($0) }
         } catch {
             throw AgentUnreachable(agent: "test", cause: .dial("connection \"refused\""))
         }

@@ -27,8 +27,13 @@ enum BenchError: Error, CustomStringConvertible {
 @main struct TransportBench {
     private static let parallelHandshakes = 8
 
-    static func main() async throws {
-        try await run(Array(CommandLine.arguments.dropFirst()))
+    static func main() async {
+        do {
+            try await run(Array(CommandLine.arguments.dropFirst()))
+        } catch {
+            print("error: \(error)")
+            exit(1)
+        }
     }
 
     /// Off the main actor: there each hop of a measured loop would be dear.

@@ -39,13 +39,14 @@ LIMIT = 300  # seconds for everything: from then on each case fails at once
 
 
 class Peer:
-    """A peer process and the events that it has reported and nobody has asked for yet."""
+    """A peer process and the events that it has reported: those since the case began, and those nobody asked for yet."""
 
     def __init__(self, command):
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent
         )
         self.events = queue.Queue()
+        self.waiting = []
         self.seen = []
         self.errors = []
         self.readers = [threading.Thread(target=self.read_events), threading.Thread(target=self.read_errors)]
@@ -65,8 +66,8 @@ class Peer:
             self.errors.append(line)
 
     def expect(self, deadline, event, **fields):
-        """Waits for an event of this name, passing over others, and checks its fields."""
-        while True:
+        """Waits for an event of this name and checks its fields. Others stay for whoever asks for them."""
+        while not (matching := [found for found in self.waiting if found["event"] == event]):
             try:
                 found = self.events.get(timeout=max(0.001, deadline - time.monotonic()))
             except queue.Empty:
@@ -75,23 +76,22 @@ class Peer:
                 self.events.put(None)
                 raise Failure(f"ended before '{event}'; came: {self.seen}")
             self.seen.append(found)
-            if found["event"] == event:
-                break
+            self.waiting.append(found)
+        self.waiting.remove(matching[0])
         for name, value in fields.items():
-            if found.get(name) != value:
-                raise Failure(f"expected {name} = {value!r} in {found}")
-        return found
+            if matching[0].get(name) != value:
+                raise Failure(f"expected {name} = {value!r} in {matching[0]}")
+        return matching[0]
 
     def drain(self):
         """The events that nobody has asked for, now forgotten."""
-        drained = []
+        drained, self.waiting, self.seen = self.waiting, [], []
         while not self.events.empty():
             event = self.events.get()
             if event is None:
                 self.events.put(None)
                 break
             drained.append(event)
-        self.seen = []
         return drained
 
     def complaints(self):

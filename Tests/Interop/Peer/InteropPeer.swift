@@ -21,8 +21,16 @@ enum DialCase: String {
 }
 
 @main struct InteropPeer {
-    static func main() async throws {
-        let arguments = Array(CommandLine.arguments.dropFirst())
+    static func main() async {
+        do {
+            try await run(Array(CommandLine.arguments.dropFirst()))
+        } catch {
+            print("error: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) async throws {
         switch (arguments.first, arguments.count) {
         case ("accept", 3):
             let endpoint = try await bind(

@@ -205,6 +205,10 @@ final class EndpointCore {
             handshakes += 1
             connection.registerIDs()
             deliver(packet, to: connection, ecn: ecn, now: now)
+            // A ClientHello of several packets whose first one is late: RFC 9000 §8.1.2's way out costs no memory.
+            if connection.needsRetry {
+                reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
+            }
         } catch {
             logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
         }

@@ -10,7 +10,7 @@ struct PartsTests {
 
     private func pull(_ buffer: SendBuffer, vectors: Int = 16) -> (text: String, isLast: Bool) {
         withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: vectors) { space in
-            let (count, _, isLast) = buffer.next(into: space)
+            let (count, _, isLast) = buffer.next(into: space, enough: .max)
             return (space[..<count].map { String(decoding: $0, as: UTF8.self) }.joined(), isLast)
         }
     }

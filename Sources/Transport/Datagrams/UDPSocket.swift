@@ -144,7 +144,9 @@ final class UDPSocket: DatagramCarrier {
     ) -> SendOutcome {
         var control = ControlMessages()
         if ecn != 0 { control.append(ecn: ecn, family: path.remote.family) }
-        if address.isWildcard && !path.local.isWildcard { control.append(source: path.local) }
+        if address.isWildcard && !path.local.isWildcard {
+            control.append(source: path.local, interface: path.remote.scope)
+        }
         if let segmentSize { control.append(segmentSize: UInt16(segmentSize)) }
         return control.withBytes { controlBytes, controlCount in
             path.remote.withSockaddr { name, nameLength in

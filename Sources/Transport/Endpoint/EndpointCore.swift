@@ -79,9 +79,15 @@ final class EndpointCore {
     func rebind() throws -> EventLoopFuture<Void> {
         guard !isClosed else { throw ConnectError.endpointClosed }
         let old = sockets
-        let new = try old.map { try UDPSocket(bind: $0.address.with(port: 0)) }
+        var new: [UDPSocket] = []
+        do {
+            for socket in old { new.append(try UDPSocket(bind: socket.address.with(port: 0))) }
+        } catch {
+            for socket in new { socket.close() }
+            throw error
+        }
         let started = new.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }
-        return EventLoopFuture.andAllSucceed(started, on: eventLoop).assumeIsolated().map { [self] in
+        return EventLoopFuture.andAllSucceed(started, on: eventLoop).assumeIsolated().map { [self, new] in
             sockets = new + old
             for connection in connections.values where connection.dialled != nil {
                 guard let remote = connection.quic.path?.remote, let path = path(towards: remote) else { continue }
@@ -205,6 +211,10 @@ final class EndpointCore {
             handshakes += 1
             connection.registerIDs()
             deliver(packet, to: connection, ecn: ecn, now: now)
+            // A ClientHello of several packets whose first one is late: RFC 9000 §8.1.2's way out costs no memory.
+            if connection.needsRetry {
+                reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
+            }
         } catch {
             logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
         }

@@ -187,7 +187,7 @@ final class QUICConnection {
         var lent = (count: 0, bytes: 0, isLast: false)
         var ends = false
         if let stream {
-            lent = stream.sendBuffer.next(into: vectors)
+            lent = stream.sendBuffer.next(into: vectors, enough: Self.maximumPacketSize)
             ends = lent.isLast && stream.sendEnd == .finishing
             if ends { flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN) }
         }

@@ -95,8 +95,10 @@ let package = Package(
 
         tests("TransportTests", ["Transport", "CSodium", nioCore, nioPosix, nioConcurrency, nioEmbedded]),
         tests("StoreTests", ["Store"]),
-        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded], resources: [.copy("Vectors")]),
-        tests("WireTests", ["Wire", "Transport", "Certs", nioCore, nioPosix]),
+        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded, logging], resources: [.copy("Vectors")]),
+        tests(
+            "WireTests",
+            ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
         tests("AgentTests", ["Agent", "Store", logging]),
         tests(
             "GatewayTests",

@@ -38,10 +38,10 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                 try await client.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 let answer = try await client.response()
                 #expect(answer.head.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"), "\(answer)")
-                let body = try JSONDecoder().decode([String: String].self, from: Data(answer.body.utf8))
-                #expect(body["code"] == "agent_unreachable")
-                #expect(body["error"]?.contains("connection \"refused\"") == true)
-                #expect(body["hint"]?.isEmpty == false)
+                let body = try JSONDecoder().decode(ErrorBody.self, from: Data(answer.body.utf8))
+                #expect(body.error.code == "agent_unreachable")
+                #expect(body.error.message.contains("connection \"refused\""))
+                #expect(body.error.hint?.isEmpty == false)
                 #expect(try await client.readToEnd() == "")
             }
             try await withClient(address) { client in
@@ -134,8 +134,8 @@ private let get = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
                     try await client.write(request)
                     let answer = try await client.response()
                     #expect(answer.head.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
-                    let body = try JSONDecoder().decode([String: String].self, from: Data(answer.body.utf8))
-                    #expect(body["code"] == code)
+                    let body = try JSONDecoder().decode(ErrorBody.self, from: Data(answer.body.utf8))
+                    #expect(body.error.code == code)
                     #expect(try await client.readToEnd() == "")
                 }
             }

@@ -21,18 +21,9 @@ struct ErrorResponse: Error, Sendable {
     static let forbidden = ErrorResponse(
         status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.")
 
-    private struct Body: Encodable {
-        struct Details: Encodable {
-            let code: String
-            let message: String
-            let hint: String?
-        }
-        let error: Details
-    }
-
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
-        let body = Body(error: .init(code: code.rawValue, message: message, hint: hint))
+        let body = ErrorBody(code: code, message: message, hint: hint)
         return (try? JSON.response(body, status: status)) ?? Response(status: status)
     }
 

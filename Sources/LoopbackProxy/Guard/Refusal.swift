@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Wire
 
 // What does the proxy itself say instead of passing a request on? Each way to refuse, and the HTTP answer it becomes.
 // The agent's own refusals are not here: they pass through untouched.
@@ -77,30 +78,11 @@ enum Refusal: Error, Equatable {
     ///
     /// - Parameter omitBody: for HEAD, whose answer has no body.
     func response(omitBody: Bool) -> ByteBuffer {
-        let body = "{\"error\":\(Self.quoted(message)),\"code\":\"\(code)\",\"hint\":\(Self.quoted(hint))}\n"
+        let body = ErrorBody(code: ErrorCode(rawValue: code), message: message, hint: hint).json()
         let challenge = self == .tokenRequired ? "WWW-Authenticate: Bearer\r\n" : ""
         let head =
             "HTTP/1.1 \(status.code) \(status.reason)\r\nContent-Type: application/json\r\n"
-            + "Content-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\n\(challenge)Connection: close\r\n\r\n"
-        return ByteBuffer(string: omitBody ? head : head + body)
-    }
-
-    /// A JSON string (RFC 8259 §7).
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+            + "Content-Length: \(body.count)\r\nCache-Control: no-store\r\n\(challenge)Connection: close\r\n\r\n"
+        return ByteBuffer(bytes: Array(head.utf8) + (omitBody ? [] : body))
     }
 }

@@ -79,6 +79,9 @@ final class ConnectionCore {
     var isClosed: Bool { if case .closed = state { true } else { false } }
     var isHandshaking: Bool { if case .handshaking = state { true } else { false } }
 
+    /// The first packet could not be used: the client shall come again with a Retry token.
+    private(set) var needsRetry = false
+
     /// The peer under whose name the endpoint counts this connection.
     var countedPeer: NodeID?
 
@@ -288,28 +291,30 @@ final class ConnectionCore {
             case .nothing, .unfinished: if !done { return nil }
             }
         }
+        var current = nextReady()
+        defer { requeue(current) }
         while sent < budget {
-            let stream = nextReady()
-            let unsent = stream?.sendBuffer.unsentBytes
             let written = quic.writePacket(
-                into: endpoint.packetSpace, stream: stream, path: endpoint.sendPath, now: now, completed: &completed)
-            if let stream {
-                if stream.sendBuffer.unsentBytes != unsent || stream.sendEnd == .finished { progressed.append(stream) }
+                into: endpoint.packetSpace, stream: current, path: endpoint.sendPath, now: now, completed: &completed)
+            if let stream = current {
+                if progressed.last !== stream { progressed.append(stream) }
                 if stream.isBlocked { blocked.append(stream) }
             }
             switch written {
             case .packet(let size, let ecn):
                 endpoint.send(size: size, ecn: ecn)
                 sent += size
-                requeue(stream)
             case .unfinished:
-                requeue(stream)
+                break
             case .nothing:
-                requeue(stream)
                 return nil
             case .failed(let end):
                 return end
             }
+            // Streams take turns, packet by packet. One that is alone goes on without the ceremony.
+            if let stream = current, stream.wantsToSend, ready.isEmpty { continue }
+            requeue(current)
+            current = nextReady()
         }
         return nil
     }
@@ -399,7 +404,10 @@ final class ConnectionCore {
             finish(isApplication ? .peer(code: code, reason: reason) : .peerTransport(code: code, reason: reason))
         case .statelessReset: finish(.statelessReset)
         case .idleTimeout, .handshakeTimeout: finish(.idleTimeout)
-        case .dropped, .retryNeeded: finish(.failed("the peer's first packet was no good"))
+        case .dropped: finish(.failed("the peer's first packet was no good"))
+        case .retryNeeded:
+            needsRetry = true
+            finish(.failed("the client must prove its address first"))
         case .fault(let fault):
             sayGoodbye(.fault(fault), now: now)
             finish(.failed(fault.description))

@@ -23,8 +23,8 @@ struct ControlMessages {
         }
     }
 
-    /// Lets the packet leave from `source` (ip(7), ipv6(7)).
-    mutating func append(source: NetworkAddress) {
+    /// Lets the packet leave from `source`, over the interface with this index if it is not 0 (ip(7), ipv6(7)).
+    mutating func append(source: NetworkAddress, interface: UInt32) {
         switch source.family {
         case .ipv4:
             var info = in_pktinfo()
@@ -32,7 +32,7 @@ struct ControlMessages {
             append(level: Int32(IPPROTO_IP), type: Int32(IP_PKTINFO), payload: info)
         case .ipv6:
             // struct in6_pktinfo (RFC 3542 §6.1), which Glibc's module does not show.
-            let info = (source.ipv6.sin6_addr, source.scope)
+            let info = (source.ipv6.sin6_addr, interface)
             append(level: Int32(IPPROTO_IPV6), type: Int32(IPV6_PKTINFO), payload: info)
         }
     }

@@ -5,7 +5,8 @@ internal import NIOCore
 // networks come and go.
 
 enum LocalAddresses {
-    /// The address that packets to `remote` would leave from, with port 0; nil when there is no route. Nothing is sent.
+    /// The address that packets to `remote` would leave from, with port 0 and without an interface, as arriving packets
+    /// will name it; nil when there is no route. Nothing is sent.
     static func source(towards remote: NetworkAddress) -> NetworkAddress? {
         let domain = remote.family == .ipv4 ? AF_INET : AF_INET6
         let probe = socket(domain, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -16,7 +17,7 @@ enum LocalAddresses {
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return withUnsafeMutablePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { sockaddr in
-                getsockname(probe, sockaddr, &length) == 0 ? NetworkAddress(sockaddr)?.with(port: 0) : nil
+                getsockname(probe, sockaddr, &length) == 0 ? NetworkAddress(sockaddr)?.with(port: 0).withoutScope : nil
             }
         }
     }

@@ -63,6 +63,11 @@ struct NetworkAddress: Hashable, Sendable {
         NetworkAddress(family: family, low: low, high: high, scope: scope, port: port)
     }
 
+    /// The same address on whatever interface.
+    var withoutScope: NetworkAddress {
+        NetworkAddress(family: family, low: low, high: high, scope: 0, port: port)
+    }
+
     var ipv4: sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -12,7 +12,15 @@ final class UDPSocket: DatagramCarrier {
     let address: NetworkAddress
     private let descriptor: Int32
     private var segmentationWorks = true
-    private(set) var channel: (any Channel)?
+    private var owner = Owner.none
+
+    /// Who closes the descriptor.
+    private enum Owner {
+        case none
+        case starting
+        case channel(any Channel)
+        case closed
+    }
 
     /// Opens and binds. Nothing is read before ``start(on:handler:)``.
     ///
@@ -63,6 +71,7 @@ final class UDPSocket: DatagramCarrier {
     /// Starts reading into `handler`. The socket belongs to NIO from here on and is closed by ``close()``.
     func start(on eventLoop: any EventLoop, handler: some ChannelInboundHandler) -> EventLoopFuture<Void> {
         let handler = NIOLoopBound(handler, eventLoop: eventLoop)
+        owner = .starting
         return DatagramBootstrap(group: eventLoop)
             .channelOption(.autoRead, value: false)
             .channelOption(.datagramVectorReadMessageCount, value: 4)
@@ -75,7 +84,11 @@ final class UDPSocket: DatagramCarrier {
             .withBoundSocket(descriptor)
             .assumeIsolated()
             .flatMapThrowing { [self] channel in
-                self.channel = channel
+                guard case .starting = owner else {
+                    channel.close(promise: nil)
+                    throw ChannelError.alreadyClosed
+                }
+                owner = .channel(channel)
                 let options = channel.syncOptions
                 try options?.setOption(.explicitCongestionNotification, value: true)
                 try options?.setOption(.receivePacketInfo, value: true)
@@ -88,10 +101,14 @@ final class UDPSocket: DatagramCarrier {
             .nonisolated()
     }
 
-    /// Closes a socket that ``start(on:handler:)`` handed to NIO.
+    /// Closes the socket, by way of NIO once ``start(on:handler:)`` has handed it over. Idempotent.
     func close() {
-        channel?.close(promise: nil)
-        channel = nil
+        switch owner {
+        case .none: Glibc.close(descriptor)
+        case .channel(let channel): channel.close(promise: nil)
+        case .starting, .closed: break
+        }
+        owner = .closed
     }
 
     // MARK: DatagramCarrier
@@ -102,7 +119,7 @@ final class UDPSocket: DatagramCarrier {
     }
 
     func send(_ bytes: UnsafeRawBufferPointer, segmentSize: Int?, path: DatagramPath, ecn: UInt32) -> SendOutcome {
-        guard channel != nil else { return .lost(errno: EBADF) }
+        guard case .channel = owner else { return .lost(errno: EBADF) }
         guard let segmentSize, !segmentationWorks else {
             let outcome = sendOnce(bytes, segmentSize: segmentSize, path: path, ecn: ecn)
             // A device without checksum offload refuses segmentation (udp(7)): cut by hand from now on.
@@ -127,7 +144,9 @@ final class UDPSocket: DatagramCarrier {
     ) -> SendOutcome {
         var control = ControlMessages()
         if ecn != 0 { control.append(ecn: ecn, family: path.remote.family) }
-        if address.isWildcard && !path.local.isWildcard { control.append(source: path.local) }
+        if address.isWildcard && !path.local.isWildcard {
+            control.append(source: path.local, interface: path.remote.scope)
+        }
         if let segmentSize { control.append(segmentSize: UInt16(segmentSize)) }
         return control.withBytes { controlBytes, controlCount in
             path.remote.withSockaddr { name, nameLength in
@@ -159,6 +178,9 @@ struct SocketError: Error, CustomStringConvertible {
     let operation: String
     let address: NetworkAddress
     let code: Int32
+
+    /// Whether this host lacks the address's family.
+    var isMissingFamily: Bool { code == EAFNOSUPPORT || code == EADDRNOTAVAIL }
 
     var description: String { "cannot \(operation) UDP \(address): \(String(cString: strerror(code)))" }
 }

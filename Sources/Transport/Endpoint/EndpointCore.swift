@@ -54,11 +54,19 @@ final class EndpointCore {
 
     // MARK: Sockets
 
-    /// Binds one socket to each address.
+    /// Binds one socket to each address. A host without IPv6 does without the IPv6 wildcard.
     func bind(_ addresses: [SocketAddress]) throws -> EventLoopFuture<Void> {
-        for address in addresses {
-            guard let address = NetworkAddress(address) else { continue }
-            sockets.append(try UDPSocket(bind: address))
+        do {
+            for address in addresses.compactMap(NetworkAddress.init) {
+                do {
+                    sockets.append(try UDPSocket(bind: address))
+                } catch let error as SocketError where error.isMissingFamily && address.isWildcard && !sockets.isEmpty {
+                    logger.info("endpoint.family_missing", metadata: ["error": "\(error)"])
+                }
+            }
+        } catch {
+            closeSockets()
+            throw error
         }
         return EventLoopFuture.andAllSucceed(
             sockets.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }, on: eventLoop)
@@ -71,9 +79,15 @@ final class EndpointCore {
     func rebind() throws -> EventLoopFuture<Void> {
         guard !isClosed else { throw ConnectError.endpointClosed }
         let old = sockets
-        let new = try old.map { try UDPSocket(bind: $0.address.with(port: 0)) }
+        var new: [UDPSocket] = []
+        do {
+            for socket in old { new.append(try UDPSocket(bind: socket.address.with(port: 0))) }
+        } catch {
+            for socket in new { socket.close() }
+            throw error
+        }
         let started = new.map { $0.start(on: eventLoop, handler: DatagramReader(endpoint: self)) }
-        return EventLoopFuture.andAllSucceed(started, on: eventLoop).assumeIsolated().map { [self] in
+        return EventLoopFuture.andAllSucceed(started, on: eventLoop).assumeIsolated().map { [self, new] in
             sockets = new + old
             for connection in connections.values where connection.dialled != nil {
                 guard let remote = connection.quic.path?.remote, let path = path(towards: remote) else { continue }
@@ -197,6 +211,10 @@ final class EndpointCore {
             handshakes += 1
             connection.registerIDs()
             deliver(packet, to: connection, ecn: ecn, now: now)
+            // A ClientHello of several packets whose first one is late: RFC 9000 §8.1.2's way out costs no memory.
+            if connection.needsRetry {
+                reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
+            }
         } catch {
             logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
         }
@@ -402,41 +420,5 @@ final class EndpointCore {
     /// Without a word to anyone.
     func closeSockets() {
         for socket in sockets { socket.close() }
-    }
-}
-
-/// What is left of a connection that was closed.
-final class ClosedConnection {
-    /// The packet that says so; empty when the peer closed.
-    let packet: [UInt8]
-    private var received = 0
-
-    init(packet: [UInt8]) { self.packet = packet }
-
-    /// Answers the first packet, the second, the fourth, the eighth, …
-    func shouldRepeat() -> Bool {
-        received += 1
-        return !packet.isEmpty && received & (received - 1) == 0
-    }
-}
-
-/// Hands what a socket reads to the endpoint.
-final class DatagramReader: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
-    private let endpoint: EndpointCore
-    private var local: NetworkAddress?
-
-    init(endpoint: EndpointCore) { self.endpoint = endpoint }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if local == nil { local = context.localAddress.flatMap(NetworkAddress.init) }
-        if let local { endpoint.receive(unwrapInboundIn(data), on: local) }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) { endpoint.finishReading() }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What the network says about packets of the past (ICMP) is hearsay: QUIC has its own timers.
     }
 }

@@ -1,6 +1,5 @@
 internal import CGnuTLS
 internal import CNGTCP2
-internal import CSodium
 internal import NIOCore
 
 // One QUIC connection as a machine without I/O and without a clock: packets and times go in, packets and events come
@@ -20,13 +19,13 @@ final class QUICConnection {
     let isServer: Bool
 
     /// Streams that ngtcp2 has not closed.
-    fileprivate(set) var streams: [Int64: QUICStream] = [:]
+    private(set) var streams: [Int64: QUICStream] = [:]
     /// What happened since the last look, in order.
-    fileprivate var events: [QUICEvent] = []
+    private var events: [QUICEvent] = []
     /// Streams with news for their channel.
-    fileprivate var touched: [QUICStream] = []
-    fileprivate var metStatelessReset = false
-    fileprivate(set) var receivedBytes: UInt64 = 0
+    private var touched: [QUICStream] = []
+    private var metStatelessReset = false
+    private(set) var receivedBytes: UInt64 = 0
     private var sentBytes: UInt64 = 0
     private var sentPackets: UInt64 = 0
     private var receivedPackets: UInt64 = 0
@@ -54,7 +53,8 @@ final class QUICConnection {
             ngtcp2_conn_client_new_versioned(
                 &connection, &destination, &source, buffer.pointer, UInt32(NGTCP2_PROTO_VER_V1),
                 NGTCP2_CALLBACKS_VERSION, &callbacks, NGTCP2_SETTINGS_VERSION, &settings,
-                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil, Unmanaged.passUnretained(self).toOpaque())
+                NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, QUICMemory.allocator,
+                Unmanaged.passUnretained(self).toOpaque())
         }
         guard result == 0 else { throw QUICError(operation: "dial", code: result) }
         try attach(.client(peer: peer, alpn: alpn, ticket: ticket), credentials, limits)
@@ -97,7 +97,8 @@ final class QUICConnection {
             settings.token = ngtcp2_vec(base: token.baseAddress, len: token.count)
             return ngtcp2_conn_server_new_versioned(
                 &connection, &destination, &source, buffer.pointer, initial.version, NGTCP2_CALLBACKS_VERSION,
-                &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters, nil,
+                &callbacks, NGTCP2_SETTINGS_VERSION, &settings, NGTCP2_TRANSPORT_PARAMS_VERSION, &parameters,
+                QUICMemory.allocator,
                 Unmanaged.passUnretained(self).toOpaque())
         }
         withExtendedLifetime(buffer) {}
@@ -186,7 +187,7 @@ final class QUICConnection {
         var lent = (count: 0, bytes: 0, isLast: false)
         var ends = false
         if let stream {
-            lent = stream.sendBuffer.next(into: vectors)
+            lent = stream.sendBuffer.next(into: vectors, enough: Self.maximumPacketSize)
             ends = lent.isLast && stream.sendEnd == .finishing
             if ends { flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN) }
         }
@@ -328,7 +329,7 @@ final class QUICConnection {
         return addStream(id)
     }
 
-    fileprivate func addStream(_ id: Int64) -> QUICStream {
+    func addStream(_ id: Int64) -> QUICStream {
         let stream = QUICStream(id: id)
         streams[id] = stream
         ngtcp2_conn_set_stream_user_data(connection, id, Unmanaged.passUnretained(stream).toOpaque())
@@ -352,6 +353,50 @@ final class QUICConnection {
     func stopReceiving(_ stream: QUICStream, code: UInt64) {
         guard !stream.isClosed else { return }
         ngtcp2_conn_shutdown_stream_read(connection, stream.id, code)
+    }
+
+    // MARK: What callbacks report
+
+    func touch(_ stream: QUICStream) {
+        guard !stream.isTouched else { return }
+        stream.isTouched = true
+        touched.append(stream)
+    }
+
+    func note(_ event: QUICEvent) { events.append(event) }
+
+    func noteStatelessReset() { metStatelessReset = true }
+
+    func resetToken(for id: inout ngtcp2_cid, into token: UnsafeMutablePointer<UInt8>?) -> Bool {
+        ngtcp2_crypto_generate_stateless_reset_token(token, resetKey, resetKey.count, &id) == 0
+    }
+
+    func completeHandshake() -> Int32 {
+        guard let tls, tls.checkCompleted() else { return NGTCP2_ERR_CALLBACK_FAILURE }
+        if isServer { tls.sendTicket() }
+        events.append(.handshakeCompleted)
+        return 0
+    }
+
+    /// The peer does not want this stream's bytes. ngtcp2 0.12 answers STOP_SENDING by itself and tells nobody; it
+    /// shows when a write is refused or when the stream is closed.
+    func sendingStopped(_ stream: QUICStream, code: UInt64) {
+        switch stream.sendEnd {
+        case .open, .finishing: stream.sendEnd = .stopped(code: code)
+        case .finished, .stopped: return
+        }
+        touch(stream)
+    }
+
+    func close(_ stream: QUICStream, id: Int64, code: UInt64) {
+        streams[id] = nil
+        stream.isClosed = true
+        sendingStopped(stream, code: code)
+        // What the application never took does not count against the connection's window any more.
+        touch(stream)
+        if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
+            ngtcp2_conn_extend_max_streams_bidi(connection, 1)
+        }
     }
 
     // MARK: Events
@@ -389,6 +434,8 @@ final class QUICConnection {
     ///
     /// - Returns: false when the peer gave no spare connection id yet, or the handshake is not confirmed.
     func migrate(to path: DatagramPath, now: UInt64) -> Bool {
+        // Earlier there are no transport parameters yet, and ngtcp2 does not look.
+        guard isHandshakeCompleted else { return false }
         let buffer = PathBuffer(path)
         return withExtendedLifetime(buffer) {
             ngtcp2_conn_initiate_immediate_migration(connection, buffer.pointer, now) == 0
@@ -443,271 +490,5 @@ struct QUICError: Error, CustomStringConvertible {
 
     var description: String {
         "QUIC cannot \(operation): \(ngtcp2_strerror(code).map { String(cString: $0) } ?? "error \(code)")"
-    }
-}
-
-// MARK: - What ngtcp2 calls
-
-extension ngtcp2_callbacks {
-    /// Encryption and the handshake's messages are ngtcp2's own glue to GnuTLS; the rest is below.
-    private static let common: ngtcp2_callbacks = {
-        var callbacks = ngtcp2_callbacks()
-        callbacks.recv_crypto_data = receiveCryptoData
-        callbacks.encrypt = ngtcp2_crypto_encrypt_cb
-        callbacks.decrypt = ngtcp2_crypto_decrypt_cb
-        callbacks.hp_mask = ngtcp2_crypto_hp_mask_cb
-        callbacks.update_key = ngtcp2_crypto_update_key_cb
-        callbacks.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb
-        callbacks.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb
-        callbacks.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb
-        callbacks.version_negotiation = ngtcp2_crypto_version_negotiation_cb
-        callbacks.rand = { bytes, count, _ in
-            if let bytes { randombytes_buf(bytes, count) }
-        }
-        callbacks.get_new_connection_id = newConnectionID
-        callbacks.remove_connection_id = removeConnectionID
-        callbacks.dcid_status = peerConnectionIDStatus
-        callbacks.handshake_completed = handshakeCompleted
-        callbacks.recv_stream_data = receiveStreamData
-        callbacks.acked_stream_data_offset = acknowledgeStreamData
-        callbacks.stream_open = streamOpened
-        callbacks.stream_close = streamClosed
-        callbacks.stream_reset = streamReset
-        callbacks.extend_max_stream_data = streamUnblocked
-        callbacks.extend_max_local_streams_bidi = streamLimitRaised
-        callbacks.recv_datagram = receiveDatagram
-        callbacks.recv_stateless_reset = receiveStatelessReset
-        callbacks.path_validation = pathValidated
-        return callbacks
-    }()
-
-    static let client: ngtcp2_callbacks = {
-        var callbacks = common
-        callbacks.client_initial = ngtcp2_crypto_client_initial_cb
-        callbacks.recv_retry = ngtcp2_crypto_recv_retry_cb
-        return callbacks
-    }()
-
-    static let server: ngtcp2_callbacks = {
-        var callbacks = common
-        callbacks.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb
-        return callbacks
-    }()
-}
-
-/// Runs `body` with the connection behind ngtcp2's user data. What it returns is what ngtcp2 gets.
-@inline(__always)
-private func with(_ userData: UnsafeMutableRawPointer?, _ body: (QUICConnection) -> Int32) -> Int32 {
-    guard let userData else { return NGTCP2_ERR_CALLBACK_FAILURE }
-    return Unmanaged<QUICConnection>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
-}
-
-extension QUICConnection {
-    fileprivate func touch(_ stream: QUICStream) {
-        guard !stream.isTouched else { return }
-        stream.isTouched = true
-        touched.append(stream)
-    }
-
-    fileprivate func note(_ event: QUICEvent) { events.append(event) }
-
-    fileprivate func resetToken(for id: inout ngtcp2_cid, into token: UnsafeMutablePointer<UInt8>?) -> Bool {
-        ngtcp2_crypto_generate_stateless_reset_token(token, resetKey, resetKey.count, &id) == 0
-    }
-
-    fileprivate func completeHandshake() -> Int32 {
-        guard let tls, tls.checkCompleted() else { return NGTCP2_ERR_CALLBACK_FAILURE }
-        if isServer { tls.sendTicket() }
-        events.append(.handshakeCompleted)
-        return 0
-    }
-
-    /// The peer does not want this stream's bytes. ngtcp2 0.12 answers STOP_SENDING by itself and tells nobody; it
-    /// shows when a write is refused or when the stream is closed.
-    fileprivate func sendingStopped(_ stream: QUICStream, code: UInt64) {
-        switch stream.sendEnd {
-        case .open, .finishing: stream.sendEnd = .stopped(code: code)
-        case .finished, .stopped: return
-        }
-        touch(stream)
-    }
-
-    fileprivate func close(_ stream: QUICStream, id: Int64, code: UInt64) {
-        streams[id] = nil
-        stream.isClosed = true
-        sendingStopped(stream, code: code)
-        // What the application never took does not count against the connection's window any more.
-        touch(stream)
-        if let connection, ngtcp2_conn_is_local_stream(connection, id) == 0 {
-            ngtcp2_conn_extend_max_streams_bidi(connection, 1)
-        }
-    }
-}
-
-/// The alert for a message that has no place here (RFC 8446 §6.2).
-private let unexpectedMessage: UInt8 = 10
-
-private func receiveCryptoData(
-    _ raw: OpaquePointer?, _ level: ngtcp2_crypto_level, _ offset: UInt64, _ data: UnsafePointer<UInt8>?, _ count: Int,
-    _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard connection.tls == nil else {
-            let result = ngtcp2_crypto_recv_crypto_data_cb(raw, level, offset, data, count, userData)
-            if let ticket = connection.tls?.takeTicket() { connection.note(.ticket(ticket)) }
-            return result
-        }
-        // After the handshake a server may send tickets, more than we need; a client may send nothing.
-        guard connection.isServer else { return 0 }
-        ngtcp2_conn_set_tls_alert(raw, unexpectedMessage)
-        return NGTCP2_ERR_CRYPTO
-    }
-}
-
-private func newConnectionID(
-    _: OpaquePointer?, _ id: UnsafeMutablePointer<ngtcp2_cid>?, _ token: UnsafeMutablePointer<UInt8>?, _ length: Int,
-    _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        let new = ConnectionID.random(length: length)
-        var raw = new.raw
-        guard let id, connection.resetToken(for: &raw, into: token) else { return NGTCP2_ERR_CALLBACK_FAILURE }
-        id.pointee = raw
-        connection.note(.connectionIDIssued(new))
-        return 0
-    }
-}
-
-private func removeConnectionID(
-    _: OpaquePointer?, _ id: UnsafePointer<ngtcp2_cid>?, _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        if let id { connection.note(.connectionIDRetired(ConnectionID(id.pointee))) }
-        return 0
-    }
-}
-
-private func peerConnectionIDStatus(
-    _: OpaquePointer?, _ status: Int32, _: UInt64, _: UnsafePointer<ngtcp2_cid>?, _ token: UnsafePointer<UInt8>?,
-    _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let token else { return 0 }
-        let reset = ResetToken(UnsafeRawBufferPointer(start: token, count: ResetToken.length))
-        let isActive = status == Int32(bitPattern: NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE.rawValue)
-        connection.note(isActive ? .resetTokenLearned(reset) : .resetTokenRetired(reset))
-        return 0
-    }
-}
-
-private func handshakeCompleted(_: OpaquePointer?, _ userData: UnsafeMutableRawPointer?) -> Int32 {
-    with(userData) { $0.completeHandshake() }
-}
-
-private func receiveStreamData(
-    _: OpaquePointer?, _ flags: UInt32, _ id: Int64, _: UInt64, _ data: UnsafePointer<UInt8>?, _ count: Int,
-    _ userData: UnsafeMutableRawPointer?, _ streamData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let streamData else { return 0 }
-        return Unmanaged<QUICStream>.fromOpaque(streamData)._withUnsafeGuaranteedRef { stream in
-            if stream.receiveEnd == .open {
-                if count > 0 { stream.append(UnsafeRawBufferPointer(start: data, count: count)) }
-                if flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0 { stream.receiveEnd = .finished }
-                connection.touch(stream)
-            } else {
-                connection.extendWindow(of: stream, by: count)
-            }
-            return 0
-        }
-    }
-}
-
-private func acknowledgeStreamData(
-    _: OpaquePointer?, _: Int64, _ offset: UInt64, _ count: UInt64, _: UnsafeMutableRawPointer?,
-    _ streamData: UnsafeMutableRawPointer?
-) -> Int32 {
-    guard let streamData else { return 0 }
-    Unmanaged<QUICStream>.fromOpaque(streamData)._withUnsafeGuaranteedRef { stream in
-        stream.sendBuffer.acknowledge(upTo: offset + count)
-    }
-    return 0
-}
-
-private func streamOpened(_: OpaquePointer?, _ id: Int64, _ userData: UnsafeMutableRawPointer?) -> Int32 {
-    with(userData) { connection in
-        guard ngtcp2_is_bidi_stream(id) != 0 else { return 0 }
-        connection.note(.streamOpened(connection.addStream(id)))
-        return 0
-    }
-}
-
-private func streamClosed(
-    _: OpaquePointer?, _ flags: UInt32, _ id: Int64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
-    _: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        let hasCode = flags & UInt32(NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0
-        if let stream = connection.streams[id] { connection.close(stream, id: id, code: hasCode ? code : 0) }
-        return 0
-    }
-}
-
-private func streamReset(
-    _: OpaquePointer?, _ id: Int64, _: UInt64, _ code: UInt64, _ userData: UnsafeMutableRawPointer?,
-    _ streamData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let stream = connection.streams[id] else { return 0 }
-        if stream.receiveEnd == .open { stream.receiveEnd = .reset(code: code) }
-        connection.touch(stream)
-        return 0
-    }
-}
-
-private func streamUnblocked(
-    _: OpaquePointer?, _ id: Int64, _: UInt64, _ userData: UnsafeMutableRawPointer?,
-    _: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        guard let stream = connection.streams[id], stream.isBlocked else { return 0 }
-        stream.isBlocked = false
-        connection.touch(stream)
-        return 0
-    }
-}
-
-private func streamLimitRaised(_: OpaquePointer?, _: UInt64, _ userData: UnsafeMutableRawPointer?) -> Int32 {
-    with(userData) { connection in
-        connection.note(.streamLimitRaised)
-        return 0
-    }
-}
-
-private func receiveDatagram(
-    _: OpaquePointer?, _: UInt32, _ data: UnsafePointer<UInt8>?, _ count: Int, _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        connection.note(.datagram(ByteBuffer(bytes: UnsafeRawBufferPointer(start: data, count: count))))
-        return 0
-    }
-}
-
-private func receiveStatelessReset(
-    _: OpaquePointer?, _: UnsafePointer<ngtcp2_pkt_stateless_reset>?, _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        connection.metStatelessReset = true
-        return 0
-    }
-}
-
-private func pathValidated(
-    _: OpaquePointer?, _: UInt32, _: UnsafePointer<ngtcp2_path>?, _ result: ngtcp2_path_validation_result,
-    _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-    with(userData) { connection in
-        if result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS { connection.note(.pathValidated) }
-        return 0
     }
 }

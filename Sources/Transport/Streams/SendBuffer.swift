@@ -38,15 +38,16 @@ struct SendBuffer {
 
     /// Lends up to `vectors.count` runs of the bytes to send next. They stay valid until acknowledged or discarded.
     ///
+    /// - Parameter enough: no further run is added once this many bytes are lent: it would be of no use for one packet.
     /// - Returns: how many were filled in, their bytes, and whether nothing flushed lies behind them.
-    func next(into vectors: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>) -> (
+    func next(into vectors: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>, enough: Int) -> (
         count: Int, bytes: Int, isLast: Bool
     ) {
         var count = 0
         var total = 0
         var index = sentCount
         var skip = partlySent
-        while index < flushedCount, count < vectors.count {
+        while index < flushedCount, count < vectors.count, total < enough {
             chunks[index].bytes.withUnsafeReadableBytes { bytes in
                 // Leaves the closure on purpose: the chunk holds the storage and is never mutated.
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[skip...])

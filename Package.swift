@@ -71,7 +71,8 @@ let package = Package(
         room(
             "Gateway",
             [
-                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket,
+                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioPosix, nioConcurrency, nioHTTP1,
+                nioWebSocket,
                 nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams, deque,
             ]),
         room(
@@ -95,7 +96,8 @@ let package = Package(
 
         tests("TransportTests", ["Transport", "CSodium", nioCore, nioPosix, nioConcurrency, nioEmbedded]),
         tests("StoreTests", ["Store"]),
-        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded, logging], resources: [.copy("Vectors")]),
+        tests(
+            "CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded, logging], resources: [.copy("Vectors")]),
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
@@ -103,7 +105,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket, httpTypes,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket,
+                httpTypes,
                 logging,
             ]),
         tests(

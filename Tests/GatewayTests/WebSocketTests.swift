@@ -13,7 +13,8 @@ import Testing
             for (text, code) in [
                 ("not json", ErrorCode.badMessage), ("[]", .badMessage), ("{}", .badMessage),
                 ("{\"type\":7}", .badMessage),
-                (#"{"type":"text_final","session_id":"s","text":7}"#, .badMessage), (#"{"type":"dance"}"#, .unknownType),
+                (#"{"type":"text_final","session_id":"s","text":7}"#, .badMessage),
+                (#"{"type":"dance"}"#, .unknownType),
                 (String(repeating: "[", count: 100_000), .badMessage),
             ] {
                 try await socket.send(text: text)

@@ -23,7 +23,9 @@ struct Initialize: ParsableCommand {
         if made.isEmpty {
             print("\(directory) is an agent already; nothing was changed.")
         } else {
-            print("Made \(made.joined(separator: ", ")) in \(directory).\nNode    \(node)\nServe it with: openagent serve \(directory)")
+            print(
+                "Made \(made.joined(separator: ", ")) in \(directory).\nNode    \(node)\nServe it with: openagent serve \(directory)"
+            )
         }
     }
 }
@@ -71,7 +73,8 @@ struct Stop: AsyncParsableCommand {
             try await Task.sleep(for: .milliseconds(20))
         }
         throw CommandError(
-            .failed, "process \(record.pid) still runs after \(Int(timeout)) s", hint: "end it with: kill -9 \(record.pid)")
+            .failed, "process \(record.pid) still runs after \(Int(timeout)) s",
+            hint: "end it with: kill -9 \(record.pid)")
     }
 }
 

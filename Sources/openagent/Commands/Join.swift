@@ -30,14 +30,16 @@ struct CredentialOptions: ParsableArguments {
     /// Joins the network of `ticket`, asking for what was not given.
     func join(_ ticket: InviteTicket, log: LogOptions) async throws -> JoinedNetwork {
         let handle = try handle ?? (ticket.bindTo.isEmpty ? askHandle() : ticket.bindTo)
-        return try await run(log: log, password: password(for: handle, at: ticket.networkName)) { joining, password, endpoint in
+        return try await run(log: log, password: password(for: handle, at: ticket.networkName)) {
+            joining, password, endpoint in
             try await joining.join(ticket, handle: handle, password: password, endpoint: endpoint)
         }
     }
 
     /// Gets a new certificate for a network that was joined before.
     func login(_ network: JoinedNetwork, log: LogOptions) async throws -> JoinedNetwork {
-        try await run(log: log, password: password(for: network.handle, at: network.name)) { joining, password, endpoint in
+        try await run(log: log, password: password(for: network.handle, at: network.name)) {
+            joining, password, endpoint in
             try await joining.login(network, password: password, endpoint: endpoint)
         }
     }

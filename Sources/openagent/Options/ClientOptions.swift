@@ -46,7 +46,8 @@ struct ClientOptions: ParsableArguments {
         let joined = try home.networks.load()
         guard !joined.networks.isEmpty else {
             throw CommandError(
-                .usage, "this device has joined no network yet", hint: "join one with: openagent connect oa1… (a ticket)")
+                .usage, "this device has joined no network yet",
+                hint: "join one with: openagent connect oa1… (a ticket)")
         }
         let directory = agentDirectory ?? environment[AgentLocator.variable].flatMap { $0.isEmpty ? nil : $0 }
         let named = name ?? node ?? environment["OPENAGENT_NODE"].flatMap { $0.isEmpty ? nil : $0 }
@@ -66,7 +67,8 @@ struct ClientOptions: ParsableArguments {
     private func network(of id: NodeID, in joined: JoinedNetworks, as name: String) throws -> JoinedNetwork {
         guard let network = joined.networks.first(where: { $0.coordinator == id }) else {
             throw CommandError(
-                .usage, "this device has not joined the network of \(name)", hint: "join it with a ticket of that agent")
+                .usage, "this device has not joined the network of \(name)", hint: "join it with a ticket of that agent"
+            )
         }
         return network
     }
@@ -121,7 +123,8 @@ struct Client: Sendable {
         self.endpoint = endpoint
         let address = NodeAddress(
             nodeID: node,
-            addresses: Self.local(node) + network.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) },
+            addresses: Self.local(node)
+                + network.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) },
             relayURL: network.coordinatorRelayURL)
         let wire = certificate.wire
         pool = GatewayPool(
@@ -143,4 +146,3 @@ struct Client: Sendable {
         await endpoint.close()
     }
 }
-

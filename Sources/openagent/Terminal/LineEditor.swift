@@ -111,7 +111,9 @@ final class LineEditor {
 
 // libedit's callbacks are C functions: they find their editor in its client data.
 
-private func editorPrompt(_ editor: OpaquePointer?) -> UnsafeMutablePointer<CChar>? { LineEditor.of(editor)?.promptText }
+private func editorPrompt(_ editor: OpaquePointer?) -> UnsafeMutablePointer<CChar>? {
+    LineEditor.of(editor)?.promptText
+}
 
 private func readKey(_ editor: OpaquePointer?, _ character: UnsafeMutablePointer<wchar_t>?) -> Int32 {
     guard let character, let owner = LineEditor.of(editor) else { return 0 }

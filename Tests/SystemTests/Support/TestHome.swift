@@ -22,7 +22,9 @@ final class TestHome: Sendable {
     /// The binary that was built with the tests.
     static let binary: String = {
         let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
-        let directory = bundle?.deletingLastPathComponent() ?? URL(fileURLWithPath: CommandLine.arguments[0])
+        let directory =
+            bundle?.deletingLastPathComponent()
+            ?? URL(fileURLWithPath: CommandLine.arguments[0])
             .deletingLastPathComponent()
         return directory.appendingPathComponent("openagent").path
     }()

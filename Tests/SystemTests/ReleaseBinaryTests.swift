@@ -38,12 +38,13 @@ import Testing
             try files.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
             try files.copyItem(at: URL(fileURLWithPath: path).resolvingSymlinksInPath(), to: place)
         }
-        try files.createDirectory(at: root.appendingPathComponent("tmp"), withIntermediateDirectories: true)
-        try files.createDirectory(at: root.appendingPathComponent("dev"), withIntermediateDirectories: true)
+        for name in ["tmp", "dev", "proc"] {
+            try files.createDirectory(at: root.appendingPathComponent(name), withIntermediateDirectories: true)
+        }
         try Data().write(to: root.appendingPathComponent("dev/null"))
-        let serve = try Program(
-            "/usr/bin/unshare", ["--net", "/usr/sbin/chroot", root.path, "/openagent", "serve", "/agent"],
-            environment: ["HOME": "/"])
+        // Every container has /proc: Swift's runtime reads the arguments from it. The mount ends with its namespace.
+        let enter = "mount -t proc proc '\(root.path)/proc' && exec chroot '\(root.path)' /openagent serve /agent"
+        let serve = try world.launch("/usr/bin/unshare", ["--net", "--mount", "/bin/sh", "-c", enter])
         try await serve.line { $0.hasPrefix("oa1") }
         serve.signal(SIGTERM)
         #expect(try await serve.exit() == 0, "\(serve.errors)")

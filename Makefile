@@ -28,12 +28,13 @@ run: build
 lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 
+# One test at a time: many of them measure time, and a small machine has few cores.
 test:
 	scripts/install-packages test
 	$(MAKE) lint
 	$(MAKE) build
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --no-parallel
 	Tests/Interop/run
 
 bench:

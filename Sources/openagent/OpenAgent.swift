@@ -9,13 +9,17 @@ struct OpenAgent: AsyncParsableCommand {
         abstract: "Reach your own AI agent from anywhere, with nothing open to the world.",
         version: OpenAgentVersion.current,
         groupedSubcommands: [
-            CommandGroup(name: "On the agent's machine:", subcommands: [
-                Initialize.self, Serve.self, Status.self, Stop.self, Identify.self, Devices.self,
-            ]),
-            CommandGroup(name: "On your devices:", subcommands: [
-                Join.self, Connect.self, Chat.self, Proxy.self,
-                
-            ]),
+            CommandGroup(
+                name: "On the agent's machine:",
+                subcommands: [
+                    Initialize.self, Serve.self, Status.self, Stop.self, Identify.self, Devices.self,
+                ]),
+            CommandGroup(
+                name: "On your devices:",
+                subcommands: [
+                    Join.self, Connect.self, Chat.self, Proxy.self,
+
+                ]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 
@@ -33,4 +37,3 @@ struct OpenAgent: AsyncParsableCommand {
         }
     }
 }
-

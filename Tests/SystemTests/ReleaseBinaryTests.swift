@@ -9,7 +9,8 @@ import Testing
         .appendingPathComponent(".build/release/openagent").path
 
     static let allowed: Set<String> = [
-        "linux-vdso.so.1", "ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1",
+        "linux-vdso.so.1", "ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1",
+        "libz.so.1",
         // Named by the package, and what these bring themselves.
         "libngtcp2.so.9", "libngtcp2_crypto_gnutls.so.2", "libgnutls.so.30", "libsodium.so.23", "libgmp.so.10",
         "libsqlite3.so.0", "libedit.so.2", "libp11-kit.so.0", "libidn2.so.0", "libunistring.so.2", "libtasn1.so.6",
@@ -32,7 +33,8 @@ import Testing
         let files = FileManager.default
         let root = world.root.appendingPathComponent("root")
         for path in try await Self.libraries().filter({ $0.hasPrefix("/") }) + [Self.binary] {
-            let place = path == Self.binary ? root.appendingPathComponent("openagent") : root.appendingPathComponent(path)
+            let place =
+                path == Self.binary ? root.appendingPathComponent("openagent") : root.appendingPathComponent(path)
             try files.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
             try files.copyItem(at: URL(fileURLWithPath: path).resolvingSymlinksInPath(), to: place)
         }

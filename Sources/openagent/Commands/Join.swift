@@ -30,14 +30,16 @@ struct CredentialOptions: ParsableArguments {
     /// Joins the network of `ticket`, asking for what was not given.
     func join(_ ticket: InviteTicket, log: LogOptions) async throws -> JoinedNetwork {
         let handle = try handle ?? (ticket.bindTo.isEmpty ? askHandle() : ticket.bindTo)
-        return try await run(log: log, password: password(for: handle, at: ticket.networkName)) { joining, password, endpoint in
+        return try await run(log: log, password: password(for: handle, at: ticket.networkName)) {
+            joining, password, endpoint in
             try await joining.join(ticket, handle: handle, password: password, endpoint: endpoint)
         }
     }
 
     /// Gets a new certificate for a network that was joined before.
     func login(_ network: JoinedNetwork, log: LogOptions) async throws -> JoinedNetwork {
-        try await run(log: log, password: password(for: network.handle, at: network.name)) { joining, password, endpoint in
+        try await run(log: log, password: password(for: network.handle, at: network.name)) {
+            joining, password, endpoint in
             try await joining.login(network, password: password, endpoint: endpoint)
         }
     }
@@ -50,7 +52,7 @@ struct CredentialOptions: ParsableArguments {
         let home = try ClientHome(environment: environment)
         let joining = try Joining(
             home: home, label: ProcessInfo.processInfo.hostName, now: { Date().timeIntervalSince1970 })
-        let logger = try log.fileLogger(home: RunningAgents.defaultHome(environment: environment))
+        let logger = try log.fileLogger(environment: environment)
         let endpoint = try await Endpoint.bind(EndpointConfiguration(secretKey: try home.identity(), logger: logger))
         let result: Result<JoinResult, any Error>
         do {
@@ -66,7 +68,7 @@ struct CredentialOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandError(.usage, "a handle is needed", hint: "use --handle NAME")
         }
-        FileHandle.standardOutput.write(Data("Handle: ".utf8))
+        Output.write("Handle: ")
         guard let line = readLine(), !line.isEmpty else { throw CommandError(.usage, "a handle is needed") }
         return line
     }

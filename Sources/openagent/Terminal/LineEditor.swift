@@ -93,7 +93,7 @@ final class LineEditor {
             switch nextKey() {
             case .endOfInput: return 0
             case .output(let text):
-                FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+                Output.write("\r\u{1B}[K\(text)")
                 cedit_refresh(editor)
             case .byte(let byte):
                 pending.append(byte)
@@ -111,7 +111,9 @@ final class LineEditor {
 
 // libedit's callbacks are C functions: they find their editor in its client data.
 
-private func editorPrompt(_ editor: OpaquePointer?) -> UnsafeMutablePointer<CChar>? { LineEditor.of(editor)?.promptText }
+private func editorPrompt(_ editor: OpaquePointer?) -> UnsafeMutablePointer<CChar>? {
+    LineEditor.of(editor)?.promptText
+}
 
 private func readKey(_ editor: OpaquePointer?, _ character: UnsafeMutablePointer<wchar_t>?) -> Int32 {
     guard let character, let owner = LineEditor.of(editor) else { return 0 }

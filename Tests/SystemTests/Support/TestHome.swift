@@ -22,7 +22,9 @@ final class TestHome: Sendable {
     /// The binary that was built with the tests.
     static let binary: String = {
         let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
-        let directory = bundle?.deletingLastPathComponent() ?? URL(fileURLWithPath: CommandLine.arguments[0])
+        let directory =
+            bundle?.deletingLastPathComponent()
+            ?? URL(fileURLWithPath: CommandLine.arguments[0])
             .deletingLastPathComponent()
         return directory.appendingPathComponent("openagent").path
     }()
@@ -57,8 +59,8 @@ final class TestHome: Sendable {
     }
 
     /// Starts the agent and waits until it serves.
-    func serve(_ arguments: [String] = []) async throws -> Server {
-        let program = try start(["serve", agent.path] + arguments)
+    func serve(_ arguments: [String] = [], environment: [String: String] = [:]) async throws -> Server {
+        let program = try start(["serve", agent.path] + arguments, environment: environment)
         let node = try await program.line { $0.hasPrefix("Node") }
         try await program.line { $0.hasPrefix("Listens") }
         return Server(program: program, nodeID: String(node.split(separator: " ").last ?? ""))

@@ -3,10 +3,14 @@
 
 /// Sends a text in pieces of whole words.
 struct WordStream: Sendable {
-    /// The most characters in one piece: a text without spaces is cut.
+    /// The most characters in one piece of a text that is not very long: a text without spaces is cut.
     static let maximumPiece = 1024
+    /// Pieces of a text without a pace, about: thousands of them would only cost everybody who listens.
+    private static let unpacedPieces = 200
     /// Pieces a second at a pace that is faster than this.
     private static let maximumRate = 50.0
+    /// Words with their spaces, roughly, in bytes.
+    private static let bytesPerWord = 6
     /// Words in a piece when there is no pace.
     private static let unpacedWords = 8
 
@@ -18,12 +22,16 @@ struct WordStream: Sendable {
     ///
     /// - Returns: what was sent.
     func send(_ text: String, to emit: (String) async -> Void) async -> String {
+        let length = text.utf8.count
         let wordsPerPiece =
-            wordsPerSecond > 0 ? max(1, Int(wordsPerSecond / Self.maximumRate)) : Self.unpacedWords
+            wordsPerSecond > 0
+            ? max(1, Int(wordsPerSecond / Self.maximumRate))
+            : max(Self.unpacedWords, length / Self.bytesPerWord / Self.unpacedPieces)
+        let maximumPiece = max(Self.maximumPiece, 2 * length / Self.unpacedPieces)
         var rest = text[...]
         while !rest.isEmpty {
             if Task.isCancelled { break }
-            let piece = Self.piece(of: rest, words: wordsPerPiece)
+            let piece = Self.piece(of: rest, words: wordsPerPiece, atMost: maximumPiece)
             await emit(String(piece))
             rest = rest[piece.endIndex...]
             guard wordsPerSecond > 0, !rest.isEmpty else { continue }
@@ -33,7 +41,7 @@ struct WordStream: Sendable {
     }
 
     /// The first words of `text` with the white space that follows each.
-    private static func piece(of text: Substring, words: Int) -> Substring {
+    private static func piece(of text: Substring, words: Int, atMost maximumPiece: Int) -> Substring {
         var end = text.startIndex
         var length = 0
         for _ in 0..<words {

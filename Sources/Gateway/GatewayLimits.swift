@@ -28,6 +28,8 @@ public struct GatewayLimits: Sendable {
     public var sessionsPerSocket = 256
     /// UTF-8 bytes of a `session_id` or `message_id`.
     public var identifierLength = 256
+    /// UTF-8 bytes of an answer; the rest of a longer one is cut.
+    public var answerLength = 1024 * 1024
     /// Bytes of streamed answer text kept for replay while its turn runs.
     public var liveTextLength = 1024 * 1024
     /// Transcript messages that a turn is given.

@@ -181,7 +181,7 @@ public final class GatewayServer: Sendable {
             if case .success(let caller) = authorizer.authenticate(credential) {
                 live.add(watcher, of: caller.handle, on: credential.peer)
             }
-            await WebSocketConnection(
+            await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
                 sessions: sessions, logger: logger
             ).run(channel)

@@ -1,4 +1,3 @@
-public import Foundation
 internal import GRDB
 
 // Where does the agent's data live and how is it opened? One SQLite file in WAL mode with one writer. This file knows
@@ -21,20 +20,24 @@ public final class Database: Sendable {
             try connection.execute(sql: "PRAGMA trusted_schema = OFF")
         }
         do {
-            try Self.createPrivateFile(path)
+            try Self.makePrivate(path)
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.refuseNewerSchema(pool, path: path)
             try Self.migrator.migrate(pool)
         } catch let error as DatabaseError {
             throw error
+        } catch let error as PrivateFileError {
+            throw DatabaseError.unusable(path: path, reason: error.description)
         } catch {
             throw DatabaseError.unusable(path: path, reason: String(describing: error))
         }
     }
 
-    /// Checkpoints the write-ahead log and closes every connection. Using a repository afterwards throws.
+    /// Closes every connection; the last one writes the log into the database and removes it, unless another program
+    /// has the file open. Using a repository afterwards throws.
     public func close() throws {
-        try pool.writeWithoutTransaction { connection in _ = try connection.checkpoint(.truncate) }
+        // The pool would close its writer first, and a connection that only reads cannot clean up behind it.
+        pool.invalidateReadOnlyConnections()
         try pool.close()
     }
 
@@ -57,12 +60,10 @@ public final class Database: Sendable {
         if try pool.read({ try migrator.hasBeenSuperseded($0) }) { throw DatabaseError.newerSchema(path: path) }
     }
 
-    /// SQLite gives its `-wal` and `-shm` files the mode of the database file, so it is enough to make that one.
-    private static func createPrivateFile(_ path: String) throws {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
-            throw DatabaseError.unusable(path: path, reason: "the file cannot be created")
-        }
+    /// SQLite gives its `-wal` and `-shm` files the mode of the database file, so it is enough to care for that one.
+    private static func makePrivate(_ path: String) throws(PrivateFileError) {
+        guard try !PrivateFile.createIfMissing(path, with: []) else { return }
+        try PrivateFile.close(toOthers: path)
     }
 }
 

@@ -22,6 +22,15 @@ import Testing
         }
     }
 
+    @Test func aVeryLongTextComesInFewPieces() async {
+        for text in [String(repeating: "word ", count: 200_000), String(repeating: "y", count: 1_000_000)] {
+            let pieces = Pieces()
+            let sent = await WordStream(wordsPerSecond: 0).send(text) { await pieces.add($0) }
+            #expect(sent == text)
+            #expect(await pieces.all.count < 400)
+        }
+    }
+
     @Test func aPaceIsKept() async {
         let pieces = Pieces()
         let start = ContinuousClock.now

@@ -21,18 +21,19 @@ func mode(of path: String) throws -> Int {
             coordinatorAddresses: ["192.0.2.7:4433", "[::1]:5"])
     }
 
-    @Test func theEnvironmentChoosesThePlace() throws {
-        let home = directory.path + "/home"
-        let place = { (environment: [String: String]) in
-            try ClientHome(environment: environment).path.replacingOccurrences(of: directory.path, with: "")
-        }
-        #expect(try place(["OPENAGENT_HOME": directory.path + "/own", "HOME": home]) == "/own/user")
-        let xdg = directory.path + "/config"
-        #expect(try place(["XDG_CONFIG_HOME": xdg, "HOME": home]) == "/config/openagent/user")
-        #expect(try place(["HOME": home, "XDG_CONFIG_HOME": "", "OPENAGENT_HOME": ""]) == "/home/.openagent/user")
-        #expect(
-            try place(["XDG_CONFIG_HOME": xdg, "HOME": home]) == "/home/.openagent/user",
-            "state that another client left in its classic place is found")
+    @Test(arguments: [
+        (["OPENAGENT_HOME": "/x/y", "HOME": "/h", "XDG_CONFIG_HOME": "/c"], "/x/y"),
+        (["HOME": "/h", "XDG_CONFIG_HOME": "/c"], "/c/openagent"),
+        (["HOME": "/h", "XDG_CONFIG_HOME": "relative"], "/h/.openagent"),
+        (["HOME": "/h", "OPENAGENT_HOME": "", "XDG_CONFIG_HOME": ""], "/h/.openagent"),
+    ])
+    func theEnvironmentChoosesThePlace(_ environment: [String: String], _ place: String) throws {
+        #expect(try UserDirectory.path(environment: environment) == place)
+    }
+
+    @Test func thisDevicesStateIsBelowTheUsersFolder() throws {
+        let base = directory.path + "/own"
+        #expect(try ClientHome(environment: ["OPENAGENT_HOME": base]).path == base + "/user")
         #expect(throws: ClientHomeError.noHome) { try ClientHome(environment: [:]) }
     }
 

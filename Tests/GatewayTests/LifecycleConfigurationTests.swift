@@ -1,4 +1,5 @@
 import Foundation
+import Store
 import Testing
 
 @testable import Gateway
@@ -129,7 +130,7 @@ import Testing
 
     @Test func theFlagThenTheEnvironmentThenTheFileDecides() throws {
         func port(flag: Int?, _ environment: [String: String]) throws -> Int {
-            try Setting.resolve(flag: flag, variable: "P", environment: environment, file: 3) { Int($0) }
+            try Setting.resolve(flag: flag, variable: "P", environment: environment) { Int($0) } ?? 3
         }
         #expect(try port(flag: 1, ["P": "2"]) == 1)
         #expect(try port(flag: nil, ["P": "2"]) == 2)

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Store
 import Testing
 import Transport
 
@@ -72,7 +73,7 @@ enum LifecycleFixture {
         #expect(try LifecycleFixture.mode(of: directory.state) == 0o700)
         try FileManager.default.removeItem(atPath: directory.state)
         try FileManager.default.createSymbolicLink(atPath: directory.state, withDestinationPath: NSTemporaryDirectory())
-        #expect(throws: LifecycleFileError.self) { try directory.create() }
+        #expect(throws: PrivateFileError.self) { try directory.create() }
     }
 
     @Test(

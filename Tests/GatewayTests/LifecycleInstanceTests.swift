@@ -40,7 +40,7 @@ import Transport
         let process = try await holder(directory)
         defer { kill(process.processIdentifier, SIGKILL) }
         try record(pid: process.processIdentifier).write(directory)
-        let error = #expect(throws: InstanceError.self) { try InstanceLock(directory) }
+        let error = await #expect(throws: InstanceError.self) { try await InstanceLock.take(directory) }
         let text = try #require(error?.description)
         #expect(text.contains("process \(process.processIdentifier) since 2026-11-21T08:00:00Z"), "\(text)")
         #expect(RunRecord.read(directory) != nil, "the other's record must stay")
@@ -57,18 +57,18 @@ import Transport
             Issue.record("\(InstanceState(directory))")
             return
         }
-        let lock = try InstanceLock(directory)
+        let lock = try await InstanceLock.take(directory)
         #expect(RunRecord.read(directory) == nil, "a stale record is removed")
         lock.release()
     }
 
     /// The number of a dead server may belong to anybody by now.
-    @Test func aRecordThatNamesAnUnrelatedLiveProcessIsStale() throws {
+    @Test func aRecordThatNamesAnUnrelatedLiveProcessIsStale() async throws {
         let directory = try agent("a")
         let leftover = record(pid: getppid())
         try leftover.write(directory)
         #expect(InstanceState(directory) == .stopped(leftover: leftover))
-        let lock = try InstanceLock(directory)
+        let lock = try await InstanceLock.take(directory)
         #expect(InstanceState(directory) == .starting)
         let own = record(pid: getpid())
         try own.write(directory)
@@ -83,7 +83,7 @@ import Transport
         let directory = try agent("a")
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 { group.addTask { for _ in 0..<500 { _ = InstanceState(directory) } } }
-            group.addTask { for _ in 0..<50 { try InstanceLock(directory).release() } }
+            group.addTask { for _ in 0..<50 { try await InstanceLock.take(directory).release() } }
             try await group.waitForAll()
         }
     }
@@ -113,46 +113,65 @@ import Transport
         let current = try agent("current")
         _ = try agent("current/my-agent")
         let environment = [AgentLocator.variable: inEnvironment.path]
-        #expect(try locator(in: current.path, environment).locate(named: "../named") == named)
-        #expect(try locator(in: current.path, environment).locate(named: nil) == inEnvironment)
-        #expect(try locator(in: current.path).locate(named: nil) == current)
+        #expect(try locator(in: current.path, environment).locate(.directory("../named")) == named)
+        #expect(try locator(in: current.path, environment).locate(nil) == inEnvironment)
+        #expect(try locator(in: current.path).locate(nil) == current)
         _ = try agent("my-agent")
-        #expect(try locator(in: home).locate(named: nil).path == home + "/my-agent")
+        #expect(try locator(in: home).locate(nil).path == home + "/my-agent")
         #expect(throws: AgentLocatorError.notAnAgent(AgentDirectory(home + "/none"), source: "--agent")) {
-            try locator(in: home).locate(named: "none")
+            try locator(in: home).locate(.directory("none"))
         }
         #expect(throws: AgentLocatorError.notAnAgent(AgentDirectory(home), source: "OPENAGENT_AGENT")) {
-            try locator(in: home, [AgentLocator.variable: home]).locate(named: nil)
+            try locator(in: home, [AgentLocator.variable: home]).locate(nil)
         }
     }
 
-    @Test func theOnlyRunningAgentIsFoundFromAnywhere() throws {
+    @Test func anAgentIsFoundByItsNodeIDAndByItsNames() throws {
+        let (first, second) = (try agent("first"), try agent("second"))
+        let key = try SecretKey.loadOrCreate(path: first.identityKey)
+        try Data("name: Ada\nnetwork:\n  name: home\n".utf8).write(to: URL(fileURLWithPath: first.configuration))
+        let running = RunningAgents(home: home + "/home")
+        for directory in [first, second] { try running.add(SecretKey().nodeID, directory: directory) }
+        let elsewhere = locator(in: try LifecycleFixture.folder())
+        for name in [key.nodeID.hex, "ada", "Home", "first"] {
+            #expect(try elsewhere.locate(.node(name)) == first, "\(name)")
+        }
+        #expect(try locator(in: home, [AgentLocator.nodeVariable: "second"]).locate(nil) == second)
+        #expect(try locator(in: home, [AgentLocator.nodeVariable: "second"]).locate(.node("Ada")) == first)
+        #expect(throws: AgentLocatorError.unknown("none", source: "--node", known: [first, second])) {
+            try elsewhere.locate(.node("none"))
+        }
+        try Data("name: ada\n".utf8).write(to: URL(fileURLWithPath: second.configuration))
+        #expect(throws: AgentLocatorError.ambiguous("Ada", [first, second])) { try elsewhere.locate(.node("Ada")) }
+    }
+
+    @Test func theOnlyRunningAgentIsFoundFromAnywhere() async throws {
         let elsewhere = try LifecycleFixture.folder()
         let running = RunningAgents(home: home + "/home")
-        #expect(throws: AgentLocatorError.noneRuns(stopped: [])) { try locator(in: elsewhere).locate(named: nil) }
+        #expect(throws: AgentLocatorError.noneRuns(stopped: [])) { try locator(in: elsewhere).locate(nil) }
 
         let (first, second) = (try agent("first"), try agent("second"))
         let (one, two) = (record(pid: getpid()), record(pid: getpid()))
         try running.add(one.nodeId, directory: first)
         try running.add(two.nodeId, directory: second)
         #expect(throws: AgentLocatorError.noneRuns(stopped: [first, second])) {
-            try locator(in: elsewhere).locate(named: nil)
+            try locator(in: elsewhere).locate(nil)
         }
 
-        let lock = try InstanceLock(first)
-        #expect(throws: AgentLocatorError.starting(first)) { try locator(in: elsewhere).locateRunning(named: nil) }
+        let lock = try await InstanceLock.take(first)
+        #expect(throws: AgentLocatorError.starting(first)) { try locator(in: elsewhere).locateRunning(nil) }
         try one.write(first)
-        let found = try locator(in: elsewhere).locateRunning(named: nil)
+        let found = try locator(in: elsewhere).locateRunning(nil)
         #expect(found.directory == first && found.record == one)
 
-        let otherLock = try InstanceLock(second)
-        #expect(throws: AgentLocatorError.severalRun([first, second])) { try locator(in: elsewhere).locate(named: nil) }
+        let otherLock = try await InstanceLock.take(second)
+        #expect(throws: AgentLocatorError.severalRun([first, second])) { try locator(in: elsewhere).locate(nil) }
         otherLock.release()
 
         running.remove(one.nodeId)
         lock.release()
         #expect(throws: AgentLocatorError.notRunning(first, leftover: one)) {
-            try locator(in: elsewhere).locateRunning(named: first.path)
+            try locator(in: elsewhere).locateRunning(.directory(first.path))
         }
         #expect(running.directories() == [second])
     }
@@ -165,15 +184,5 @@ import Transport
             try Data(text.utf8).write(to: URL(fileURLWithPath: home + "/home/running/" + name))
         }
         #expect(running.directories() == [directory])
-    }
-
-    @Test(arguments: [
-        (["OPENAGENT_HOME": "/x/y", "HOME": "/h", "XDG_STATE_HOME": "/s"], "/x/y"),
-        (["HOME": "/h", "XDG_STATE_HOME": "/s"], "/s/openagent"),
-        (["HOME": "/h", "XDG_STATE_HOME": "relative"], "/h/.openagent"),
-        (["HOME": "/h", "OPENAGENT_HOME": ""], "/h/.openagent"),
-    ])
-    func theHomeFollowsTheEnvironment(_ environment: [String: String], _ home: String) {
-        #expect(RunningAgents.defaultHome(environment: environment) == home)
     }
 }

@@ -261,6 +261,16 @@ import Testing
         }
     }
 
+    @Test func aFrameLargerThanTheBoundStillGetsThroughWithWhatFollowsIt() async {
+        let outbox = Outbox(limits: limits(10, 100))
+        let long = String(repeating: "x", count: 1_000)
+        outbox.send(.text(long))
+        outbox.send(.text("end"))
+        #expect(await outbox.next() == [.text(long), .text("end")])
+        for _ in 0..<3 { outbox.send(.text(long)) }
+        #expect(await outbox.closing() == .slow, "one may be longer, not all of them")
+    }
+
     @Test func anOrderlyCloseSendsWhatWaitsFirst() async {
         let outbox = Outbox(limits: limits(10, 100))
         outbox.send(.text("last words"))

@@ -7,6 +7,21 @@ import Testing
 @testable import Wire
 
 @Suite struct SessionTests {
+    @Test func aVeryLongAnswerArrivesCutAndTheSocketLives() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device())
+            try await socket.say("tell me everything")
+            try await gateway.agent.nextRun().answer(String(repeating: "é", count: 600_000))
+            let messages = try await socket.messages { $0.isTurnEnd }
+            let answer = try #require(messages.compactMap(\.responseText).first)
+            #expect(answer.utf8.count <= GatewayLimits().answerLength && answer.utf8.count > 1_000_000)
+            #expect(answer.hasSuffix("too long to send)"))
+            try await socket.send(text: #"{"type":"ping"}"#)
+            #expect(try await socket.message().body == .pong)
+        }
+    }
+
     @Test func waitingMessagesAreAnnouncedWithTheirPositionsAndAnsweredInOrder() async throws {
         let gateway = try TestGateway()
         try await gateway.run { running in

@@ -90,6 +90,41 @@ import Testing
         #expect(try await second.program.exit() == 0)
     }
 
+    @Test("a revoked device's chat is cut in mid-answer: it says so and ends with 77")
+    func revocationCutsAChat() async throws {
+        let world = try TestHome()
+        let (server, reader) = try await world.serveSlowAnswer()
+        let list = try await world.run(["devices", "list", "--agent", world.agent.path])
+        let id = try #require(list.output.split(separator: " ").first.map(String.init))
+        let terminal = try world.startInTerminal(["connect"])
+        try await terminal.line(containing: "Connected")
+        #expect(try await world.run(["devices", "revoke", id, "--agent", world.agent.path]).status == 0)
+        #expect(try await reader.exit(within: 10) == 77, "\(reader.errors)")
+        #expect(reader.errors.contains("revoked"), "\(reader.errors)")
+        #expect(try await terminal.exit(within: 10) == 77, "\(terminal.output)")
+        let again = try await world.run(["devices", "revoke", id, "--agent", world.agent.path])
+        #expect(again.status == 73)
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
+    }
+
+    @Test("in a terminal: /stop typed into a streaming answer stops it")
+    func stopIsTypedIntoAnAnswer() async throws {
+        let world = try TestHome()
+        _ = try await world.serveSlowly()
+        let chat = try world.startInTerminal(["connect"])
+        try await chat.line(containing: "Connected")
+        try chat.type("read long\r")
+        try await chat.text("word3 ")
+        try chat.type("/stop\r")
+        try await chat.line(containing: "Stopped current operation", within: 10)
+        try await chat.line(containing: "interrupted", within: 10)
+        try chat.type("/status\r")
+        try await chat.line(containing: "Idle")
+        try chat.type("\u{4}")
+        #expect(try await chat.exit() == 0, "\(chat.output)")
+    }
+
     @Test("in a terminal: prompt, streamed answers, commands; Ctrl-C stops the answer, a second one leaves")
     func interactiveChat() async throws {
         let world = try TestHome()

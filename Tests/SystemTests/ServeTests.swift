@@ -123,6 +123,91 @@ import Testing
         #expect(serve.errors.contains("network.port"))
     }
 
+    @Test("the port comes from the flag, else the environment, else openagent.yaml; what is no port is refused")
+    func theNearestPortCounts() async throws {
+        let world = try TestHome()
+        _ = try await world.run(["init", world.agent.path])
+        let ports = try freeUDPPorts(3)
+        let yaml = world.agent.appendingPathComponent("openagent.yaml")
+        try Data("network:\n  port: \(ports[0])\n".utf8).write(to: yaml)
+        let environment = ["OPENAGENT_PORT": "\(ports[1])"]
+        for (arguments, environment, port) in [
+            ([], [:], ports[0]), ([], environment, ports[1]), (["--port", "\(ports[2])"], environment, ports[2]),
+        ] as [([String], [String: String], Int)] {
+            let server = try await world.serve(arguments, environment: environment)
+            let status = try await world.run(["status", "--json"])
+            #expect(status.output.contains("\"udpPort\":\(port)"), "\(status)")
+            server.program.signal(SIGTERM)
+            #expect(try await server.program.exit() == 0)
+        }
+        let wrong = try world.start(["serve", world.agent.path], environment: ["OPENAGENT_PORT": "many"])
+        #expect(try await wrong.exit() == 64)
+        #expect(wrong.errors.contains("OPENAGENT_PORT"))
+    }
+
+    @Test("an agent that cannot be served is not: the message says why and what to do")
+    func whatCannotBeServedIsNamed() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        let status = try await world.run(["status", "--json"])
+        let record = try #require(
+            try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: any Sendable])
+        let port = try #require(record["udpPort"] as? Int)
+
+        let other = world.root.appendingPathComponent("other").path
+        let taken = try await world.run(["serve", other, "--port", "\(port)"])
+        #expect(taken.status == 1)
+        #expect(taken.errors.contains("UDP port \(port)") && taken.errors.contains("--port"), "\(taken)")
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
+        let leftovers = try FileManager.default.contentsOfDirectory(atPath: world.agent.path)
+        #expect(!leftovers.contains { $0.hasSuffix("-wal") || $0.hasSuffix("-shm") }, "\(leftovers)")
+
+        let key = world.agent.appendingPathComponent("identity.key").path
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: key)
+        let readable = try await world.run(["serve", world.agent.path])
+        #expect(readable.status == 1)
+        #expect(readable.errors.contains("chmod 600"), "\(readable)")
+
+        let inTheWay = world.root.appendingPathComponent("file")
+        try Data().write(to: inTheWay)
+        let unwritable = try await world.run(["serve", inTheWay.appendingPathComponent("agent").path])
+        #expect(unwritable.status == 1)
+        #expect(unwritable.errors.contains("cannot create"), "\(unwritable)")
+    }
+
+    @Test("every local command takes a directory, a node id or a name, by flag and by environment")
+    func agentsAreNamedTheSameWayEverywhere() async throws {
+        let world = try TestHome()
+        let server = try await world.serve(["--name", "Ada"])
+        _ = try await world.join(try await server.ticket())
+        let other = world.root.appendingPathComponent("other").path
+        _ = try await world.run(["init", other])
+        for command in [["status"], ["id"], ["devices", "list"]] {
+            for (flags, environment) in [
+                (["--agent", world.agent.path], [:]), (["--node", server.nodeID], [:]), (["--node", "my-agent"], [:]),
+                ([], ["OPENAGENT_AGENT": world.agent.path]), ([], ["OPENAGENT_NODE": server.nodeID]),
+                (["--node", server.nodeID], ["OPENAGENT_AGENT": other]),
+            ] as [([String], [String: String])] {
+                let program = try world.start(command + flags, environment: environment)
+                #expect(try await program.exit() == 0, "\(command) \(flags) \(environment) \(program.errors)")
+            }
+            let both = try await world.run(command + ["--agent", other, "--node", "x"])
+            #expect(both.status == 64)
+        }
+        for (flags, environment) in [
+            (["--agent", world.agent.path], [:]), (["--node", server.nodeID], [:]), (["--node", "Ada"], [:]),
+            ([], ["OPENAGENT_AGENT": world.agent.path]), ([], ["OPENAGENT_NODE": "Ada"]), (["alice@ada"], [:]),
+            (["--agent", world.agent.path], ["OPENAGENT_NODE": "nobody"]),
+        ] as [([String], [String: String])] {
+            let chat = try world.start(["chat", "-m", "/status"] + flags, environment: environment)
+            #expect(try await chat.exit() == 0, "\(flags) \(environment) \(chat.errors)")
+        }
+        let unknown = try await world.run(["chat", "-m", "hello", "--node", "nobody"])
+        #expect(unknown.status == 64)
+        #expect(unknown.errors.contains("alice@Ada"), "\(unknown)")
+    }
+
     @Test("when standard output is no terminal it carries JSON lines only, and no ticket")
     func logsAreJSONLines() async throws {
         let world = try TestHome()

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import Glibc
+internal import Store
 public import Transport
 
 // Where does a person's own state live on this machine? One private directory with the device's key, the list of networks
@@ -12,29 +12,18 @@ public struct ClientHome: Sendable {
 
     /// Makes the directory if it is missing.
     ///
-    /// - Throws: ``ClientHomeError`` when it cannot be made, or when group or others may enter it.
+    /// - Throws: `PrivateFileError` when it cannot be made, or when group or others may enter it.
     public init(path: String) throws {
         self.path = URL(fileURLWithPath: path).standardizedFileURL.path
-        try Self.makePrivateDirectory(self.path)
-        try Self.makePrivateDirectory(self.path + "/certs")
+        for folder in [self.path, self.path + "/certs"] {
+            try PrivateFile.createFolder(folder)
+            try PrivateFile.close(toOthers: folder)
+        }
     }
 
-    /// The place that the environment chooses: `$OPENAGENT_HOME/user`; else `~/.openagent/user` if that exists; else
-    /// `$XDG_CONFIG_HOME/openagent/user`; else `~/.openagent/user`.
+    /// `user` in the folder that the environment chooses, see ``UserDirectory``.
     public init(environment: [String: String]) throws {
-        let home = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        let classic = home.map { $0 + "/.openagent/user" }
-        if let base = environment["OPENAGENT_HOME"], !base.isEmpty {
-            try self.init(path: base + "/user")
-        } else if let classic, FileManager.default.fileExists(atPath: classic) {
-            try self.init(path: classic)
-        } else if let base = environment["XDG_CONFIG_HOME"], base.hasPrefix("/") {
-            try self.init(path: base + "/openagent/user")
-        } else if let classic {
-            try self.init(path: classic)
-        } else {
-            throw ClientHomeError.noHome
-        }
+        try self.init(path: UserDirectory.path(environment: environment) + "/user")
     }
 
     /// The file that holds this device's key.
@@ -81,29 +70,11 @@ public struct ClientHome: Sendable {
         scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
             || scalar == "_" || scalar == "-"
     }
-
-    private static func makePrivateDirectory(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw ClientHomeError.unusable(path: path, reason: error.localizedDescription)
-        }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw ClientHomeError.unusable(path: path, reason: String(cString: strerror(errno)))
-        }
-        // Intermediate directories get their mode from the umask; ours must be private whatever it is.
-        guard status.st_mode & 0o077 == 0 || chmod(path, 0o700) == 0 else {
-            throw ClientHomeError.unusable(path: path, reason: "others may enter it and its mode cannot be changed")
-        }
-    }
 }
 
 /// Why the client's state cannot be used.
 public enum ClientHomeError: Error, Equatable, CustomStringConvertible {
     case noHome
-    case unusable(path: String, reason: String)
     /// networks.toml was written by a newer version.
     case newerSchema(path: String, version: Int)
     /// networks.toml is not what this program or the reference writes.
@@ -112,7 +83,6 @@ public enum ClientHomeError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noHome: "there is no home directory: set HOME or OPENAGENT_HOME"
-        case .unusable(let path, let reason): "cannot use \(path): \(reason)"
         case .newerSchema(let path, let version):
             "\(path) has schema version \(version), which a newer openagent wrote: update this one"
         case .malformed(let path, let reason): "\(path) cannot be understood (\(reason)): correct it or move it away"

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Store
 internal import TOMLKit
 public import Transport
 

@@ -1,5 +1,6 @@
 internal import Foundation
 public import NIOCore
+public import Store
 public import Transport
 
 // Where did this agent listen last? Devices that joined know its UDP address, so a restart should come back on the same
@@ -48,9 +49,9 @@ public struct AddressHints: Sendable, Equatable, Codable {
 
     /// Replaces the file, mode 0600.
     ///
-    /// - Throws: ``LifecycleFileError``
-    public func write(_ directory: AgentDirectory) throws(LifecycleFileError) {
-        try PrivateFile.write(smallFileJSON(self), to: directory.addressHints)
+    /// - Throws: ``PrivateFileError``
+    public func write(_ directory: AgentDirectory) throws(PrivateFileError) {
+        try PrivateFile.replace(directory.addressHints, with: smallFileJSON(self))
     }
 
     /// The hints of the agent's own node, or nil: hints of another key were copied from elsewhere and say nothing.

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import Glibc
+public import Store
 
 // Where does each thing of an agent live? In one folder, which is the agent: copy it, and you have copied the agent.
 // This file knows names and the making of a new folder; what stands in the files is their readers' business.
@@ -57,10 +57,10 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     ///
     /// - Parameter name: the name in a new configuration; nil is ``defaultName``.
     /// - Returns: what was made, as paths relative to the agent's folder, folders with a `/` at the end.
-    /// - Throws: ``LifecycleFileError``
-    public func create(name: String? = nil) throws(LifecycleFileError) -> [String] {
+    /// - Throws: ``PrivateFileError``
+    public func create(name: String? = nil) throws(PrivateFileError) -> [String] {
         var made: [String] = []
-        func folder(_ path: String) throws(LifecycleFileError) -> Bool {
+        func folder(_ path: String) throws(PrivateFileError) -> Bool {
             let isNew = !FileManager.default.fileExists(atPath: path)
             try PrivateFile.createFolder(path)
             if isNew, path != self.path { made.append(relative(path) + "/") }
@@ -68,16 +68,19 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
         }
         _ = try folder(path)
         let yaml = Self.firstConfiguration(name: name ?? defaultName)
-        if try PrivateFile.writeIfMissing(Array(yaml.utf8), to: configuration) { made.append(relative(configuration)) }
+        if try PrivateFile.createIfMissing(configuration, with: Array(yaml.utf8)) {
+            made.append(relative(configuration))
+        }
         if try folder(memories) {
             let welcome = memories + "/Welcome.md"
-            if try PrivateFile.writeIfMissing(Array(Self.welcomeNote.utf8), to: welcome) {
+            if try PrivateFile.createIfMissing(welcome, with: Array(Self.welcomeNote.utf8)) {
                 made.append(relative(welcome))
             }
         }
         _ = try folder(logs)
         _ = try folder(state)
-        try closeState()
+        // It tells who runs and holds a copy of the notes: it must be ours and not a link to elsewhere.
+        try PrivateFile.close(toOthers: state)
         return made
     }
 
@@ -96,16 +99,6 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     // MARK: Parts
 
     private func relative(_ path: String) -> String { String(path.dropFirst(self.path.count + 1)) }
-
-    /// The state folder tells who runs and holds a copy of the notes: it must be ours and not a link to elsewhere.
-    private func closeState() throws(LifecycleFileError) {
-        var status = stat()
-        guard lstat(state, &status) == 0 else { throw .init(path: state, operation: "open", code: errno) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .init(path: state, operation: "use", code: ENOTDIR) }
-        guard status.st_mode & 0o077 == 0 || chmod(state, 0o700) == 0 else {
-            throw .init(path: state, operation: "close to others", code: errno)
-        }
-    }
 
     private static func expanded(_ path: String) -> String {
         path == "~" || path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst() : path

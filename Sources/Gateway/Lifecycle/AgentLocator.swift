@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Transport
 
 // Which agent does a command on this machine mean? The one that was named, else the one in whose folder the user
 // stands, else the only one that runs. This file chooses a directory; dialling what runs there is the caller's work.
@@ -7,6 +8,28 @@ internal import Foundation
 public struct AgentLocator: Sendable {
     /// The environment variable that names an agent's directory.
     public static let variable = "OPENAGENT_AGENT"
+    /// The environment variable that names an agent by its node id or its name.
+    public static let nodeVariable = "OPENAGENT_NODE"
+
+    /// How somebody named an agent.
+    public enum Choice: Sendable, Equatable {
+        case directory(String)
+        /// A node id, or the name of an agent, its network or its folder.
+        case node(String)
+
+        /// What the environment says; the directory comes first.
+        public init?(environment: [String: String]) {
+            func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+            if let directory = value(AgentLocator.variable) {
+                self = .directory(directory)
+            } else if let node = value(AgentLocator.nodeVariable) {
+                self = .node(node)
+            } else {
+                return nil
+            }
+        }
+    }
+
     /// Where `make run` and the first example of the README put an agent.
     private static let customary = "my-agent"
 
@@ -20,17 +43,22 @@ public struct AgentLocator: Sendable {
         self.running = running
     }
 
-    /// The first of: `named` (the option `--agent`), `$OPENAGENT_AGENT`, the current directory if it is an agent's,
-    /// `./my-agent`, the only agent that runs.
+    /// The first of: `chosen` (the options `--agent` and `--node`), `$OPENAGENT_AGENT`, `$OPENAGENT_NODE`, the current
+    /// directory if it is an agent's, `./my-agent`, the only agent that runs.
     ///
     /// - Throws: ``AgentLocatorError``
-    public func locate(named: String?) throws(AgentLocatorError) -> AgentDirectory {
-        if let named { return try existing(named, source: "--agent") }
-        if let named = environment[Self.variable], !named.isEmpty { return try existing(named, source: Self.variable) }
-        for candidate in [currentDirectory, currentDirectory + "/" + Self.customary] {
-            let directory = AgentDirectory(candidate)
-            if directory.isAgent { return directory }
+    public func locate(_ chosen: Choice?) throws(AgentLocatorError) -> AgentDirectory {
+        switch chosen {
+        case .directory(let path)?: return try existing(path, source: "--agent")
+        case .node(let name)?: return try known(name, source: "--node")
+        case nil: break
         }
+        switch Choice(environment: environment) {
+        case .directory(let path)?: return try existing(path, source: Self.variable)
+        case .node(let name)?: return try known(name, source: Self.nodeVariable)
+        case nil: break
+        }
+        if let near = nearby.first { return near }
         let known = running.directories()
         let alive = known.filter { directory in
             if case .stopped = InstanceState(directory) { false } else { true }
@@ -42,18 +70,44 @@ public struct AgentLocator: Sendable {
         }
     }
 
-    /// The record of the server of the agent that ``locate(named:)`` finds.
+    /// The record of the server of the agent that ``locate(_:)`` finds.
     ///
     /// - Throws: ``AgentLocatorError``
-    public func locateRunning(named: String?) throws(AgentLocatorError) -> (
+    public func locateRunning(_ chosen: Choice?) throws(AgentLocatorError) -> (
         directory: AgentDirectory, record: RunRecord
     ) {
-        let directory = try locate(named: named)
+        let directory = try locate(chosen)
         switch InstanceState(directory) {
         case .running(let record): return (directory, record)
         case .starting: throw .starting(directory)
         case .stopped(let leftover): throw .notRunning(directory, leftover: leftover)
         }
+    }
+
+    /// The agents in whose folder, or beside which, the user stands.
+    private var nearby: [AgentDirectory] {
+        [currentDirectory, currentDirectory + "/" + Self.customary].map { AgentDirectory($0) }.filter(\.isAgent)
+    }
+
+    /// The one agent of this machine with this node id or name.
+    private func known(_ name: String, source: String) throws(AgentLocatorError) -> AgentDirectory {
+        var candidates: [AgentDirectory] = []
+        for directory in nearby + running.directories() where directory.isAgent && !candidates.contains(directory) {
+            candidates.append(directory)
+        }
+        let matching = candidates.filter { Self.directory($0, isCalled: name, environment: environment) }
+        guard let first = matching.first else { throw .unknown(name, source: source, known: candidates) }
+        guard matching.count == 1 else { throw .ambiguous(name, matching) }
+        return first
+    }
+
+    private static func directory(
+        _ directory: AgentDirectory, isCalled name: String, environment: [String: String]
+    ) -> Bool {
+        if let id = try? NodeID(name) { return (try? SecretKey.load(path: directory.identityKey))?.nodeID == id }
+        let configuration = try? AgentConfiguration.load(directory, environment: environment).configuration
+        let names = [directory.defaultName, configuration?.name, configuration?.networkName]
+        return names.contains { $0?.lowercased() == name.lowercased() }
     }
 
     private func existing(_ path: String, source: String) throws(AgentLocatorError) -> AgentDirectory {
@@ -66,6 +120,9 @@ public struct AgentLocator: Sendable {
 /// Why no agent was found, and what to do.
 public enum AgentLocatorError: Error, Equatable, CustomStringConvertible {
     case notAnAgent(AgentDirectory, source: String)
+    /// No agent of this machine that is known has this node id or name.
+    case unknown(String, source: String, known: [AgentDirectory])
+    case ambiguous(String, [AgentDirectory])
     /// Agents that ran and do not any more.
     case noneRuns(stopped: [AgentDirectory])
     case severalRun([AgentDirectory])
@@ -77,6 +134,14 @@ public enum AgentLocatorError: Error, Equatable, CustomStringConvertible {
         case .notAnAgent(let directory, let source):
             "\(directory) (from \(source)) is no agent's folder: it has no openagent.yaml; "
                 + "make one with: openagent init \(directory)"
+        case .unknown(let name, let source, let known) where known.isEmpty:
+            "no agent '\(name)' (from \(source)) is known on this machine: name its folder with --agent DIR"
+        case .unknown(let name, let source, let known):
+            "no agent '\(name)' (from \(source)) is known on this machine: known are "
+                + known.map(\.path).joined(separator: ", ") + "; name another folder with --agent DIR"
+        case .ambiguous(let name, let directories):
+            "several agents are called '\(name)': choose one with --agent: "
+                + directories.map(\.path).joined(separator: ", ")
         case .noneRuns(let stopped) where stopped.isEmpty:
             "no agent runs on this machine and there is none in this folder: "
                 + "start one with: openagent serve DIR, or name one with --agent DIR"

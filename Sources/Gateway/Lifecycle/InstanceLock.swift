@@ -1,4 +1,5 @@
 internal import Glibc
+public import Store
 
 // Which process serves this agent? The one that holds the lock. The kernel drops the lock with the process, however it
 // ends, so nothing that a dead process left behind can keep the next one out. This file does not know what is served.
@@ -7,7 +8,7 @@ internal import Glibc
 public final class InstanceLock: Sendable {
     /// Somebody who only asks holds the lock shared for an instant; a server that starts in it tries again.
     private static let attempts = 10
-    private static let pause: UInt32 = 20_000
+    private static let pause = Duration.milliseconds(20)
 
     private let descriptor: Int32
 
@@ -15,25 +16,26 @@ public final class InstanceLock: Sendable {
     /// process left: from here on a record is this process's own.
     ///
     /// - Throws: ``InstanceError/alreadyRunning(_:directory:)``, ``InstanceError/file(_:)``
-    public init(_ directory: AgentDirectory) throws(InstanceError) {
+    public static func take(_ directory: AgentDirectory) async throws(InstanceError) -> InstanceLock {
         let file = open(directory.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .file(.init(path: directory.lock, operation: "open", code: errno)) }
-        for attempt in 1...Self.attempts {
+        // Closes the file on every way out but the first.
+        let lock = InstanceLock(descriptor: file)
+        for attempt in 1...attempts {
             if flock(file, LOCK_EX | LOCK_NB) == 0 {
-                descriptor = file
                 RunRecord.remove(directory)
-                return
+                return lock
             }
             let code = errno
             guard code == EWOULDBLOCK || code == EINTR else {
-                close(file)
                 throw .file(.init(path: directory.lock, operation: "lock", code: code))
             }
-            if attempt < Self.attempts { usleep(Self.pause) }
+            if attempt < attempts { try? await Task.sleep(for: pause) }
         }
-        close(file)
         throw .alreadyRunning(RunRecord.read(directory), directory: directory)
     }
+
+    private init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
 
@@ -53,7 +55,7 @@ public final class InstanceLock: Sendable {
 public enum InstanceError: Error, Equatable, CustomStringConvertible {
     /// The record is nil while the other process is still starting.
     case alreadyRunning(RunRecord?, directory: AgentDirectory)
-    case file(LifecycleFileError)
+    case file(PrivateFileError)
 
     public var description: String {
         switch self {

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+public import Store
 public import Transport
 
 // Who serves an agent, and where can it be reached on this machine? The serving process writes it down for the commands
@@ -30,9 +31,9 @@ public struct RunRecord: Sendable, Equatable, Codable {
 
     /// Publishes the record, mode 0600, in place of whatever an earlier process left. The caller holds the lock.
     ///
-    /// - Throws: ``LifecycleFileError``
-    public func write(_ directory: AgentDirectory) throws(LifecycleFileError) {
-        try PrivateFile.write(smallFileJSON(self), to: directory.runRecord)
+    /// - Throws: ``PrivateFileError``
+    public func write(_ directory: AgentDirectory) throws(PrivateFileError) {
+        try PrivateFile.replace(directory.runRecord, with: smallFileJSON(self))
     }
 
     /// Takes the record away at the end of a clean run. The caller holds the lock.

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+public import Store
 public import Transport
 
 // Which agents are served on this machine by this user? Every server puts a note with its directory into one folder
@@ -17,25 +18,17 @@ public struct RunningAgents: Sendable {
 
     private let folder: String
 
-    /// - Parameter home: the user's folder for openagent, see ``defaultHome(environment:)``.
+    /// - Parameter home: the user's folder for openagent, see `UserDirectory`.
     public init(home: String) {
         folder = home + "/running"
     }
 
-    /// `$OPENAGENT_HOME`, else `$XDG_STATE_HOME/openagent`, else `~/.openagent`.
-    public static func defaultHome(environment: [String: String]) -> String {
-        if let home = environment["OPENAGENT_HOME"], !home.isEmpty { return AgentDirectory(home).path }
-        // The XDG specification: a relative path is to be ignored.
-        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return state + "/openagent" }
-        return (environment["HOME"] ?? NSHomeDirectory()) + "/.openagent"
-    }
-
     /// Makes the server of `node` known.
     ///
-    /// - Throws: ``LifecycleFileError``
-    public func add(_ node: NodeID, directory: AgentDirectory) throws(LifecycleFileError) {
+    /// - Throws: ``PrivateFileError``
+    public func add(_ node: NodeID, directory: AgentDirectory) throws(PrivateFileError) {
         try PrivateFile.createFolder(folder)
-        try PrivateFile.write(smallFileJSON(Entry(directory: directory.path)), to: file(node))
+        try PrivateFile.replace(file(node), with: smallFileJSON(Entry(directory: directory.path)))
     }
 
     /// Forgets the server of `node`, at the end of a clean run.

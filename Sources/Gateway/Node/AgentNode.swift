@@ -67,7 +67,12 @@ public struct AgentNode: Sendable {
         let coordinator = try makeCoordinator(key: key, database: database)
         let gateway = try makeGateway(coordinator: coordinator, database: database)
         let endpoint = try await bindEndpoint(key: key)
-        try publish(endpoint)
+        do {
+            try publish(endpoint)
+        } catch {
+            await endpoint.close()
+            throw error
+        }
 
         let (stops, stop) = AsyncStream.makeStream(of: Int32.self)
         await withTaskGroup(of: Ending.self) { group in
@@ -100,6 +105,8 @@ public struct AgentNode: Sendable {
             greet(endpoint, coordinator, onServing)
             for await ending in group where ending == .stopped { group.cancelAll() }
         }
+        // Done already, unless the task was cancelled.
+        await endpoint.close()
         RunRecord.remove(directory)
         running.remove(key.nodeID)
         try database.close()
@@ -144,7 +151,11 @@ public struct AgentNode: Sendable {
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
             return try await Endpoint.bind(endpoint)
         }
-        if let port = configuration.port { return try await bind(Int(port)) }
+        if let port = configuration.port {
+            do { return try await bind(Int(port)) } catch {
+                throw AgentNodeError.cannotListen(port: port, reason: String(describing: error))
+            }
+        }
         let remembered = AddressHints.read(directory, of: key.nodeID)?.port.map { [Int($0)] } ?? []
         // One port for both address families: the system would choose two.
         let candidates = remembered + (0..<16).map { _ in Int.random(in: 20_000..<60_000) }
@@ -202,6 +213,19 @@ public struct AgentNode: Sendable {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Why an agent cannot be served.
+public enum AgentNodeError: Error, CustomStringConvertible {
+    /// The port was chosen by the user, so no other one is tried.
+    case cannotListen(port: UInt16, reason: String)
+
+    public var description: String {
+        switch self {
+        case .cannotListen(let port, let reason):
+            "cannot listen on UDP port \(port) (\(reason)): choose another one with --port, or leave it out"
         }
     }
 }

@@ -102,19 +102,33 @@ extension SessionManager {
     }
 
     private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
+        let text = cut(ending.text)
         let user = SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text)
         let answer = SessionMessageRecord(
-            role: ChatMessage.Role.assistant.rawValue, text: ending.text, interrupted: ending.state != .completed)
+            role: ChatMessage.Role.assistant.rawValue, text: text, interrupted: ending.state != .completed)
         await end(
             turn, as: ending.state,
             bodies: [
-                .response(text: ending.text, model: ending.model),
+                .response(text: text, model: ending.model),
                 .turnComplete(
                     .init(
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,
                         outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
             ],
             messages: ending.isRemembered ? [user, answer] : [])
+    }
+
+    /// A client that takes messages of 4 MiB must be able to take every answer.
+    private func cut(_ text: String) -> String {
+        guard text.utf8.count > limits.answerLength else { return text }
+        let note = "\n\n… (the rest of this answer is too long to send)"
+        var length = limits.answerLength - note.utf8.count
+        // Not in the middle of a character.
+        while length > 0 {
+            if let beginning = String(text.utf8.prefix(length)) { return beginning + note }
+            length -= 1
+        }
+        return note
     }
 
     /// A turn that was dropped before it ran.

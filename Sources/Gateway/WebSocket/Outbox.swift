@@ -1,5 +1,6 @@
 internal import DequeModule
 internal import Synchronization
+internal import Wire
 
 // What has a client not read yet? Frames wait here, within a bound, so that a slow reader costs memory only up to that
 // bound and delays nobody else: senders never wait. A reader that falls further behind is cut off and resumes by number.
@@ -11,12 +12,17 @@ struct WebSocketClosing: Sendable, Equatable {
     /// What the peer had not been sent yet is still sent; otherwise it is dropped.
     var isOrderly = false
 
-    static let normal = WebSocketClosing(code: 1000, reason: "", isOrderly: true)
-    static let protocolError = WebSocketClosing(code: 1002, reason: "protocol error", isOrderly: true)
-    static let tooLarge = WebSocketClosing(code: 1009, reason: "message too large", isOrderly: true)
-    static let restarting = WebSocketClosing(code: 1012, reason: "the server is restarting", isOrderly: true)
-    static let revoked = WebSocketClosing(code: 4003, reason: "device authorization changed")
-    static let slow = WebSocketClosing(code: 4008, reason: "too far behind: reconnect and resume by seq")
+    static let normal = WebSocketClosing(code: WebSocketCloseCode.normal, reason: "", isOrderly: true)
+    static let protocolError = WebSocketClosing(
+        code: WebSocketCloseCode.protocolError, reason: "protocol error", isOrderly: true)
+    static let tooLarge = WebSocketClosing(
+        code: WebSocketCloseCode.tooLarge, reason: "message too large", isOrderly: true)
+    static let restarting = WebSocketClosing(
+        code: WebSocketCloseCode.restarting, reason: "the server is restarting", isOrderly: true)
+    static let revoked = WebSocketClosing(
+        code: WebSocketCloseCode.revoked, reason: "device authorization changed")
+    static let slow = WebSocketClosing(
+        code: WebSocketCloseCode.tooSlow, reason: "too far behind: reconnect and resume by seq")
 }
 
 /// The frames that wait for one WebSocket.
@@ -55,14 +61,15 @@ final class Outbox: Sendable {
 
     /// Puts a frame in line. Never waits; when the line is too long the socket is closed with 4008 instead.
     func send(_ item: Item) {
+        let weight = weight(of: item)
         let closing: WebSocketClosing? = state.withLock { state in
             guard state.closing == nil else { return nil }
-            guard state.items.count < maximumItems, state.bytes + item.size <= maximumBytes else {
+            guard state.items.count < maximumItems, state.bytes + weight <= maximumBytes else {
                 state = State(closing: .slow)
                 return .slow
             }
             state.items.append(item)
-            state.bytes += item.size
+            state.bytes += weight
             return nil
         }
         if let closing { finish(closing) } else { arrival.yield() }
@@ -118,7 +125,7 @@ final class Outbox: Sendable {
         let items: [Item] = state.withLock { state in
             let items = Array(state.items.prefix(64))
             state.items.removeFirst(items.count)
-            state.bytes -= items.reduce(0) { $0 + $1.size }
+            state.bytes -= items.reduce(0) { $0 + weight(of: $1) }
             return items
         }
         room.yield()
@@ -126,11 +133,16 @@ final class Outbox: Sendable {
     }
 
     private func hasRoom(for item: Item) -> Bool {
-        state.withLock { state in
+        let weight = weight(of: item)
+        return state.withLock { state in
             state.closing != nil || state.items.isEmpty
-                || (state.items.count < maximumItems / 2 && state.bytes + item.size <= maximumBytes / 2)
+                || (state.items.count < maximumItems / 2 && state.bytes + weight <= maximumBytes / 2)
         }
     }
+
+    /// A single frame never counts for more than half of the bound: the longest answer there is must get through, also
+    /// to a client that has read everything before it.
+    private func weight(of item: Item) -> Int { min(item.size, maximumBytes / 2) }
 
     private func finish(_ closing: WebSocketClosing) {
         closed.yield(closing)

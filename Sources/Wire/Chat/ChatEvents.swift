@@ -1,17 +1,5 @@
 // What does a chat look like to its user? The events, the ends and the patience of a chat client.
 
-/// Private close codes of the gateway (websocket.md §1).
-public enum WebSocketCloseCode {
-    /// The device's certificate counts no more.
-    public static let revoked: UInt16 = 4003
-    /// The client reads too slowly; it may come back and resume.
-    public static let tooSlow: UInt16 = 4008
-    /// A newer socket of the same device took over.
-    public static let replaced: UInt16 = 4009
-    /// The agent does not understand this client (RFC 6455 §7.4.1).
-    static let protocolError: UInt16 = 1002
-}
-
 /// How a client comes back after it lost its agent.
 public struct ReconnectPolicy: Sendable {
     /// The first delay; each further one is twice as long.

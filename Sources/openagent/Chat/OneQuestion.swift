@@ -99,7 +99,7 @@ struct OneQuestion {
     }
 
     private func write(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
+        Output.write(text)
     }
 }
 

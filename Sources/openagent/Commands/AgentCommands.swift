@@ -16,6 +16,10 @@ struct Initialize: ParsableCommand {
     @Option(help: "What the agent is called; else the directory's name.")
     var name: String?
 
+    func validate() throws {
+        if let name, AgentConfiguration.checkedName(name) == nil { throw ValidationError(AgentConfiguration.nameRule) }
+    }
+
     func run() throws {
         let directory = AgentDirectory(directory)
         let made = try directory.create(name: name)
@@ -60,20 +64,20 @@ struct Stop: AsyncParsableCommand {
 
     @OptionGroup var agent: AgentOptions
     @Option(help: ArgumentHelp("How long to wait.", valueName: "seconds"))
-    var timeout: Double = 30
+    var timeout = Seconds(30)
 
     func run() async throws {
         let (directory, record) = try agent.locateRunning()
         guard kill(record.pid, SIGTERM) == 0 else {
             throw CommandError(.failed, "cannot signal process \(record.pid): \(String(cString: strerror(errno)))")
         }
-        let deadline = ContinuousClock.now + .seconds(timeout)
+        let deadline = ContinuousClock.now + timeout.duration
         while ContinuousClock.now < deadline {
             if case .stopped = InstanceState(directory) { return print("Stopped process \(record.pid).") }
             try await Task.sleep(for: .milliseconds(20))
         }
         throw CommandError(
-            .failed, "process \(record.pid) still runs after \(Int(timeout)) s",
+            .failed, "process \(record.pid) still runs after \(timeout.value.formatted()) s",
             hint: "end it with: kill -9 \(record.pid)")
     }
 }

@@ -23,7 +23,7 @@ struct Connect: AsyncParsableCommand {
         var network = place
         if let place, place.trimmingCharacters(in: .whitespacesAndNewlines).hasPrefix(InviteTicket.prefix) {
             network = try await credentials.join(InviteTicket(place), log: client.log).displayName
-        } else if let expired = try withoutCertificate() {
+        } else if let expired = try client.expired(network: place) {
             network = try await credentials.login(expired, log: client.log).displayName
         }
         let signals = await ShutdownSignals()
@@ -41,16 +41,5 @@ struct Connect: AsyncParsableCommand {
         }
         await client.close()
         try result.get()
-    }
-
-    /// The network that is meant, if this device has to log in to it again.
-    private func withoutCertificate() throws -> JoinedNetwork? {
-        let home = try ClientHome(environment: AgentOptions.environment)
-        let joined = try home.networks.load()
-        let matching = place.map { joined.matching($0) } ?? joined.networks
-        guard matching.count == 1, let network = matching.first else { return nil }
-        let certificate = try? home.certificate(for: network)
-        guard let certificate, certificate.expiresAt > Date().timeIntervalSince1970 else { return network }
-        return nil
     }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Certs
 internal import Foundation
 internal import Gateway
+internal import Store
 internal import Transport
 
 struct Join: AsyncParsableCommand {
@@ -30,16 +31,17 @@ struct CredentialOptions: ParsableArguments {
     /// Joins the network of `ticket`, asking for what was not given.
     func join(_ ticket: InviteTicket, log: LogOptions) async throws -> JoinedNetwork {
         let handle = try handle ?? (ticket.bindTo.isEmpty ? askHandle() : ticket.bindTo)
-        return try await run(log: log, password: password(for: handle, at: ticket.networkName)) {
-            joining, password, endpoint in
+        // A user's ticket usually makes an account: a mistyped password would lock its owner out.
+        let password = try password(for: handle, at: ticket.networkName, twice: ticket.role == .user)
+        return try await run(log: log, password: password) { joining, password, endpoint in
             try await joining.join(ticket, handle: handle, password: password, endpoint: endpoint)
         }
     }
 
     /// Gets a new certificate for a network that was joined before.
     func login(_ network: JoinedNetwork, log: LogOptions) async throws -> JoinedNetwork {
-        try await run(log: log, password: password(for: network.handle, at: network.name)) {
-            joining, password, endpoint in
+        let password = try password(for: network.handle, at: network.name)
+        return try await run(log: log, password: password) { joining, password, endpoint in
             try await joining.login(network, password: password, endpoint: endpoint)
         }
     }
@@ -52,7 +54,7 @@ struct CredentialOptions: ParsableArguments {
         let home = try ClientHome(environment: environment)
         let joining = try Joining(
             home: home, label: ProcessInfo.processInfo.hostName, now: { Date().timeIntervalSince1970 })
-        let logger = try log.fileLogger(home: RunningAgents.defaultHome(environment: environment))
+        let logger = try log.fileLogger(environment: environment)
         let endpoint = try await Endpoint.bind(EndpointConfiguration(secretKey: try home.identity(), logger: logger))
         let result: Result<JoinResult, any Error>
         do {
@@ -68,13 +70,17 @@ struct CredentialOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandError(.usage, "a handle is needed", hint: "use --handle NAME")
         }
-        FileHandle.standardOutput.write(Data("Handle: ".utf8))
+        Output.write("Handle: ")
         guard let line = readLine(), !line.isEmpty else { throw CommandError(.usage, "a handle is needed") }
         return line
     }
 
-    private func password(for handle: String, at network: String) throws -> Password {
+    private func password(for handle: String, at network: String, twice: Bool = false) throws -> Password {
         if let passwordFile { return try Password(PasswordPrompt.read(path: passwordFile)) }
-        return try Password(PasswordPrompt.ask("Password of \(handle) at \(network): "))
+        let password = try PasswordPrompt.ask("Password of \(handle) at \(network): ")
+        if twice, try PasswordPrompt.ask("Once more: ") != password {
+            throw CommandError(.usage, "the two passwords differ", hint: "run the command again; nothing was changed")
+        }
+        return try Password(password)
     }
 }

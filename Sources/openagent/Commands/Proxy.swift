@@ -37,7 +37,7 @@ struct Proxy: AsyncParsableCommand {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await proxy.run { address in
-                        FileHandle.standardOutput.write(Data("\(address)\n".utf8))
+                        Output.write("\(address)\n")
                     }
                 }
                 group.addTask {

@@ -14,24 +14,30 @@ struct Serve: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The agent's directory.", valueName: "dir"))
     var directory: String?
 
-    @OptionGroup var agent: AgentOptions
+    @Option(
+        help: ArgumentHelp(
+            "The same; else $OPENAGENT_AGENT, this folder if it is an agent's, or ./my-agent.", valueName: "dir"))
+    var agent: String?
+
     @OptionGroup var log: LogOptions
 
-    @Option(help: ArgumentHelp("UDP port; else $OPENAGENT_PORT, the file, the last one, or any.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "UDP port; else $OPENAGENT_PORT, the file, the last one, or any. 0 is as if not given.", valueName: "n"))
     var port: UInt16?
 
     @Option(help: "What the agent is called; else $OPENAGENT_NAME, the file, or the directory's name.")
     var name: String?
 
     @Option(help: ArgumentHelp("How long running turns may go on after the first signal.", valueName: "seconds"))
-    var grace: Double = 10
+    var grace = Seconds(10)
 
     func run() async throws {
         let directory = try chooseDirectory()
         _ = try directory.create(name: name)
         let loaded = try AgentConfiguration.load(directory, environment: AgentOptions.environment)
         let configuration = try overridden(loaded.configuration)
-        let lock = try InstanceLock(directory)
+        let lock = try await InstanceLock.take(directory)
         defer { lock.release() }
 
         let output = LogOutput.standardOutput()
@@ -42,7 +48,7 @@ struct Serve: AsyncParsableCommand {
         let signals = await ShutdownSignals()
         let node = AgentNode(
             directory: directory, configuration: configuration, version: OpenAgentVersion.current,
-            running: AgentOptions.running, grace: .seconds(grace), now: { Date().timeIntervalSince1970 },
+            running: try AgentOptions.running(), grace: grace.duration, now: { Date().timeIntervalSince1970 },
             logger: logger)
         try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
@@ -50,8 +56,13 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
+    func validate() throws {
+        if directory != nil, agent != nil { throw ValidationError("the directory is named twice: leave --agent out") }
+        if let name, AgentConfiguration.checkedName(name) == nil { throw ValidationError(AgentConfiguration.nameRule) }
+    }
+
     private func chooseDirectory() throws -> AgentDirectory {
-        if let named = self.directory ?? agent.path { return AgentDirectory(named) }
+        if let named = self.directory ?? agent { return AgentDirectory(named) }
         if let named = AgentOptions.environment[AgentLocator.variable], !named.isEmpty { return AgentDirectory(named) }
         let here = AgentDirectory(".")
         return here.isAgent ? here : AgentDirectory("my-agent")
@@ -60,10 +71,16 @@ struct Serve: AsyncParsableCommand {
     private func overridden(_ file: AgentConfiguration) throws -> AgentConfiguration {
         var configuration = file
         let environment = AgentOptions.environment
-        configuration.port = try Setting.resolve(
-            flag: port, variable: "OPENAGENT_PORT", environment: environment, file: file.port, parse: UInt16.init)
-        configuration.name = try Setting.resolve(
-            flag: name, variable: "OPENAGENT_NAME", environment: environment, file: file.name, parse: { $0 })
+        if let port = try Setting.resolve(
+            flag: port, variable: "OPENAGENT_PORT", environment: environment, parse: { UInt16($0) })
+        {
+            configuration.port = port == 0 ? nil : port
+        }
+        if let name = try Setting.resolve(
+            flag: name, variable: "OPENAGENT_NAME", environment: environment, parse: AgentConfiguration.checkedName)
+        {
+            configuration.name = name
+        }
         return configuration
     }
 
@@ -86,6 +103,6 @@ struct Serve: AsyncParsableCommand {
                 """
         }
         let place = isatty(STDOUT_FILENO) == 1 ? FileHandle.standardOutput : FileHandle.standardError
-        place.write(Data(text.utf8))
+        Output.write(text, to: place)
     }
 }

@@ -15,7 +15,8 @@ struct ClientOptions: ParsableArguments {
     @Option(
         name: .customLong("node"),
         help: ArgumentHelp(
-            "The agent: a node id, or the name of a network, else $OPENAGENT_NODE.", valueName: "nodeid|name"))
+            "The agent: a node id, or the name of a network that this device has joined; else $OPENAGENT_NODE.",
+            valueName: "nodeid|name"))
     var node: String?
 
     @Option(
@@ -24,9 +25,11 @@ struct ClientOptions: ParsableArguments {
     var agentDirectory: String?
 
     @Option(help: ArgumentHelp("How long to try to reach the agent.", valueName: "seconds"))
-    var timeout: Double = 20
+    var timeout = Seconds(20)
 
     @OptionGroup var log: LogOptions
+
+    func validate() throws { try AgentOptions.refuseBoth(agent: agentDirectory, node: node) }
 
     /// Chooses the agent and binds the endpoint of this device.
     ///
@@ -34,10 +37,20 @@ struct ClientOptions: ParsableArguments {
     func open(network: String? = nil) async throws -> Client {
         let environment = AgentOptions.environment
         let home = try ClientHome(environment: environment)
-        let logger = try log.fileLogger(home: RunningAgents.defaultHome(environment: environment))
+        let logger = try log.fileLogger(environment: environment)
         let choice = try choose(network: network, home: home, environment: environment)
         return try await Client(
-            home: home, network: choice.network, node: choice.node, timeout: .seconds(timeout), logger: logger)
+            home: home, network: choice.network, node: choice.node, timeout: timeout.duration, logger: logger)
+    }
+
+    /// The chosen network, if this device has to log in to it again.
+    func expired(network: String?) throws -> JoinedNetwork? {
+        let environment = AgentOptions.environment
+        let home = try ClientHome(environment: environment)
+        let network = try choose(network: network, home: home, environment: environment).network
+        let certificate = try? home.certificate(for: network)
+        guard let certificate, certificate.expiresAt > Date().timeIntervalSince1970 else { return network }
+        return nil
     }
 
     private func choose(
@@ -49,13 +62,16 @@ struct ClientOptions: ParsableArguments {
                 .usage, "this device has joined no network yet",
                 hint: "join one with: openagent connect oa1… (a ticket)")
         }
-        let directory = agentDirectory ?? environment[AgentLocator.variable].flatMap { $0.isEmpty ? nil : $0 }
-        let named = name ?? node ?? environment["OPENAGENT_NODE"].flatMap { $0.isEmpty ? nil : $0 }
-        if let named, let id = try? NodeID(named) { return (try network(of: id, in: joined, as: named), id) }
-        if let named { return try network(named: named, in: joined) }
-        if let directory {
-            let id = try SecretKey.load(path: AgentDirectory(directory).identityKey).nodeID
-            return (try network(of: id, in: joined, as: directory), id)
+        let flag = (name ?? node).map { AgentLocator.Choice.node($0) } ?? agentDirectory.map { .directory($0) }
+        switch flag ?? AgentLocator.Choice(environment: environment) {
+        case .node(let named)?:
+            if let id = try? NodeID(named) { return (try network(of: id, in: joined, as: named), id) }
+            return try network(named: named, in: joined)
+        case .directory(let path)?:
+            let directory = AgentDirectory(path)
+            let id = try SecretKey.load(path: directory.identityKey).nodeID
+            return (try network(of: id, in: joined, as: directory.path), id)
+        case nil: break
         }
         if let active = joined.activeNetwork, let network = joined.matching(active).first {
             return (network, network.coordinator)
@@ -134,7 +150,7 @@ struct Client: Sendable {
 
     /// Where the node listens if it runs on this machine: its port may have changed since this device joined.
     private static func local(_ node: NodeID) -> [SocketAddress] {
-        for directory in AgentOptions.running.directories() {
+        for directory in (try? AgentOptions.running())?.directories() ?? [] {
             guard case .running(let record) = InstanceState(directory), record.nodeId == node else { continue }
             return ["127.0.0.1", "::1"].compactMap { try? SocketAddress(ipAddress: $0, port: Int(record.udpPort)) }
         }

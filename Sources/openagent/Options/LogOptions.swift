@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Certs
 internal import Gateway
 internal import Logging
 
@@ -18,14 +19,14 @@ struct LogOptions: ParsableArguments {
     /// The level that flag, environment and file decide.
     func level(file: Logger.Level) throws -> Logger.Level {
         try Setting.resolve(
-            flag: level, variable: "OPENAGENT_LOG_LEVEL", environment: AgentOptions.environment, file: file,
-            parse: { Logger.Level(rawValue: $0.lowercased()) })
+            flag: level, variable: "OPENAGENT_LOG_LEVEL", environment: AgentOptions.environment,
+            parse: { Logger.Level(rawValue: $0.lowercased()) }) ?? file
     }
 
     /// A logger for a command whose terminal belongs to the conversation: it writes to a private file.
-    func fileLogger(home: String) throws -> Logger {
+    func fileLogger(environment: [String: String]) throws -> Logger {
         let level = try level(file: .warning)
-        let output = try LogOutput.file(home + "/logs/client.log")
+        let output = try LogOutput.file(UserDirectory.path(environment: environment) + "/logs/client.log")
         return Logger(label: "openagent") { AgentLogHandler(label: $0, output: output, level: level) }
     }
 }

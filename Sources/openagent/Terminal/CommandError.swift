@@ -31,7 +31,7 @@ struct CommandError: Error {
     func printed() -> ExitCode {
         var text = "error: \(message)\n"
         if let hint { text += "hint: \(hint)\n" }
-        FileHandle.standardError.write(Data(text.utf8))
+        Output.writeError(text)
         return ExitCode(kind.rawValue)
     }
 }

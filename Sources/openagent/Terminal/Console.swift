@@ -78,7 +78,7 @@ final class Console: Sendable {
             if state.editing {
                 state.pending += text
             } else {
-                FileHandle.standardOutput.write(Data(text.utf8))
+                Output.write(text)
             }
             return state.editing
         }

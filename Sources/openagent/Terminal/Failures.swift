@@ -47,7 +47,8 @@ extension CommandError {
         case let error as InstanceError: self.init(.state, "\(error)")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
-        case is SecretKeyError, is DatabaseError, is NetworkStateError, is LifecycleFileError, is ClientHomeError,
+        case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
+            is ClientHomeError,
             is ProxyTokenError, is GatewayClientError:
             self.init(.failed, "\(error)")
         case is CancellationError: self.init(.failed, "interrupted")

@@ -93,7 +93,7 @@ final class LineEditor {
             switch nextKey() {
             case .endOfInput: return 0
             case .output(let text):
-                FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+                Output.write("\r\u{1B}[K\(text)")
                 cedit_refresh(editor)
             case .byte(let byte):
                 pending.append(byte)

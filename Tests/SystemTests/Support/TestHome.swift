@@ -59,8 +59,8 @@ final class TestHome: Sendable {
     }
 
     /// Starts the agent and waits until it serves.
-    func serve(_ arguments: [String] = []) async throws -> Server {
-        let program = try start(["serve", agent.path] + arguments)
+    func serve(_ arguments: [String] = [], environment: [String: String] = [:]) async throws -> Server {
+        let program = try start(["serve", agent.path] + arguments, environment: environment)
         let node = try await program.line { $0.hasPrefix("Node") }
         try await program.line { $0.hasPrefix("Listens") }
         return Server(program: program, nodeID: String(node.split(separator: " ").last ?? ""))

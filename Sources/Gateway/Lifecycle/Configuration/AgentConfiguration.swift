@@ -1,4 +1,5 @@
 public import Logging
+internal import Store
 
 // What may a user set in openagent.yaml, in which ranges, and what holds when nothing is set? This file is that list.
 // How YAML is read and how an error names its line is in ConfigurationSection; secrets in it are references.
@@ -33,6 +34,15 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// Pace of the librarian's answers, 0 (no limit) to 10,000.
     public var librarianWordsPerSecond: Double = 0
     public var limits = Limits()
+
+    /// What a name must be, in a sentence.
+    public static let nameRule = "a name has 1 to 64 characters and no control characters"
+
+    /// `text` if it can be the name of an agent or a network.
+    public static func checkedName(_ text: String) -> String? {
+        let isPlain = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        return (1...64).contains(text.count) && isPlain ? text : nil
+    }
 
     /// What holds when there is no file.
     public init(directory: AgentDirectory) {
@@ -69,9 +79,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     private mutating func read(
         _ root: inout ConfigurationSection, directory: AgentDirectory
     ) throws(ConfigurationError) {
-        name = try root.text("name", length: 1...64) ?? name
+        name = try root.value("name", "text of 1 to 64 characters", Self.checkedName) ?? name
         try root.section("network") { network throws(ConfigurationError) in
-            networkName = try network.text("name", length: 1...64)
+            networkName = try network.value("name", "text of 1 to 64 characters", Self.checkedName)
             port = try network.integer("port", in: 1...65535).map { UInt16($0) }
         }
         try root.section("memory") { memory throws(ConfigurationError) in

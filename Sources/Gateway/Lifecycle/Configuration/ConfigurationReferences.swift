@@ -1,3 +1,5 @@
+internal import Store
+
 // What stands behind `${NAME}`, `{env:NAME}` and `{file:path}`? An environment variable, or the content of a file:
 // secrets stay out of openagent.yaml. One pass: what was put in is not looked at again. Nothing can be escaped, as in
 // files that people have already.
@@ -76,7 +78,7 @@ enum ConfigurationReferenceError: Error, CustomStringConvertible {
     case outside(String)
     case missing(String)
     case notText(String)
-    case unreadable(LifecycleFileError)
+    case unreadable(PrivateFileError)
 
     var description: String {
         switch self {

@@ -1,3 +1,4 @@
+public import Store
 internal import Yams
 
 // How is a checked value taken out of YAML, so that every mistake names its line and key? A section hands out values by
@@ -50,14 +51,6 @@ struct ConfigurationSection {
             mapping: mapping, prefix: prefix + key + ".", file: file, references: references)
         try read(&section)
         inner += section.warnings
-    }
-
-    /// Text of a bounded length without control characters.
-    mutating func text(_ key: String, length: ClosedRange<Int>) throws(ConfigurationError) -> String? {
-        try value(key, "text of \(length.lowerBound) to \(length.upperBound) characters") { text in
-            let isPlain = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
-            return length.contains(text.count) && isPlain ? text : nil
-        }
     }
 
     mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
@@ -148,7 +141,7 @@ extension Double {
 
 /// Why openagent.yaml was refused.
 public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
-    case unreadable(LifecycleFileError)
+    case unreadable(PrivateFileError)
     case syntax(file: String, line: Int, problem: String)
     case invalid(file: String, line: Int, key: String, problem: String)
 

@@ -3,19 +3,18 @@
 
 /// A setting that a command takes from several places.
 public enum Setting {
-    /// The first value that is there.
+    /// What flag or environment say; nil when neither says anything and openagent.yaml decides.
     ///
     /// - Parameters:
     ///   - flag: what the command line says, already parsed.
     ///   - variable: the environment variable, e.g. `OPENAGENT_LOG_LEVEL`. Set to nothing, it counts as not set.
     ///   - parse: reads the variable's text; nil when it is not a value.
-    ///   - file: what openagent.yaml says, or the default.
     /// - Throws: ``SettingError`` when the variable decides and cannot be read.
     public static func resolve<Value>(
-        flag: Value?, variable: String, environment: [String: String], file: Value, parse: (String) -> Value?
-    ) throws(SettingError) -> Value {
+        flag: Value?, variable: String, environment: [String: String], parse: (String) -> Value?
+    ) throws(SettingError) -> Value? {
         if let flag { return flag }
-        guard let text = environment[variable], !text.isEmpty else { return file }
+        guard let text = environment[variable], !text.isEmpty else { return nil }
         guard let value = parse(text) else { throw SettingError(variable: variable) }
         return value
     }

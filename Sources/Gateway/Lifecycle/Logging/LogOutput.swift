@@ -1,5 +1,6 @@
 internal import Glibc
 internal import NIOConcurrencyHelpers
+public import Store
 
 // Where do log lines go? To standard output or to a private file, one whole line at a time, whoever writes. This file
 // does not know what a line says.
@@ -27,8 +28,8 @@ public final class LogOutput: Sendable {
     /// JSON lines at the end of the file at `path`, which is made with mode 0600, as are missing folders with 0700. For
     /// interactive commands, whose terminal belongs to the conversation.
     ///
-    /// - Throws: ``LifecycleFileError``
-    public static func file(_ path: String) throws(LifecycleFileError) -> LogOutput {
+    /// - Throws: ``PrivateFileError``
+    public static func file(_ path: String) throws(PrivateFileError) -> LogOutput {
         if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
             try PrivateFile.createFolder(String(path[..<slash]))
         }

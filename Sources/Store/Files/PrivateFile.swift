@@ -1,15 +1,16 @@
 internal import Glibc
 
-// How is a small file of the agent's own written and read? Whole or not at all, and readable by its owner only. What
-// stands in it is its user's business. The calls block.
+// How is a small file written and read that is nobody else's business? Whole or not at all, and readable by its owner
+// only. What stands in it is its user's affair. All calls block.
 
 /// Small private files.
-enum PrivateFile {
-    /// The largest file that is read.
-    static let maximumSize = 1 << 20
+public enum PrivateFile {
+    /// The largest file that is read unless told otherwise, in bytes.
+    public static let maximumSize = 1 << 20
 
-    /// Puts `bytes` in the place of the file at `path`, mode 0600: written beside it, synced, renamed over it.
-    static func write(_ bytes: [UInt8], to path: String) throws(LifecycleFileError) {
+    /// Puts `bytes` in the place of the file at `path`, mode 0600: written beside it, synced, renamed over it. A crash
+    /// leaves the old file or the new one.
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(PrivateFileError) {
         let temporary = "\(path).\(getpid()).\(UInt32.random(in: .min ... .max)).tmp"
         try create(temporary, bytes)
         guard rename(temporary, path) == 0 else {
@@ -17,12 +18,13 @@ enum PrivateFile {
             unlink(temporary)
             throw .init(path: path, operation: "replace", code: code)
         }
+        syncFolder(of: path)
     }
 
-    /// Writes a file that is not there yet.
+    /// Writes a file that is not there yet, mode 0600.
     ///
     /// - Returns: false, and nothing was touched, when there is something with that name.
-    static func writeIfMissing(_ bytes: [UInt8], to path: String) throws(LifecycleFileError) -> Bool {
+    public static func createIfMissing(_ path: String, with bytes: [UInt8]) throws(PrivateFileError) -> Bool {
         do {
             try create(path, bytes)
             return true
@@ -31,8 +33,8 @@ enum PrivateFile {
         }
     }
 
-    /// The bytes of a regular file of at most ``maximumSize`` bytes; nil when there is none at `path`.
-    static func read(_ path: String) throws(LifecycleFileError) -> [UInt8]? {
+    /// The bytes of a regular file of at most `limit` bytes; nil when there is none at `path`.
+    public static func read(_ path: String, limit: Int = maximumSize) throws(PrivateFileError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
@@ -49,13 +51,13 @@ enum PrivateFile {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .init(path: path, operation: "read", code: errno) }
             guard count > 0 else { return bytes }
-            guard bytes.count + count <= maximumSize else { throw .init(path: path, operation: "read", code: EFBIG) }
+            guard bytes.count + count <= limit else { throw .init(path: path, operation: "read", code: EFBIG) }
             bytes += chunk.prefix(count)
         }
     }
 
-    /// Makes a folder that only its owner may enter, with the folders above it.
-    static func createFolder(_ path: String) throws(LifecycleFileError) {
+    /// Makes a folder that only its owner may enter, with the folders above it. One that is there stays as it is.
+    public static func createFolder(_ path: String) throws(PrivateFileError) {
         if mkdir(path, 0o700) == 0 { return }
         switch errno {
         case EEXIST:
@@ -76,7 +78,30 @@ enum PrivateFile {
         }
     }
 
-    private static func create(_ path: String, _ bytes: [UInt8]) throws(LifecycleFileError) {
+    /// Takes every permission of group and others away from a folder or file of ours that may be there already.
+    ///
+    /// - Throws: ``PrivateFileError`` when it is a symbolic link, or when it is somebody else's and open to others.
+    public static func close(toOthers path: String) throws(PrivateFileError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw .init(path: path, operation: "open", code: errno) }
+        guard status.st_mode & S_IFMT != S_IFLNK else { throw .init(path: path, operation: "use", code: ELOOP) }
+        guard status.st_mode & 0o077 == 0 || chmod(path, status.st_mode & 0o700) == 0 else {
+            throw .init(path: path, operation: "close to others", code: errno)
+        }
+    }
+
+    /// Runs `body` while no other process of this user runs one for the same path.
+    public static func withLock<T>(_ path: String, _ body: () throws -> T) throws -> T {
+        let descriptor = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw PrivateFileError(path: path, operation: "lock", code: errno) }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw PrivateFileError(path: path, operation: "lock", code: errno) }
+        }
+        return try body()
+    }
+
+    private static func create(_ path: String, _ bytes: [UInt8]) throws(PrivateFileError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .init(path: path, operation: "create", code: errno) }
         var written = 0
@@ -94,15 +119,32 @@ enum PrivateFile {
             throw .init(path: path, operation: "write", code: code)
         }
     }
+
+    /// A rename is durable only when its folder is.
+    private static func syncFolder(of path: String) {
+        guard let slash = path.lastIndex(of: "/") else { return }
+        let folder = open(String(path[...slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { return }
+        fsync(folder)
+        close(folder)
+    }
+
+    private static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 }
 
-/// A file of the agent's directory that could not be used.
-public struct LifecycleFileError: Error, Equatable, CustomStringConvertible {
+/// A file or folder that could not be used.
+public struct PrivateFileError: Error, Equatable, CustomStringConvertible {
     public var path: String
     /// What was tried, e.g. `open`.
     public var operation: String
     /// The system's error number.
     public var code: Int32
+
+    public init(path: String, operation: String, code: Int32) {
+        self.path = path
+        self.operation = operation
+        self.code = code
+    }
 
     public var description: String { "cannot \(operation) \(path): \(String(cString: strerror(code)))" }
 }

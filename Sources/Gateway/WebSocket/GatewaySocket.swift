@@ -9,7 +9,7 @@ internal import Wire
 // turns go on, and another socket picks up by sequence number.
 
 /// Serves one WebSocket.
-struct WebSocketConnection {
+struct GatewaySocket {
     /// How long a peer may take to answer a close frame.
     private static let farewellTime = Duration.seconds(1)
     /// How long what was already under way may hold a close frame back.

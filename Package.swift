@@ -65,13 +65,13 @@ let package = Package(
             "Transport",
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
         room("Store", [grdb, nioConcurrency]),
-        room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, nioConcurrency, logging, toml]),
+        room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
         room("Wire", ["Transport", "Certs", nioCore, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["Store", logging, nioConcurrency]),
+        room("Agent", ["Store", logging]),
         room(
             "Gateway",
             [
-                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket,
+                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioConcurrency, nioHTTP1, nioWebSocket,
                 nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams, deque,
             ]),
         room(
@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "Transport", "Certs", "Wire", "Store", "Agent", "Gateway", "LoopbackProxy", arguments, logging,
+                "CEdit", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments, logging,
                 nioCore, nioPosix,
             ],
             swiftSettings: settings),
@@ -94,8 +94,8 @@ let package = Package(
             swiftSettings: settings),
 
         tests("TransportTests", ["Transport", "CSodium", nioCore, nioPosix, nioConcurrency, nioEmbedded]),
-        tests("StoreTests", ["Store"]),
-        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded, logging], resources: [.copy("Vectors")]),
+        tests("StoreTests", ["Store", grdb]),
+        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, logging], resources: [.copy("Vectors")]),
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
@@ -103,12 +103,12 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket, httpTypes,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, httpTypes, hummingbird,
                 logging,
             ]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Certs", "Transport", nioCore, nioPosix, nioHTTP1, nioConcurrency]),
-        tests("SystemTests", ["Store", "Transport", "Certs", "Wire", nioCore, nioPosix]),
+        tests("SystemTests", ["Store"]),
     ]
 )

@@ -65,14 +65,13 @@ let package = Package(
             "Transport",
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
         room("Store", [grdb, nioConcurrency]),
-        room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, nioConcurrency, logging, toml]),
+        room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
         room("Wire", ["Transport", "Certs", nioCore, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["Store", logging, nioConcurrency]),
+        room("Agent", ["Store", logging]),
         room(
             "Gateway",
             [
-                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioPosix, nioConcurrency, nioHTTP1,
-                nioWebSocket,
+                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioConcurrency, nioHTTP1, nioWebSocket,
                 nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams, deque,
             ]),
         room(
@@ -81,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "Transport", "Certs", "Wire", "Store", "Agent", "Gateway", "LoopbackProxy", arguments, logging,
+                "CEdit", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments, logging,
                 nioCore, nioPosix,
             ],
             swiftSettings: settings),
@@ -94,10 +93,9 @@ let package = Package(
             path: "Tests/Interop/Peer",
             swiftSettings: settings),
 
-        tests("TransportTests", ["Transport", "CSodium", nioCore, nioPosix, nioConcurrency, nioEmbedded]),
-        tests("StoreTests", ["Store"]),
-        tests(
-            "CertsTests", ["Certs", "Transport", "Store", nioCore, nioEmbedded, logging], resources: [.copy("Vectors")]),
+        tests("TransportTests", ["Transport", nioCore, nioPosix, nioConcurrency, nioEmbedded, logging]),
+        tests("StoreTests", ["Store", grdb]),
+        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, logging], resources: [.copy("Vectors")]),
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
@@ -105,13 +103,12 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioHTTP1, nioWebSocket,
-                httpTypes,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, httpTypes, hummingbird,
                 logging,
             ]),
         tests(
             "LoopbackProxyTests",
-            ["LoopbackProxy", "Wire", "Certs", "Transport", nioCore, nioPosix, nioHTTP1, nioConcurrency]),
-        tests("SystemTests", ["Store", "Transport", "Certs", "Wire", nioCore, nioPosix]),
+            ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
+        tests("SystemTests", ["Store"]),
     ]
 )

@@ -108,6 +108,25 @@ import Testing
         #expect(try await server.program.exit() == 0)
     }
 
+    @Test("in a terminal: a password is typed unseen and can be corrected; Ctrl-C there ends the command in good order")
+    func passwordIsTyped() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        let ticket = try await server.ticket()
+        let left = try world.startInTerminal(["join", ticket, "--handle", "alice"])
+        try await left.text("Password")
+        try left.type("secret\u{3}")
+        #expect(try await left.exit() == 1)
+        #expect(left.output.contains("interrupted") && !left.output.contains("secret"), "\(left.output)")
+
+        let joined = try world.startInTerminal(["join", ticket, "--handle", "alice"])
+        try await joined.text("Password")
+        try joined.type("wrong\u{15}correcté\u{7F} horses\u{7F}\r")
+        #expect(try await joined.exit() == 0, "\(joined.output)")
+        #expect(!joined.output.contains("horse"), "\(joined.output)")
+        #expect(try await world.join(ticket).status == 0, "the password is the one that was meant")
+    }
+
     @Test("in a terminal: /stop typed into a streaming answer stops it")
     func stopIsTypedIntoAnAnswer() async throws {
         let world = try TestHome()

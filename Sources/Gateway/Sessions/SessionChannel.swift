@@ -80,8 +80,6 @@ struct SessionChannel: Sendable {
 
     // MARK: Watchers
 
-    func isWatched(by watcher: Watcher) -> Bool { watchers[watcher.id] != nil }
-
     /// From now on.
     mutating func watch(_ watcher: Watcher) {
         if watchers[watcher.id] == nil { watchers[watcher.id] = (watcher.outbox, .live) }

@@ -81,7 +81,6 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
     public static let unknownType = ErrorCode(rawValue: "unknown_type")
     public static let tooLarge = ErrorCode(rawValue: "too_large")
     public static let queueFull = ErrorCode(rawValue: "queue_full")
-    public static let turnFailed = ErrorCode(rawValue: "turn_failed")
     public static let unauthorized = ErrorCode(rawValue: "unauthorized")
     public static let forbidden = ErrorCode(rawValue: "forbidden")
     public static let notFound = ErrorCode(rawValue: "not_found")

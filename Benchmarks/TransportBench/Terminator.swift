@@ -23,11 +23,15 @@ struct Terminator {
     func run() async {
         await withDiscardingTaskGroup { group in
             for await connection in endpoint.connections {
-                group.addTask {
-                    for await stream in connection.streams {
-                        _ = try? await stream.start { self.connect($0) }
-                    }
-                }
+                group.addTask { await serve(connection) }
+            }
+        }
+    }
+
+    private func serve(_ connection: Connection) async {
+        await withDiscardingTaskGroup { group in
+            for await stream in connection.streams {
+                group.addTask { _ = try? await stream.start { connect($0) } }
             }
         }
     }

@@ -17,7 +17,6 @@ def description(iroh_python):
         ("OpenSSH", first_line("ssh", "-V")),
         ("wrk", package("wrk")),
         ("Iroh (Python package)", "1.2.0" if iroh_python else "not installed"),
-        ("Commit", first_line("git", "rev-parse", "--short", "HEAD")),
     ]
 
 

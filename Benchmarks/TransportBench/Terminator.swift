@@ -9,21 +9,27 @@ internal import Transport
 
 struct Terminator {
     private static let alpn = "openagent/gateway/1"
+    let executor: LoopExecutor
     let endpoint: Endpoint
     let backend: SocketAddress
 
     /// - Parameter keyPath: the key file of the agent whose place this takes.
     static func bind(keyPath: String, to address: SocketAddress, backend: SocketAddress) async throws -> Terminator {
-        let configuration = EndpointConfiguration(
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        var configuration = EndpointConfiguration(
             secretKey: try SecretKey.load(path: keyPath), alpns: [alpn], bindAddresses: [address],
             logger: Logger(label: "bench", factory: { StreamLogHandler.standardError(label: $0) }))
-        return Terminator(endpoint: try await Endpoint.bind(configuration), backend: backend)
+        configuration.eventLoopGroup = loop
+        return Terminator(
+            executor: LoopExecutor(loop), endpoint: try await Endpoint.bind(configuration), backend: backend)
     }
 
     func run() async {
-        await withDiscardingTaskGroup { group in
-            for await connection in endpoint.connections {
-                group.addTask { await serve(connection) }
+        await withTaskExecutorPreference(executor) {
+            await withDiscardingTaskGroup { group in
+                for await connection in endpoint.connections {
+                    group.addTask { await serve(connection) }
+                }
             }
         }
     }

@@ -173,6 +173,7 @@ final class ClientEnd: ChannelDuplexHandler {
         batch = []
         window.handOver(handed.reduce(0) { $0 + $1.readableBytes })
         if repeatable?.add(handed, isSafe: requestGuard.mayRepeat) == false { repeatable = nil }
+        if let stream = stream.local { return stream.deliver(handed) }
         stream.tell { $0.deliver(handed) }
     }
 
@@ -270,9 +271,8 @@ final class ClientEnd: ChannelDuplexHandler {
     }
 
     private func payCredit(_ context: ChannelHandlerContext) {
-        guard case .relaying(let stream) = stage,
-            let count = window.takeOwed(isWritable: context.channel.isWritable, isLocal: stream.isLocal)
-        else { return }
+        guard window.owesMuch, case .relaying(let stream) = stage, context.channel.isWritable else { return }
+        let count = window.takeOwed()
         stream.tell { $0.credit(count) }
     }
 

@@ -14,13 +14,12 @@ struct RelayRemote<End>: Sendable {
         self.loop = loop
     }
 
-    /// Whether the caller shares the end's loop. Then telling it something is a plain call.
-    var isLocal: Bool { loop.inEventLoop }
+    /// The end itself, when the caller is on its loop. Then a plain call does.
+    var local: End? { loop.inEventLoop ? end.value : nil }
 
-    @inline(__always)
     func tell(_ action: @escaping @Sendable (End) -> Void) {
-        if isLocal {
-            action(end.value)
+        if let local {
+            action(local)
         } else {
             loop.execute { action(end.value) }
         }
@@ -47,9 +46,11 @@ struct RelayWindow {
 
     mutating func written(_ count: Int) { owed += count }
 
-    /// What to credit now. Small amounts wait when telling them is a hop between loops.
-    mutating func takeOwed(isWritable: Bool, isLocal: Bool) -> Int? {
-        guard isWritable, owed > 0, isLocal || owed >= Self.size / 4 else { return nil }
+    /// Whether there is enough to credit: small amounts wait, for telling them costs as much as large ones.
+    var owesMuch: Bool { owed >= Self.size / 4 }
+
+    /// What to credit now.
+    mutating func takeOwed() -> Int {
         defer { owed = 0 }
         return owed
     }

@@ -115,6 +115,7 @@ final class StreamEnd: ChannelDuplexHandler {
         let handed = batch
         batch = []
         window.handOver(handed.reduce(0) { $0 + $1.readableBytes })
+        if let client = client.local { return client.deliver(handed) }
         client.tell { $0.deliver(handed) }
     }
 
@@ -159,9 +160,8 @@ final class StreamEnd: ChannelDuplexHandler {
     }
 
     private func payCredit(_ context: ChannelHandlerContext) {
-        guard let count = window.takeOwed(isWritable: context.channel.isWritable, isLocal: client.isLocal) else {
-            return
-        }
+        guard window.owesMuch, context.channel.isWritable else { return }
+        let count = window.takeOwed()
         client.tell { $0.credit(count) }
     }
 }

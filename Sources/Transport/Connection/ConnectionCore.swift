@@ -234,7 +234,10 @@ final class ConnectionCore {
     }
     private var knownAddresses: (path: DatagramPath, local: SocketAddress, remote: SocketAddress)?
 
-    func channelClosed(_ stream: QUICStream) { heldChannels[stream.id] = nil }
+    func channelClosed(_ stream: QUICStream) {
+        stream.channel = nil
+        heldChannels[stream.id] = nil
+    }
 
     func streamHasOutbound(_ stream: QUICStream) {
         guard !isClosed, !stream.isQueuedForSending else { return }

@@ -34,31 +34,29 @@ struct Terminator {
         }
     }
 
+    /// Runs on the event loop of all channels, so that nothing takes a hop.
     private func serve(_ connection: Connection) async {
-        await withDiscardingTaskGroup { group in
-            for await stream in connection.streams {
-                group.addTask { _ = try? await stream.start { connect($0) } }
-            }
+        for await stream in connection.streams {
+            try? stream.startNow { try connect($0) }
         }
     }
 
-    /// Both channels live on one event loop, so that carrying bytes between them takes no hop.
-    private func connect(_ stream: any Channel) -> EventLoopFuture<Void> {
+    /// The stream is read when there is somewhere to write.
+    private func connect(_ stream: any Channel) throws {
         let (near, far) = Glue.pair()
         let farEnd = NIOLoopBound(far, eventLoop: stream.eventLoop)
-        return ClientBootstrap(group: stream.eventLoop)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelOption(.allowRemoteHalfClosure, value: true)
+        try stream.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        try stream.pipeline.syncOperations.addHandlers([PreambleDropper(), near])
+        ClientBootstrap(group: stream.eventLoop)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(farEnd.value) }
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.syncOptions?.setOption(.socketOption(.tcp_nodelay), value: 1)
+                    try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+                    try channel.pipeline.syncOperations.addHandler(farEnd.value)
+                }
             }
             .connect(to: backend)
-            .assumeIsolated()
-            .flatMapThrowing { _ in
-                try stream.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-                try stream.pipeline.syncOperations.addHandlers([PreambleDropper(), near])
-            }
-            .nonisolated()
+            .whenFailure { _ in stream.close(promise: nil) }
     }
 }
 

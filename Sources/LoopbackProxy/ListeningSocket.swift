@@ -5,35 +5,27 @@ internal import NIOPosix
 // Where are connections accepted? A loopback TCP port or a socket file that only its owner can open. Anything else is
 // refused before it is bound.
 
-/// A bound socket and what is accepted on it.
+/// A bound socket. What it accepts is handed to ``AcceptedConnections`` on the event loop.
 struct ListeningSocket {
-    let server: NIOAsyncChannel<AcceptedConnection, Never>
+    let channel: any Channel
     let address: ProxyAddress
-    let connections: Connections
 
     /// Bytes that the kernel holds for one client: they arrive at once when the client closes, whoever is slow behind us.
     private static let receiveBuffer: Int = 512 << 10
-    /// Past the high mark a client counts as slow and its stream is not read.
-    private static let waterMarks = ChannelOptions.Types.WriteBufferWaterMark(low: 128 << 10, high: 256 << 10)
 
     static func bind(
         _ listener: ProxyListener, group: any EventLoopGroup,
-        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, timeouts: ProxyTimeouts
+        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, connections: AcceptedConnections
     ) async throws -> ListeningSocket {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.socketOption(.so_rcvbuf), value: receiveBuffer)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.writeBufferWaterMark, value: waterMarks)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
-            )
         switch listener {
         case .tcp(let host, let port):
-            return try await bind(bootstrap, host: host, port: port, rules: rules, timeouts: timeouts)
+            return try await bind(bootstrap, host: host, port: port, rules: rules, connections: connections)
         case .unix(let path):
-            return try await bind(bootstrap, path: path, rules: rules(.unix), timeouts: timeouts)
+            return try await bind(bootstrap, path: path, rules: rules(.unix), connections: connections)
         }
     }
 
@@ -46,23 +38,23 @@ struct ListeningSocket {
 
     private static func bind(
         _ bootstrap: ServerBootstrap, host: String, port: Int,
-        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, timeouts: ProxyTimeouts
+        rules: @escaping @Sendable (AccessRules.Listener) -> AccessRules, connections: AcceptedConnections
     ) async throws -> ListeningSocket {
         // No names: what 'localhost' resolves to is up to a file.
         guard host == "127.0.0.1" || host == "::1" else { throw ProxyError.notLoopback(host) }
         let address = try SocketAddress(ipAddress: host, port: port)
-        let bootstrap = bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-        let connections = Connections()
         do {
-            let server = try await bootstrap.bind(to: address) { channel in
+            let channel = try await bootstrap.childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     // The port is known only after binding.
                     let rules = rules(.tcp(port: channel.localAddress?.port ?? 0))
-                    return try AcceptedConnection(channel, rules: rules, timeouts: timeouts, in: connections)
+                    try channel.syncOptions?.setOption(.socketOption(.tcp_nodelay), value: 1)
+                    try connections.add(channel, rules: rules)
                 }
             }
-            let bound = server.channel.localAddress?.port ?? port
-            return ListeningSocket(server: server, address: .tcp(host: host, port: bound), connections: connections)
+            .bind(to: address).get()
+            return ListeningSocket(
+                channel: channel, address: .tcp(host: host, port: channel.localAddress?.port ?? port))
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw ProxyError.portInUse(port)
         } catch {
@@ -73,7 +65,7 @@ struct ListeningSocket {
     // MARK: Unix
 
     private static func bind(
-        _ bootstrap: ServerBootstrap, path: String, rules: AccessRules, timeouts: ProxyTimeouts
+        _ bootstrap: ServerBootstrap, path: String, rules: AccessRules, connections: AcceptedConnections
     ) async throws -> ListeningSocket {
         guard path.utf8.count <= 107 else { throw ProxyError.socketPathTooLong(path: path) }
         try await removeStaleSocket(at: path)
@@ -82,20 +74,18 @@ struct ListeningSocket {
         let nursery = try makeNursery(beside: path)
         defer { rmdir(nursery) }
         let born = nursery + "/s"
-        let connections = Connections()
         do {
-            let server = try await bootstrap.bind(unixDomainSocketPath: born) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try AcceptedConnection(channel, rules: rules, timeouts: timeouts, in: connections)
-                }
+            let channel = try await bootstrap.childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try connections.add(channel, rules: rules) }
             }
+            .bind(unixDomainSocketPath: born).get()
             guard chmod(born, 0o600) == 0, rename(born, path) == 0 else {
                 let why = String(cString: strerror(errno))
                 unlink(born)
-                try await server.executeThenClose { _ in }
+                try? await channel.close()
                 throw ProxyError.cannotListen(on: path, why: why)
             }
-            return ListeningSocket(server: server, address: .unix(path: path), connections: connections)
+            return ListeningSocket(channel: channel, address: .unix(path: path))
         } catch let error as ProxyError {
             throw error
         } catch {

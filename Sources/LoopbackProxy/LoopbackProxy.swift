@@ -29,56 +29,27 @@ public struct LoopbackProxy: Sendable {
     /// - Parameter onListening: told once where the proxy can be reached.
     /// - Throws: ``ProxyError``, `CancellationError`.
     public func run(onListening: @Sendable (ProxyAddress) async throws -> Void) async throws {
+        let opener = StreamOpener(dialer: dialer, logger: logger)
+        let connections = AcceptedConnections(
+            maximum: configuration.maximumConnections, timeouts: configuration.timeouts, opener: opener)
         let socket = try await ListeningSocket.bind(
             configuration.listener, group: group, rules: { AccessRules(listener: $0, token: configuration.token) },
-            timeouts: configuration.timeouts)
+            connections: connections)
         defer { socket.removeFile() }
+        socket.channel.closeFuture.whenComplete { _ in opener.stop() }
+        let result: Result<Void, any Error>
         do {
-            try await serve(socket, onListening)
-        } catch {
-            await socket.connections.closeAll()
-            throw error
-        }
-        await socket.connections.closeAll()
-        try Task.checkCancellation()
-    }
-
-    private func serve(
-        _ socket: ListeningSocket, _ onListening: @Sendable (ProxyAddress) async throws -> Void
-    ) async throws {
-        try await socket.server.executeThenClose { accepted in
             logger.debug("proxy.listening", metadata: ["address": "\(socket.address)"])
             try await onListening(socket.address)
-            try await withThrowingDiscardingTaskGroup { tasks in
-                for try await connection in accepted {
-                    let isFull = socket.connections.count > configuration.maximumConnections
-                    tasks.addTask { isFull ? await refuse(connection) : await serve(connection) }
-                }
-                tasks.cancelAll()
-            }
+            await opener.run()
+            result = .success(())
+        } catch {
+            result = .failure(error)
         }
-    }
-
-    private func serve(_ connection: AcceptedConnection) async {
-        await connection.untilClosed {
-            guard try await connection.wantsStream.get() else { return }
-            let client = connection.client
-            do {
-                try await dialer.openStream { stream in
-                    stream.eventLoop.makeCompletedFuture {
-                        try stream.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-                        try stream.pipeline.syncOperations.addHandler(StreamEnd(client: client))
-                    }
-                }
-            } catch {
-                logger.debug("proxy.unreachable", metadata: ["reason": "\(error)"])
-                connection.unreachable(error)
-            }
-        }
-    }
-
-    private func refuse(_ connection: AcceptedConnection) async {
-        let limit = configuration.maximumConnections
-        await connection.untilClosed { connection.refuseAll(.tooManyConnections(limit: limit)) }
+        // Nothing new from here on; it may be closed already.
+        try? await socket.channel.close()
+        await connections.closeAll()
+        try result.get()
+        try Task.checkCancellation()
     }
 }

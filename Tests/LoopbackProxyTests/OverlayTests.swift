@@ -1,5 +1,6 @@
 import Logging
 import LoopbackProxy
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Testing
@@ -66,7 +67,120 @@ private func forward(_ stream: InboundStream, to port: Int, _ certificate: [UInt
     }
 }
 
+/// Runs an agent that dies of its first requests: it closes the connection that each one came on, `deaths` times, and
+/// answers from then on. `requests` holds the first line of each that it saw. Proxy and streams share one event loop.
+private func withDyingAgent(
+    deaths: Int,
+    _ body: @escaping @Sendable (_ proxy: ProxyAddress, _ requests: NIOLockedValueBox<[String]>) async throws -> Void
+) async throws {
+    let loopback = [try SocketAddress(ipAddress: "127.0.0.1", port: 0)]
+    let server = try await Endpoint.bind(
+        EndpointConfiguration(
+            secretKey: SecretKey(), alpns: ["openagent/gateway/1"], bindAddresses: loopback,
+            logger: Logger(label: "test")))
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    var configuration = EndpointConfiguration(
+        secretKey: SecretKey(), bindAddresses: loopback, logger: Logger(label: "test"))
+    configuration.eventLoopGroup = loop
+    let client = try await Endpoint.bind(configuration)
+    let pool = GatewayPool(
+        endpoint: client, address: NodeAddress(nodeID: server.nodeID, addresses: server.localAddresses),
+        certificate: { [7] })
+    let requests = NIOLockedValueBox<[String]>([])
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask {
+            await withDiscardingTaskGroup { streams in
+                for await connection in server.connections {
+                    streams.addTask {
+                        await withDiscardingTaskGroup { group in
+                            for await stream in connection.streams {
+                                group.addTask {
+                                    try? await answer(stream) { line in
+                                        let seen = requests.withLockedValue { requests in
+                                            requests.append(line)
+                                            return requests.count
+                                        }
+                                        guard seen <= deaths else { return true }
+                                        connection.close(code: 0, reason: "killed")
+                                        return false
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        defer { tasks.cancelAll() }
+        try await withProxy(dialer: pool, group: loop) { try await body($0, requests) }
+        pool.close()
+        await client.close()
+        await server.close()
+    }
+}
+
+private func answer(_ stream: InboundStream, _ lives: @escaping @Sendable (String) -> Bool) async throws {
+    let channel = try await stream.start { channel in
+        channel.eventLoop.makeCompletedFuture {
+            try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+            return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        }
+    }
+    try await channel.executeThenClose { inbound, outbound in
+        let here = RawConnection(inbound, outbound, channel.channel)
+        #expect(Array(try await here.read(exactly: 5).readableBytesView) == [0, 0, 0, 1, 7])
+        while true {
+            let head = try await here.read(until: "\r\n\r\n")
+            guard lives(String(head.prefix { $0 != "\r\n" })) else { return }
+            try await here.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        }
+    }
+}
+
 @Suite(.timeLimit(.minutes(1))) struct OverlayTests {
+    // P-68
+    @Test func aRequestThatChangesNothingOutlivesTheConnectionThatItWasSentOn() async throws {
+        try await withDyingAgent(deaths: 1) { address, requests in
+            try await withClient(address) { client in
+                try await client.write(Self.get + "GET /second HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                #expect(try await client.response().body == "ok")
+                #expect(try await client.response().body == "ok")
+                try await client.write(Self.get)
+                #expect(try await client.response().body == "ok")
+            }
+            let big = "GET /big HTTP/1.1"
+            #expect(requests.withLockedValue { $0 } == [big, big, "GET /second HTTP/1.1", big])
+        }
+    }
+
+    @Test func itIsRepeatedOnceAndNotWithoutEnd() async throws {
+        try await withDyingAgent(deaths: 2) { address, requests in
+            try await withClient(address) { client in
+                try await client.write(Self.get)
+                #expect(try await client.response().head.hasPrefix("HTTP/1.1 502 "))
+            }
+            #expect(requests.withLockedValue { $0.count } == 2)
+        }
+    }
+
+    @Test(arguments: [
+        "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\nx",
+        "DELETE /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    ])
+    func aRequestThatMayHaveChangedSomethingIsNeverRepeated(request: String) async throws {
+        try await withDyingAgent(deaths: 1) { address, requests in
+            try await withClient(address) { client in
+                try await client.write(request)
+                let answer = try await client.response()
+                #expect(answer.head.hasPrefix("HTTP/1.1 502 "))
+                #expect(answer.body.contains("agent_unreachable"))
+            }
+            #expect(requests.withLockedValue { $0.count } == 1)
+        }
+    }
+
     private static let get = "GET /big HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
     // P-64: the same call, directly and through proxy and overlay, gives the same bytes.

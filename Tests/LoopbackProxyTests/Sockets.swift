@@ -147,9 +147,11 @@ struct TCPDialer: GatewayDialer {
 /// Runs a proxy in front of `dialer` for as long as `body` takes.
 func withProxy(
     _ configuration: ProxyConfiguration = .init(), dialer: any GatewayDialer,
+    group: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup,
     _ body: @escaping @Sendable (ProxyAddress) async throws -> Void
 ) async throws {
-    let proxy = LoopbackProxy(configuration: configuration, dialer: dialer, logger: Logger(label: "test"))
+    let proxy = LoopbackProxy(
+        configuration: configuration, dialer: dialer, group: group, logger: Logger(label: "test"))
     let (addresses, continuation) = AsyncStream.makeStream(of: ProxyAddress.self)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask {

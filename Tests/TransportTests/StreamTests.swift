@@ -57,6 +57,38 @@ struct StreamTests {
         await pair.close()
     }
 
+    @Test func aStreamIsOpenedAtOnceOnTheLoopOrNotAtAll() async throws {
+        var limits = TransportLimits()
+        limits.maxStreamsPerConnection = 1
+        let pair = try await TestPair(limits: limits)
+        let outgoing = pair.outgoing
+        #expect(try outgoing.openStreamNow { $0.isActive } == nil)
+        let channel = try #require(await open(on: outgoing))
+        #expect(channel.isActive)
+        // The peer allows no second one.
+        #expect(try await open(on: outgoing) == nil)
+        channel.writeAndFlush(ByteBuffer(string: "hello"), promise: nil)
+        #expect(try await pair.incoming.nextTestStream().read(5) == "hello")
+        #expect(!outgoing.isClosed)
+        let (closed, continuation) = AsyncStream.makeStream(of: ConnectionCloseReason.self)
+        outgoing.onClose { continuation.yield($0) }
+        pair.incoming.close(code: 3, reason: "done")
+        var reasons = closed.makeAsyncIterator()
+        #expect(await reasons.next() == .peer(code: 3, reason: "done"))
+        #expect(outgoing.isClosed)
+        #expect(try await open(on: outgoing) == nil)
+        await pair.close()
+    }
+
+    private func open(on connection: Connection) async throws -> (any Channel)? {
+        try await connection.eventLoop.submit {
+            try connection.openStreamNow { channel -> any Channel in
+                #expect(!channel.isActive)
+                return channel
+            }
+        }.get()
+    }
+
     @Test func waitingForAStreamCanBeCancelled() async throws {
         var limits = TransportLimits()
         limits.maxStreamsPerConnection = 1

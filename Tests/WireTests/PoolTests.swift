@@ -23,6 +23,21 @@ private final class FakeConnection: StreamSource {
         return try await TCPDialer(port: port).openStream(initializer)
     }
 
+    func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R? { nil }
+
+    private let onClose = NIOLockedValueBox<(@Sendable () -> Void)?>(nil)
+    var isClosed: Bool { isDead.withLockedValue { $0 } && onClose.withLockedValue { $0 == nil } }
+    func onClose(_ action: @escaping @Sendable () -> Void) { onClose.withLockedValue { $0 = action } }
+
+    /// Ends as when the peer closes.
+    func end() {
+        isDead.withLockedValue { $0 = true }
+        let action = onClose.withLockedValue { action in
+            defer { action = nil }
+            return action
+        }
+        action?()
+    }
     func close(code: UInt64, reason: String) { closed.withLockedValue { $0 = true } }
 }
 
@@ -138,6 +153,19 @@ private final class Hello: ChannelInboundHandler {
                 _ = try await hopeless.openStream { $0.eventLoop.makeSucceededFuture(()) }
             }
             #expect(dials.withLockedValue { $0 } == 1)
+        }
+    }
+
+    @Test func aConnectionThatEndsIsForgottenAtOnce() async throws {
+        try await withSilentServer { port, _ in
+            let network = FakeNetwork(port: port)
+            let pool = GatewayPool(agent: "a", certificate: { [] }, connect: network.connect)
+            try await pool.openStream { $0.eventLoop.makeSucceededFuture($0) }.close()
+            #expect(pool.connectionCount == 1)
+            network.connections.withLockedValue { $0[0] }.end()
+            #expect(pool.connectionCount == 0)
+            try await pool.openStream { $0.eventLoop.makeSucceededFuture($0) }.close()
+            #expect(network.openedCounts == [1, 1])
         }
     }
 

@@ -70,6 +70,9 @@ struct RequestGuard {
     /// Whether the latest request was a HEAD, to which no answer may have a body.
     private(set) var isHeadRequest = false
 
+    /// Whether all requests so far were GET or HEAD without a body: asking once more changes nothing (RFC 9110 §9.2.2).
+    private(set) var mayRepeat = true
+
     init(rules: AccessRules, limits: Limits = Limits()) {
         self.rules = rules
         self.limits = limits
@@ -260,6 +263,7 @@ struct RequestGuard {
         searched = 0
         hasSkippedEmptyLine = false
         hasSeenRequest = true
+        mayRepeat = mayRepeat && (head.method == .get || isHeadRequest) && head.framing == .none
         switch head.framing {
         case .none: state = .head
         case .length(let count): state = .length(remaining: count)

@@ -12,7 +12,7 @@ internal import NIOCore
 ///        ▼                                   ▼                              ▼ FIN to the agent, its answers first
 ///     lingering ◄────────────────────────────┴─────────────────────────── draining
 ///        └── own answer written, output closed, input discarded until the client closes or the time is up ──► closed
-final class ClientEnd: ChannelDuplexHandler, RelayPartner {
+final class ClientEnd: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -20,7 +20,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     private enum Stage {
         case waiting
         case opening
-        case relaying(RelayRemote)
+        case relaying(RelayRemote<StreamEnd>)
         case draining(Refusal)
         case lingering
         case closed
@@ -33,7 +33,9 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     /// Checked bytes on their way to the agent.
     private var batch: [ByteBuffer] = []
     private var context: ChannelHandlerContext?
-    private let firstRequest: EventLoopPromise<Bool>
+    private let opener: StreamOpener
+    /// What the first stream was given, as long as another one may be given it too.
+    private var repeatable: RepeatableRequests? = RepeatableRequests()
     private var timer: Scheduled<Void>?
 
     private var inputEnded = false
@@ -50,20 +52,24 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         var answerProtocol: String?
     }
 
-    init(rules: AccessRules, timeouts: ProxyTimeouts, on loop: any EventLoop) {
+    /// - Parameter overload: the answer to whatever this client asks, when it is one too many.
+    init(rules: AccessRules, timeouts: ProxyTimeouts, opener: StreamOpener, overload: Refusal?) {
         requestGuard = RequestGuard(rules: rules)
         self.timeouts = timeouts
-        firstRequest = loop.makePromise()
+        self.opener = opener
+        refusal = overload
     }
-
-    /// True when a request may pass and needs a stream, false when there will be none.
-    var wantsStream: EventLoopFuture<Bool> { firstRequest.futureResult }
 
     // MARK: From the client
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(timeouts.head)) { self.headIsLate() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if let refusal { refuse(refusal) }
+        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -116,7 +122,6 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
 
     private func end() {
         timer?.cancel()
-        firstRequest.succeed(false)
         // Set first: what the stream's end does may come back here.
         let last = stage
         stage = .closed
@@ -137,6 +142,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     }
 
     private func advance() {
+        var wantsStream = false
         while let step = requestGuard.next() {
             switch step {
             case .forward(let bytes):
@@ -145,12 +151,19 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
                     timer?.cancel()
                     timer = nil
                     stage = .opening
-                    firstRequest.succeed(true)
+                    wantsStream = true
                 }
             case .awaitUpgrade(let answerProtocol): upgrade = UpgradeRequest(answerProtocol: answerProtocol)
             case .refuse(let refusal): refuse(refusal)
             }
         }
+        // Last, because the stream may be there when this returns.
+        if wantsStream { openStream() }
+    }
+
+    private func openStream() {
+        guard let context else { return }
+        opener.open(for: RelayRemote(self, on: context.eventLoop))
     }
 
     private func handOver() {
@@ -159,6 +172,8 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         let handed = batch
         batch = []
         window.handOver(handed.reduce(0) { $0 + $1.readableBytes })
+        if repeatable?.add(handed, isSafe: requestGuard.mayRepeat) == false { repeatable = nil }
+        if let stream = stream.local { return stream.deliver(handed) }
         stream.tell { $0.deliver(handed) }
     }
 
@@ -175,7 +190,8 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
 
     // MARK: From the stream's end
 
-    func attached(to stream: RelayRemote) {
+    /// The stream is there.
+    func attached(to stream: RelayRemote<StreamEnd>) {
         guard case .opening = stage else { return stream.tell { $0.partnerFailed() } }
         stage = .relaying(stream)
         if let upgrade {
@@ -191,6 +207,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         resumeReading()
     }
 
+    /// The agent's answer to an upgrade.
     func upgradeAnswered(accepted: Bool) {
         upgrade = nil
         requestGuard.upgradeAnswered(accepted: accepted)
@@ -199,9 +216,11 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         resumeReading()
     }
 
+    /// Writes and flushes what the agent sent.
     func deliver(_ batch: [ByteBuffer]) {
         guard let context else { return }
         hasAnswer = true
+        repeatable = nil
         for bytes in batch {
             window.written(bytes.readableBytes)
             context.write(wrapOutboundOut(bytes), promise: nil)
@@ -210,6 +229,7 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         payCredit(context)
     }
 
+    /// The agent sends nothing more.
     func partnerEnded() {
         switch stage {
         case .relaying where !hasAnswer:
@@ -220,6 +240,18 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         }
     }
 
+    /// The connection to the agent ended and took the stream with it: the agent was restarted, most of the time. What may
+    /// be repeated without harm is, once; the pool connects anew for it.
+    func connectionLost() {
+        guard case .relaying = stage, let requests = repeatable else { return partnerFailed() }
+        repeatable = nil
+        batch = requests.bytes + batch
+        window.restart()
+        stage = .opening
+        openStream()
+    }
+
+    /// The stream is gone without a proper end.
     func partnerFailed() {
         switch stage {
         case .relaying where !hasAnswer:
@@ -232,17 +264,15 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         }
     }
 
+    /// The stream's end got rid of `count` bytes.
     func credit(_ count: Int) {
         window.credited(count)
         resumeReading()
     }
 
-    func expectUpgradeAnswer(answerProtocol: String?) {}
-
     private func payCredit(_ context: ChannelHandlerContext) {
-        guard case .relaying(let stream) = stage,
-            let count = window.takeOwed(isWritable: context.channel.isWritable, isLocal: stream.isLocal)
-        else { return }
+        guard window.owesMuch, case .relaying(let stream) = stage, context.channel.isWritable else { return }
+        let count = window.takeOwed()
         stream.tell { $0.credit(count) }
     }
 
@@ -257,12 +287,6 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
     /// No stream could be opened.
     func unreachable(_ refusal: Refusal) {
         guard case .opening = stage else { return }
-        answer(refusal)
-    }
-
-    /// Refuses whatever comes, before any request.
-    func refuseAll(_ refusal: Refusal) {
-        guard case .waiting = stage else { return }
         answer(refusal)
     }
 
@@ -286,7 +310,6 @@ final class ClientEnd: ChannelDuplexHandler, RelayPartner {
         let last = stage
         stage = .lingering
         if case .relaying(let stream) = last { stream.tell { $0.partnerFailed() } }
-        firstRequest.succeed(false)
         batch = []
         context.write(wrapOutboundOut(refusal.response(omitBody: requestGuard.isHeadRequest)), promise: nil)
         closeOutput()

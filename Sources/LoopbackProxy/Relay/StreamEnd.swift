@@ -5,21 +5,23 @@ internal import Transport
 // nothing, except at the answer to an upgrade, which decides how the client's further bytes are read.
 
 /// Relays between a stream and a ``ClientEnd``.
-final class StreamEnd: ChannelDuplexHandler, RelayPartner {
+final class StreamEnd: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let client: RelayRemote
+    private let client: RelayRemote<ClientEnd>
     private var window = RelayWindow()
     private var batch: [ByteBuffer] = []
     private var context: ChannelHandlerContext?
     private var inputEnded = false
     private var outputEnded = false
     private var hasFailed = false
+    /// The connection under the stream ended, and the stream with it.
+    private var isLost = false
     private var upgradeAnswer: UpgradeAnswer?
 
-    init(client: RelayRemote) {
+    init(client: RelayRemote<ClientEnd>) {
         self.client = client
     }
 
@@ -79,7 +81,11 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // The agent reads no more, but its answer may still be under way: an upload that it refused.
-        if case .stopped? = error as? StreamError { return }
+        switch error as? StreamError {
+        case .stopped: return
+        case .connectionClosed: isLost = true
+        default: break
+        }
         hasFailed = true
         // channelInactive follows, and tells the client's end.
         context.close(promise: nil)
@@ -89,7 +95,7 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
         // A channel whose output is closed already closes as a whole when its input ends.
         if outputEnded && !hasFailed { endInput() }
         handOver()
-        if !inputEnded { client.tell { $0.partnerFailed() } }
+        if !inputEnded { client.tell { [isLost] in isLost ? $0.connectionLost() : $0.partnerFailed() } }
         self.context = nil
         context.fireChannelInactive()
     }
@@ -109,11 +115,13 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
         let handed = batch
         batch = []
         window.handOver(handed.reduce(0) { $0 + $1.readableBytes })
+        if let client = client.local { return client.deliver(handed) }
         client.tell { $0.deliver(handed) }
     }
 
     // MARK: From the client's end
 
+    /// Writes and flushes.
     func deliver(_ batch: [ByteBuffer]) {
         guard let context else { return }
         for bytes in batch {
@@ -124,11 +132,13 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
         payCredit(context)
     }
 
+    /// The client sends nothing more: half-closes.
     func partnerEnded() {
         outputEnded = true
         context?.close(mode: .output, promise: nil)
     }
 
+    /// The client is gone without a proper end.
     func partnerFailed() {
         guard let context else { return }
         // Of a request that was cut off the agent must not believe that it is complete.
@@ -136,6 +146,7 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
         context.close(promise: nil)
     }
 
+    /// The client's end got rid of `count` bytes.
     func credit(_ count: Int) {
         window.credited(count)
         guard window.isOpen, window.readIsPending else { return }
@@ -143,18 +154,14 @@ final class StreamEnd: ChannelDuplexHandler, RelayPartner {
         context?.read()
     }
 
-    func attached(to remote: RelayRemote) {}
-
-    func upgradeAnswered(accepted: Bool) {}
-
+    /// What the stream delivers next is the answer to an upgrade.
     func expectUpgradeAnswer(answerProtocol: String?) {
         upgradeAnswer = UpgradeAnswer(answerProtocol: answerProtocol)
     }
 
     private func payCredit(_ context: ChannelHandlerContext) {
-        guard let count = window.takeOwed(isWritable: context.channel.isWritable, isLocal: client.isLocal) else {
-            return
-        }
+        guard window.owesMuch, context.channel.isWritable else { return }
+        let count = window.takeOwed()
         client.tell { $0.credit(count) }
     }
 }

@@ -15,9 +15,10 @@ public final class Connection: Sendable {
     /// Tells connections of one endpoint apart, also in the log.
     public let id: UInt64
 
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let core: NIOLoopBound<ConnectionCore>
     private let remote: NIOLockedValueBox<NetworkAddress>
+    private let closedFlag: ClosedFlag
     private let closeFuture: EventLoopFuture<ConnectionCloseReason>
     private let openerIDs = Atomic<UInt64>(0)
 
@@ -34,6 +35,7 @@ public final class Connection: Sendable {
         eventLoop = core.eventLoop
         self.core = NIOLoopBound(core, eventLoop: core.eventLoop)
         remote = core.remoteAddress
+        closedFlag = core.closedFlag
         closeFuture = core.closeFuture
         streams = core.inboundStreams
         datagrams = core.inboundDatagrams
@@ -61,6 +63,18 @@ public final class Connection: Sendable {
         }
     }
 
+    /// Opens a bidirectional stream without waiting, for callers on the connection's event loop who open many. The
+    /// channel is active when this returns.
+    ///
+    /// - Parameter initializer: sets up the pipeline before the channel becomes active.
+    /// - Returns: what `initializer` returned; nil when ``openStream(_:)`` has to be asked: on another thread, while the
+    ///   peer's stream limit is reached, and when the connection is over.
+    /// - Throws: what `initializer` throws.
+    public func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R? {
+        guard eventLoop.inEventLoop, let channel = core.value.openStreamNow() else { return nil }
+        return try channel.startNow(initializer)
+    }
+
     /// Sends a datagram: at most once, unordered, not repeated when lost (RFC 9221). Dropped when too many wait.
     ///
     /// - Throws: ``DatagramError/tooLarge(limit:)``.
@@ -82,6 +96,14 @@ public final class Connection: Sendable {
         onLoop {
             core.value.close(.local(code: code, reason: reason), frame: .application(code: code, reason: reason))
         }
+    }
+
+    /// Whether the connection is over. True before its streams learn of it.
+    public var isClosed: Bool { closedFlag.isSet }
+
+    /// Has `action` called on the connection's event loop when the connection is over; soon, when it is over already.
+    public func onClose(_ action: @escaping @Sendable (ConnectionCloseReason) -> Void) {
+        closeFuture.whenSuccess(action)
     }
 
     /// Why the connection ended. Suspends until it has, or until the task is cancelled (``ConnectionCloseReason/failed(_:)``
@@ -107,6 +129,15 @@ public final class Connection: Sendable {
     private func onLoop(_ body: @escaping @Sendable () -> Void) {
         if eventLoop.inEventLoop { body() } else { eventLoop.execute(body) }
     }
+}
+
+/// Says from any thread that a connection is over.
+final class ClosedFlag: Sendable {
+    private let value = Atomic(false)
+
+    var isSet: Bool { value.load(ordering: .acquiring) }
+
+    func set() { value.store(true, ordering: .releasing) }
 }
 
 extension Connection: CustomStringConvertible {

@@ -29,6 +29,9 @@ final class ConnectionCore {
     /// Streams with something to send, each once.
     private var ready = Deque<QUICStream>()
     private var blocked: [QUICStream] = []
+    /// Empty between uses; kept for their memory: streams with news, and streams of which something was sent.
+    private var touched: [QUICStream] = []
+    private var progressed: [QUICStream] = []
     private var datagrams = Deque<ByteBuffer>()
     private var openers = Deque<Opener>()
     private var timer: (deadline: UInt64, task: Scheduled<Void>)?
@@ -40,6 +43,7 @@ final class ConnectionCore {
     private(set) var resetTokens: [ResetToken] = []
 
     let remoteAddress: NIOLockedValueBox<NetworkAddress>
+    let closedFlag = ClosedFlag()
     private let closed: EventLoopPromise<ConnectionCloseReason>
     let inboundStreams: AsyncStream<InboundStream>
     private let inboundStreamsContinuation: AsyncStream<InboundStream>.Continuation
@@ -101,10 +105,20 @@ final class ConnectionCore {
         isReading = false
         guard !isClosed else { return }
         drainEvents()
-        for stream in quic.takeTouched() { update(stream) }
+        updateTouched()
         guard !isClosed else { return }
         tryMigration()
         setDirty()
+    }
+
+    private func updateTouched() {
+        // Taken out while streams are told: what they do may touch others.
+        var streams = touched
+        touched = []
+        quic.swapTouched(with: &streams)
+        for stream in streams { update(stream) }
+        streams.removeAll(keepingCapacity: true)
+        touched = streams
     }
 
     private func update(_ stream: QUICStream) {
@@ -182,6 +196,12 @@ final class ConnectionCore {
         return promise.futureResult
     }
 
+    /// Opens a stream if the peer allows one now.
+    func openStreamNow() -> StreamChannel? {
+        guard !isClosed, openers.isEmpty, let stream = quic.openStream() else { return nil }
+        return makeChannel(for: stream)
+    }
+
     private func makeChannel(for stream: QUICStream) -> StreamChannel {
         let channel = StreamChannel(stream: stream, connection: self)
         heldChannels[stream.id] = channel
@@ -204,7 +224,20 @@ final class ConnectionCore {
         }
     }
 
-    func channelClosed(_ stream: QUICStream) { heldChannels[stream.id] = nil }
+    /// The current path's ends for channels, made once for all streams that are opened on it.
+    var socketAddresses: (local: SocketAddress, remote: SocketAddress)? {
+        guard let path = quic.path else { return nil }
+        if let known = knownAddresses, known.path == path { return (known.local, known.remote) }
+        let (local, remote) = (path.local.socketAddress, path.remote.socketAddress)
+        knownAddresses = (path, local, remote)
+        return (local, remote)
+    }
+    private var knownAddresses: (path: DatagramPath, local: SocketAddress, remote: SocketAddress)?
+
+    func channelClosed(_ stream: QUICStream) {
+        stream.channel = nil
+        heldChannels[stream.id] = nil
+    }
 
     func streamHasOutbound(_ stream: QUICStream) {
         guard !isClosed, !stream.isQueuedForSending else { return }
@@ -261,14 +294,17 @@ final class ConnectionCore {
         blocked.removeAll(keepingCapacity: true)
 
         var completed: [EventLoopPromise<Void>] = []
-        var progressed: [QUICStream] = []
+        var progressed = self.progressed
+        self.progressed = []
         let end = writeBurst(now: now, completed: &completed, progressed: &progressed)
         if end == nil { quic.finishBurst(now: now) }
         for promise in completed { promise.succeed() }
         for stream in progressed { stream.channel?.streamProgressed() }
+        progressed.removeAll(keepingCapacity: true)
+        self.progressed = progressed
         if let end { ended(end, now: now) }
         guard !isClosed else { return }
-        for stream in quic.takeTouched() { update(stream) }
+        updateTouched()
         drainEvents()
         guard !isClosed else { return }
         armTimer(now: now)
@@ -431,6 +467,7 @@ final class ConnectionCore {
         let refusal = quic.tls?.refusal
         lastStatistics = quic.statistics
         state = .closed(reason)
+        closedFlag.set()
         timer?.task.cancel()
         timer = nil
         endpoint.forget(self, wasHandshaking: wasHandshaking)

@@ -35,6 +35,8 @@ final class EndpointCore {
 
     private var reading: [ConnectionCore] = []
     private var dirty: [ConnectionCore] = []
+    /// What one of the two held while it is worked off; empty otherwise.
+    private var spare: [ConnectionCore] = []
     private var isFlushScheduled = false
     private var isInBatch = false
 
@@ -222,9 +224,9 @@ final class EndpointCore {
 
     /// The sockets have nothing more for now: streams get their bytes, then everything due is written.
     func finishReading() {
-        let connections = reading
-        reading.removeAll(keepingCapacity: true)
-        for connection in connections { connection.finishReading() }
+        swap(&reading, &spare)
+        for connection in spare { connection.finishReading() }
+        spare.removeAll(keepingCapacity: true)
         isInBatch = false
         flushDirty()
     }
@@ -286,12 +288,12 @@ final class EndpointCore {
     private func flushDirty() {
         guard backlog.isEmpty else { return }
         let now = NIODeadline.now().uptimeNanoseconds
-        let connections = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for connection in connections {
+        swap(&dirty, &spare)
+        for connection in spare {
             connection.isDirty = false
             connection.write(now: now)
         }
+        spare.removeAll(keepingCapacity: true)
         flushBatch()
     }
 

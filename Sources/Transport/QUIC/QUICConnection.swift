@@ -404,16 +404,16 @@ final class QUICConnection {
     /// What happened since the last call.
     func takeEvents() -> [QUICEvent] {
         guard !events.isEmpty else { return [] }
-        defer { events.removeAll(keepingCapacity: false) }
+        defer { events = [] }
         return events
     }
 
-    /// Streams with news since the last call.
-    func takeTouched() -> [QUICStream] {
-        guard !touched.isEmpty else { return [] }
-        defer { touched.removeAll(keepingCapacity: true) }
-        for stream in touched { stream.isTouched = false }
-        return touched
+    /// Streams with news since the last call, in exchange for an array whose memory is used for the next ones.
+    func swapTouched(with other: inout [QUICStream]) {
+        other.removeAll(keepingCapacity: true)
+        guard !touched.isEmpty else { return }
+        swap(&touched, &other)
+        for stream in other { stream.isTouched = false }
     }
 
     // MARK: Facts

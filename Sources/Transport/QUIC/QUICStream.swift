@@ -26,8 +26,9 @@ final class QUICStream {
     }
 
     let id: Int64
-    /// The channel that shows this stream to the application, while it is open.
-    weak var channel: StreamChannel?
+    /// The channel that shows this stream to the application, while it is open. Its connection lets go of it then; it is
+    /// not weak because that would make every use of the channel slower.
+    var channel: StreamChannel?
 
     var sendBuffer = SendBuffer()
     var sendEnd = SendEnd.open

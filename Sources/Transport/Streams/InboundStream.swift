@@ -19,6 +19,14 @@ public struct InboundStream: Sendable {
         try await channel.eventLoop.flatSubmit { channel.start(initializer) }.get()
     }
 
+    /// The same without a hop, on the connection's event loop: the channel is active when this returns.
+    ///
+    /// - Throws: what the initializer throws (the stream is reset then), or `ChannelError` when the stream is gone.
+    public func startNow<R>(_ initializer: (any Channel) throws -> R) throws -> R {
+        channel.eventLoop.preconditionInEventLoop()
+        return try channel.startNow(initializer)
+    }
+
     /// Throws the stream away with a code for the peer.
     public func reset(code: UInt64) {
         channel.eventLoop.execute {

@@ -36,9 +36,9 @@ final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
         self.connection = connection
         eventLoop = connection.eventLoop
         streamID = stream.id
-        let path = connection.quic.path
-        localAddress = path?.local.socketAddress
-        remoteAddress = path?.remote.socketAddress
+        let addresses = connection.socketAddresses
+        localAddress = addresses?.local
+        remoteAddress = addresses?.remote
         closePromise = eventLoop.makePromise()
         createdPipeline = ChannelPipeline(channel: self)
         stream.channel = self
@@ -49,17 +49,38 @@ final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<R>
     ) -> EventLoopFuture<R> {
         initializer(self).assumeIsolated().flatMapThrowing { [self] result in
-            guard lifecycle.activate() else { throw ChannelError.ioOnClosedChannel }
-            active.store(true, ordering: .relaxed)
-            pipeline.fireChannelActive()
-            if autoRead { pipeline.read() }
-            streamUpdated()
+            try activate()
             return result
         }.flatMapErrorThrowing { [self] error in
-            connection.reset(stream, code: 0)
-            finish(error: error, promise: nil)
+            abandon(error)
             throw error
         }.nonisolated()
+    }
+
+    /// The same with an initializer that is done when it returns. On the event loop.
+    func startNow<R>(_ initializer: (any Channel) throws -> R) throws -> R {
+        do {
+            let result = try initializer(self)
+            try activate()
+            return result
+        } catch {
+            abandon(error)
+            throw error
+        }
+    }
+
+    private func activate() throws {
+        guard lifecycle.activate() else { throw ChannelError.ioOnClosedChannel }
+        active.store(true, ordering: .relaxed)
+        pipeline.fireChannelActive()
+        if autoRead { pipeline.read() }
+        streamUpdated()
+    }
+
+    /// Nobody is there to run the channel.
+    private func abandon(_ error: any Error) {
+        connection.reset(stream, code: 0)
+        finish(error: error, promise: nil)
     }
 
     // MARK: Channel

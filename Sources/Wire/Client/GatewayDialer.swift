@@ -14,6 +14,17 @@ public protocol GatewayDialer: Sendable {
     func openStream<R: Sendable>(
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<R>
     ) async throws -> R
+
+    /// The same without waiting, for callers on an event loop who open many streams.
+    ///
+    /// - Parameter initializer: sets up the pipeline before the channel becomes active.
+    /// - Returns: what `initializer` returned; nil when ``openStream(_:)`` has to be asked, whose errors also tell why.
+    /// - Throws: what `initializer` throws.
+    func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R?
+}
+
+extension GatewayDialer {
+    public func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R? { nil }
 }
 
 /// No stream to the agent could be had: why, and what its user can try.

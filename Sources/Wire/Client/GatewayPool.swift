@@ -12,11 +12,19 @@ public protocol StreamSource: Sendable {
     func openStream<R: Sendable>(
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<R>
     ) async throws -> R
+    /// The same without waiting. Nil: it cannot be done without.
+    func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R?
+    /// Whether no stream can be opened any more.
+    var isClosed: Bool { get }
+    /// Has `action` called once when the connection is over.
+    func onClose(_ action: @escaping @Sendable () -> Void)
     /// At once, idempotent.
     func close(code: UInt64, reason: String)
 }
 
-extension Connection: StreamSource {}
+extension Connection: StreamSource {
+    public func onClose(_ action: @escaping @Sendable () -> Void) { onClose { _ in action() } }
+}
 
 /// The connections to one agent.
 ///
@@ -39,7 +47,7 @@ public final class GatewayPool: GatewayDialer {
 
     private let agent: String
     private let limits: Limits
-    private let certificate: @Sendable () async throws -> [UInt8]
+    private let certificate: @Sendable () throws -> [UInt8]
     private let connect: @Sendable () async throws -> any StreamSource
     private let state = Mutex(State())
 
@@ -49,7 +57,7 @@ public final class GatewayPool: GatewayDialer {
     ///   - connect: makes a connection. Called by one caller at a time.
     public init(
         agent: String, limits: Limits = Limits(),
-        certificate: @escaping @Sendable () async throws -> [UInt8],
+        certificate: @escaping @Sendable () throws -> [UInt8],
         connect: @escaping @Sendable () async throws -> any StreamSource
     ) {
         self.agent = agent
@@ -66,7 +74,7 @@ public final class GatewayPool: GatewayDialer {
     ///   - timeout: for one dial.
     public convenience init(
         endpoint: Endpoint, address: NodeAddress, agent: String? = nil, limits: Limits = Limits(),
-        timeout: Duration = .seconds(20), certificate: @escaping @Sendable () async throws -> [UInt8]
+        timeout: Duration = .seconds(20), certificate: @escaping @Sendable () throws -> [UInt8]
     ) {
         self.init(agent: agent ?? address.nodeID.short, limits: limits, certificate: certificate) {
             try await endpoint.connect(to: address, alpn: ALPN.gateway, timeout: timeout)
@@ -78,8 +86,8 @@ public final class GatewayPool: GatewayDialer {
     ) async throws -> R {
         let certificate: [UInt8]
         do {
-            certificate = try await self.certificate()
-        } catch let error where !(error is CancellationError) {
+            certificate = try self.certificate()
+        } catch {
             throw AgentUnreachable(agent: agent, cause: .credentials("\(error)"))
         }
         let lease = try await lease()
@@ -97,6 +105,27 @@ public final class GatewayPool: GatewayDialer {
             drop(second.member)
             throw failure.unreachable(agent)
         }
+    }
+
+    public func openStreamNow<R>(_ initializer: (any Channel) throws -> R) throws -> R? {
+        guard let certificate = try? self.certificate(), let member = leaseNow() else { return nil }
+        let opened: (channel: any Channel, result: R)?
+        do {
+            opened = try member.source.openStreamNow { channel in
+                channel.write(StreamPreambleHandler.preamble(certificate, channel.allocator), promise: nil)
+                return (channel, try initializer(channel))
+            }
+        } catch {
+            release(member.id)
+            throw error
+        }
+        guard let opened else {
+            release(member.id)
+            return nil
+        }
+        opened.channel.closeFuture.whenComplete { [self] _ in release(member.id) }
+        opened.channel.flush()
+        return opened.result
     }
 
     /// Closes every connection. Streams that are open end; a later call dials again.
@@ -181,7 +210,7 @@ public final class GatewayPool: GatewayDialer {
 
     private func nextStep() -> Step {
         state.withLock { state in
-            let best = state.members.indices.min { state.members[$0].streams < state.members[$1].streams }
+            let best = leastLoaded(&state)
             let isFull = best.map { state.members[$0].streams >= limits.streamsPerConnection } ?? true
             if isFull, state.members.count < limits.connections {
                 guard state.waiting == nil else { return .wait }
@@ -192,6 +221,23 @@ public final class GatewayPool: GatewayDialer {
             state.members[best].streams += 1
             return .use(state.members[best])
         }
+    }
+
+    /// Counts one stream on a connection that has one to spare.
+    private func leaseNow() -> Member? {
+        state.withLock { state in
+            guard let best = leastLoaded(&state), state.members[best].streams < limits.streamsPerConnection else {
+                return nil
+            }
+            state.members[best].streams += 1
+            return state.members[best]
+        }
+    }
+
+    /// Those that ended a moment ago do not count, although nobody has dropped them yet.
+    private func leastLoaded(_ state: inout State) -> Int? {
+        state.members.removeAll { $0.source.isClosed }
+        return state.members.indices.min { state.members[$0].streams < state.members[$1].streams }
     }
 
     private func dial() async throws -> Member {
@@ -223,6 +269,7 @@ public final class GatewayPool: GatewayDialer {
         }
         if let failure { throw failure }
         guard let member else { throw CancellationError() }
+        member.source.onClose { [weak self] in self?.forget(member.id) }
         return member
     }
 
@@ -253,8 +300,12 @@ public final class GatewayPool: GatewayDialer {
         }
     }
 
+    private func forget(_ id: Int) {
+        state.withLock { $0.members.removeAll { $0.id == id } }
+    }
+
     private func drop(_ member: Member) {
-        state.withLock { $0.members.removeAll { $0.id == member.id } }
+        forget(member.id)
         member.source.close(code: 0, reason: "a stream could not be opened")
     }
 }

@@ -28,9 +28,14 @@ final class StreamPreambleHandler: ChannelInboundHandler, RemovableChannelHandle
     }
 
     private func begin(_ context: ChannelHandlerContext) {
-        var preamble = context.channel.allocator.buffer(capacity: 4 + certificate.count)
+        context.write(wrapOutboundOut(Self.preamble(certificate, context.channel.allocator)), promise: nil)
+    }
+
+    /// The preamble's bytes.
+    static func preamble(_ certificate: [UInt8], _ allocator: ByteBufferAllocator) -> ByteBuffer {
+        var preamble = allocator.buffer(capacity: 4 + certificate.count)
         preamble.writeInteger(UInt32(certificate.count))
         preamble.writeBytes(certificate)
-        context.write(wrapOutboundOut(preamble), promise: nil)
+        return preamble
     }
 }

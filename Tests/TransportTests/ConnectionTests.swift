@@ -77,6 +77,8 @@ struct ConnectionTests {
         #expect(statistics.sentBytes > 200_000)
         #expect(statistics.sentPackets > 130)
         #expect(statistics.receivedPackets > 2)
+        #expect(statistics.lossPeriods == 0)
+        #expect(statistics.unansweredProbes == 0)
         #expect(statistics.smoothedRTT > .zero && statistics.smoothedRTT < .seconds(1))
         #expect(statistics.openStreams == 1)
         let server = pair.server.endpoint.localAddresses[0]

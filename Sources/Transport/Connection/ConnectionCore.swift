@@ -104,6 +104,7 @@ final class ConnectionCore {
     func finishReading() {
         isReading = false
         guard !isClosed else { return }
+        quic.countLosses()
         drainEvents()
         updateTouched()
         guard !isClosed else { return }

@@ -13,6 +13,11 @@ public struct ConnectionStatistics: Sendable, Equatable {
     public let receivedBytes: UInt64
     public let sentPackets: UInt64
     public let receivedPackets: UInt64
+    /// Times that packets were found lost, counted once a recovery period (RFC 9002 §7.3.2): ngtcp2 0.12 tells of
+    /// nothing finer.
+    public let lossPeriods: Int
+    /// Probes in a row that nothing has answered (RFC 9002 §6.2).
+    public let unansweredProbes: Int
     /// The largest UDP payload that the path takes, as far as is known.
     public let mtu: Int
     /// Streams that are not closed in both directions.
@@ -27,5 +32,5 @@ extension ConnectionStatistics {
     /// When there is nobody left to ask: the event loop has ended.
     static let none = ConnectionStatistics(
         smoothedRTT: .zero, latestRTT: .zero, congestionWindow: 0, bytesInFlight: 0, sentBytes: 0, receivedBytes: 0,
-        sentPackets: 0, receivedPackets: 0, mtu: 0, openStreams: 0, path: "")
+        sentPackets: 0, receivedPackets: 0, lossPeriods: 0, unansweredProbes: 0, mtu: 0, openStreams: 0, path: "")
 }

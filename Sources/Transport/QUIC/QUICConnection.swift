@@ -29,6 +29,9 @@ final class QUICConnection {
     private var sentBytes: UInt64 = 0
     private var sentPackets: UInt64 = 0
     private var receivedPackets: UInt64 = 0
+    private var lossPeriods = 0
+    /// When the latest recovery period began, by ngtcp2's account.
+    private var recoveryStart: UInt64 = .max
 
     /// Dials: the first ``writePacket(into:stream:path:now:completed:)`` makes the first flight.
     init(
@@ -37,10 +40,7 @@ final class QUICConnection {
     ) throws {
         isServer = false
         self.resetKey = resetKey
-        reference = .allocate(capacity: 1)
-        vectors = .allocate(capacity: 16)
-        vectors.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
-        reference.initialize(to: ngtcp2_crypto_conn_ref())
+        (reference, vectors) = Self.makeBuffers()
         installReference()
         var callbacks = ngtcp2_callbacks.client
         var settings = ngtcp2_settings(limits: limits, now: now)
@@ -68,10 +68,7 @@ final class QUICConnection {
     ) throws {
         isServer = true
         self.resetKey = resetKey
-        reference = .allocate(capacity: 1)
-        vectors = .allocate(capacity: 16)
-        vectors.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
-        reference.initialize(to: ngtcp2_crypto_conn_ref())
+        (reference, vectors) = Self.makeBuffers()
         installReference()
         var callbacks = ngtcp2_callbacks.server
         var settings = ngtcp2_settings(limits: limits, now: now)
@@ -107,6 +104,17 @@ final class QUICConnection {
         events.append(.connectionIDIssued(own))
         // Until the client knows our id, it writes the one that it made up.
         events.append(.connectionIDIssued(initial.destination))
+    }
+
+    /// What ngtcp2 and the write path point to for the connection's whole life.
+    private static func makeBuffers() -> (
+        UnsafeMutablePointer<ngtcp2_crypto_conn_ref>, UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+    ) {
+        let reference = UnsafeMutablePointer<ngtcp2_crypto_conn_ref>.allocate(capacity: 1)
+        reference.initialize(to: ngtcp2_crypto_conn_ref())
+        let vectors = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(capacity: 16)
+        vectors.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+        return (reference, vectors)
     }
 
     private func installReference() {
@@ -316,7 +324,11 @@ final class QUICConnection {
     /// Three probe timeouts: how long a closed connection must be remembered (RFC 9000 §10.2).
     var closingPeriod: UInt64 { 3 * ngtcp2_conn_get_pto(connection) }
 
-    func handleExpiry(now: UInt64) -> QUICEnd? { end(for: ngtcp2_conn_handle_expiry(connection, now)) }
+    func handleExpiry(now: UInt64) -> QUICEnd? {
+        let end = end(for: ngtcp2_conn_handle_expiry(connection, now))
+        countLosses()
+        return end
+    }
 
     // MARK: Streams
 
@@ -424,10 +436,20 @@ final class QUICConnection {
     var path: DatagramPath? { ngtcp2_conn_get_path(connection).flatMap { DatagramPath($0.pointee) } }
 
     /// Probe timeouts in a row without an answer.
-    var unansweredProbes: Int {
+    var unansweredProbes: Int { state.pto_count }
+
+    /// Looks whether packets were lost since the last look. ngtcp2 tells it by the start of its recovery period only.
+    func countLosses() {
+        let start = state.congestion_recovery_start_ts
+        guard start != recoveryStart else { return }
+        recoveryStart = start
+        if start != .max { lossPeriods += 1 }
+    }
+
+    private var state: ngtcp2_conn_stat {
         var state = ngtcp2_conn_stat()
         ngtcp2_conn_get_conn_stat_versioned(connection, NGTCP2_CONN_STAT_VERSION, &state)
-        return state.pto_count
+        return state
     }
 
     /// Continues over another path at once (RFC 9000 §9); the peer validates it while data flows.
@@ -444,14 +466,14 @@ final class QUICConnection {
 
     /// Counters and estimates of this moment.
     var statistics: ConnectionStatistics {
-        var state = ngtcp2_conn_stat()
-        ngtcp2_conn_get_conn_stat_versioned(connection, NGTCP2_CONN_STAT_VERSION, &state)
+        let state = state
         return ConnectionStatistics(
             smoothedRTT: .nanoseconds(Int64(clamping: state.smoothed_rtt)),
             latestRTT: .nanoseconds(Int64(clamping: state.latest_rtt)),
             congestionWindow: Int(clamping: state.cwnd), bytesInFlight: Int(clamping: state.bytes_in_flight),
             sentBytes: sentBytes, receivedBytes: receivedBytes, sentPackets: sentPackets,
-            receivedPackets: receivedPackets, mtu: ngtcp2_conn_get_path_max_tx_udp_payload_size(connection),
+            receivedPackets: receivedPackets, lossPeriods: lossPeriods, unansweredProbes: state.pto_count,
+            mtu: ngtcp2_conn_get_path_max_tx_udp_payload_size(connection),
             openStreams: streams.count, path: path.map { "\($0)" } ?? "")
     }
 

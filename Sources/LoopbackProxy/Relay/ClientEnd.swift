@@ -12,6 +12,9 @@ internal import NIOCore
 ///        ▼                                   ▼                              ▼ FIN to the agent, its answers first
 ///     lingering ◄────────────────────────────┴─────────────────────────── draining
 ///        └── own answer written, output closed, input discarded until the client closes or the time is up ──► closed
+///
+/// From `relaying` back to `opening`, once: the connection to the agent was lost before it answered, and what it was asked
+/// may be asked again.
 final class ClientEnd: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer

@@ -32,6 +32,8 @@ extension Connection: StreamSource {
 ///                        │ no                                  │
 ///                        ├─ fewer than allowed: dial (one caller dials, the others wait for that dial)
 ///                        └─ all there: wait on the least loaded, at most `openTimeout`
+///
+/// `openStreamNow` goes the first way only. A connection that ends is dropped at once.
 public final class GatewayPool: GatewayDialer {
     /// Bounds of a pool.
     public struct Limits: Sendable {

@@ -150,6 +150,8 @@ import Testing
         try await chat.line(containing: "interrupted", within: 10)
         try chat.type("/status\r")
         try await chat.line(containing: "Idle")
+        // Before the prompt the terminal would take Ctrl-D for itself.
+        try await chat.prompt("› ")
         try chat.type("\u{4}")
         #expect(try await chat.exit() == 0, "\(chat.output)")
     }

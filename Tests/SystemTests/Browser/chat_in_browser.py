@@ -81,7 +81,8 @@ class Browser:
 
 def main():
     base, text = sys.argv[1:3]
-    with tempfile.TemporaryDirectory() as profile:
+    # The browser's other processes may still write while the profile is removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(profile)
         try:
             target = browser.call("Target.createTarget", {"url": "about:blank"})["targetId"]

@@ -15,9 +15,12 @@ final class Program: Sendable {
         var complete: [String] = []
         private var partial = Data()
 
+        /// What was printed behind the last newline.
+        var rest: String { String(decoding: partial, as: UTF8.self) }
+
         /// Also what is not a line yet.
         func contain(_ text: String) -> Bool {
-            complete.contains { $0.contains(text) } || String(decoding: partial, as: UTF8.self).contains(text)
+            complete.contains { $0.contains(text) } || rest.contains(text)
         }
 
         /// No data means the end.
@@ -108,6 +111,11 @@ final class Program: Sendable {
         try await value(within: seconds, of: "such line") { state in
             state.output.complete.first(where: matches) ?? state.errors.complete.first(where: matches)
         }
+    }
+
+    /// Waits until the last line of output, which goes on, holds `prompt`.
+    func prompt(_ prompt: String, within seconds: Double = 20) async throws {
+        _ = try await value(within: seconds, of: "prompt") { $0.output.rest.contains(prompt) ? true : nil }
     }
 
     /// Waits until `text` was printed, as part of a line that may go on.

@@ -70,6 +70,10 @@ import Testing
                 "DELETE", "/api/whoami/devices/\(laptop.nodeID.hex)"
             ).decode()
             #expect(!again.revoked)
+            // Who puts out the device that they ask with still hears that it was done.
+            let last: RevocationBody = try await stream.ask("DELETE", "/api/whoami/devices/\(phone.nodeID.hex)")
+                .decode()
+            #expect(last.revoked && last.connectionsClosed == 1)
         }
     }
 
@@ -226,6 +230,9 @@ import Testing
             let long = "a\\u001b[2Jb" + String(repeating: "c", count: 100)
             let named: DeviceBody = try await admin.ask("PATCH", path, "{\"label\":\"\(long)\"}").decode()
             #expect(named.label == "a[2Jb" + String(repeating: "c", count: 59))
+            let marks = "e" + String(repeating: "\u{301}", count: 10_000)
+            let bare: DeviceBody = try await admin.ask("PATCH", path, "{\"label\":\"\(marks)\"}").decode()
+            #expect(bare.label == nil)
             let unnamed: DeviceBody = try await admin.ask("PATCH", path, #"{"label":""}"#).decode()
             #expect(unnamed.label == nil)
             let revoked: RevocationBody = try await admin.ask("DELETE", path).decode()
@@ -326,6 +333,7 @@ import Testing
                 ("PUT", "/api/network/users/ana"), ("POST", "/api/network"), ("GET", "/api/network/users/ana"),
                 ("DELETE", "/api/audit"), ("PATCH", "/api/audit"), ("GET", "/api/network/users/ana/x"),
                 ("DELETE", "/api/network/users/"), ("DELETE", "/api/network/users/%zz"),
+                ("DELETE", "/api/network/users/" + String(repeating: "a", count: 257)),
             ] {
                 let answer = try await host.ask(method, path)
                 #expect(answer.status == 404 && answer.code == "not_found", "\(method) \(path)")

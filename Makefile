@@ -44,7 +44,7 @@ bench:
 	ONLY="$(ONLY)" Benchmarks/run
 
 fuzz:
-	scripts/install-packages test
+	scripts/install-packages run
 	FUZZ_SECONDS="$(FUZZ_SECONDS)" Tests/Fuzz/run
 
 format:

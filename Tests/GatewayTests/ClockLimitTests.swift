@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -131,5 +132,22 @@ import Testing
         loop.advanceTime(by: .seconds(60))
         #expect(certificates == [[1, 2]] && dropped == 0 && channel.isActive)
         _ = try channel.finish()
+    }
+
+    /// A stream that shows its certificate and then asks nothing.
+    @Test func idleTimeBeforeTheFirstRequest() throws {
+        for (seconds, isOpen) in [(119, true), (120, false), (121, false)] {
+            let loop = EmbeddedEventLoop()
+            let channel = EmbeddedChannel(loop: loop)
+            let pipeline = StreamPipeline(limits: GatewayLimits(), logger: Logger(label: "test")) { _, _ in false }
+            let peer = PeerConnection(id: 1, node: SecretKey().nodeID, remote: { "" }, close: { _, _ in })
+            _ = try pipeline.configure(channel, peer: peer)
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            try channel.writeInbound(ByteBuffer(bytes: [0, 0, 0, 0]))
+            loop.advanceTime(by: .seconds(Int64(seconds)))
+            #expect(channel.isActive == isOpen, "\(seconds) s")
+            _ = try? channel.finish(acceptAlreadyClosed: true)
+        }
+        #expect(GatewayLimits().idleTime == .seconds(120))
     }
 }

@@ -117,6 +117,7 @@ extension Coordinator {
     /// Labels are shown in terminals, where control characters are commands.
     private static func cleanLabel(_ label: String) -> String {
         let printable = label.unicodeScalars.filter { $0.properties.generalCategory != .control }
-        return String(String(String.UnicodeScalarView(printable)).prefix(64))
+        // Code points, not letters: one letter may carry any number of marks.
+        return String(String.UnicodeScalarView(printable.prefix(64)))
     }
 }

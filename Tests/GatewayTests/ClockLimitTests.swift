@@ -75,6 +75,30 @@ import Testing
         }
     }
 
+    /// Whoever waits for the end of a certificate waits for any time that one can name, from a second to the year 9999;
+    /// what is beyond is no certificate.
+    @Test(arguments: [(1e6, true), (1e10, true), (2.5e11, true), (2.6e11, false), (1e20, false), (1e300, false)])
+    func aSocketWaitsForAnyEndThatACertificateMayHave(lifetime: Double, isServed: Bool) async throws {
+        let gateway = try QUICGateway()
+        let certificate = DeviceCertificate.issue(
+            handle: gateway.device.handle, deviceKey: gateway.device.nodeID, networkID: QUICGateway.networkID,
+            issuedAt: gateway.clock.now, lifetime: lifetime, signedBy: gateway.coordinator)
+        try await gateway.run { connection in
+            let stream = try await connection.stream(certificate.wire)
+            try await stream.send(TestWebSocket.upgradeRequest)
+            #expect(try await stream.response()?.status == (isServed ? 101 : 401))
+            guard isServed else { return }
+            let socket = TestWebSocket(stream)
+            guard case .authOK = try await socket.message().body else { throw Timeout(what: "auth_ok") }
+            try await socket.send(.ping)
+            #expect(try await socket.message().body == .pong)
+            // Answered a second time: the wait for the end has not come back at once.
+            try await socket.say("hello")
+            try await gateway.agent.nextRun().answer("done")
+            #expect(try await socket.messages { $0.isTurnEnd }.compactMap(\.responseText) == ["done"])
+        }
+    }
+
     /// A message id is known for seven days; later the same id is a new message.
     @Test func messageIDMemory() async throws {
         let gateway = try QUICGateway()

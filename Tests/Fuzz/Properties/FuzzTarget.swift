@@ -13,6 +13,8 @@ enum FuzzTarget: String, CaseIterable {
     case rpcMessage = "rpc-message"
     /// Node ids and socket addresses as text.
     case address
+    /// The path probes of Iroh, which come in datagrams from anybody.
+    case disco
 
     /// Gives `input` to the parser.
     ///
@@ -28,6 +30,7 @@ enum FuzzTarget: String, CaseIterable {
         case .rpcFrame: try Framing.checkRPCFrame(input)
         case .rpcMessage: try RPCMessagePromises.check(input)
         case .address: try AddressPromises.check(input)
+        case .disco: try DiscoPromises.check(input)
         }
     }
 }

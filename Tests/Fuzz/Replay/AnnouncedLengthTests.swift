@@ -35,59 +35,47 @@ private func describeHeap(_ options: CInt, _ stream: UnsafeMutablePointer<FILE>)
             - total("total type=\"rest\"")
     }
 
-    private static func heldBytes<Reader>(by readers: () -> [Reader]) -> Int {
+    /// What many copies of `reader` hold after `deliver`, which says whether they still wait.
+    private static func heldBytes<Reader>(_ reader: Reader, _ deliver: (inout Reader) -> Bool) -> Int {
         let before = allocated
-        let made = readers()
-        return withExtendedLifetime(made) { allocated - before }
+        var areWaiting = true
+        var readers: [Reader] = []
+        for _ in 0..<waiting {
+            readers.append(reader)
+            areWaiting = deliver(&readers[readers.count - 1]) && areWaiting
+        }
+        #expect(areWaiting)
+        return withExtendedLifetime(readers) { allocated - before }
     }
 
     @Test func theMeasureSeesMemoryThatIsOnlyReserved() {
-        let held = Self.heldBytes {
-            (0..<Self.waiting).map { _ in
-                var bytes: [UInt8] = []
-                bytes.reserveCapacity(16_384)
-                return bytes
-            }
+        let held = Self.heldBytes([UInt8]()) { bytes in
+            bytes.reserveCapacity(16_384)
+            return true
         }
         #expect(held > Self.waiting * Self.allowance, "\(held / Self.waiting) bytes for each")
     }
 
     @Test func announcedCertificatesTakeNoMemoryUntilTheyArrive() {
         let limit = GatewayLimits().preambleLength
-        var start = ByteBuffer(integer: UInt32(limit))
-        start.writeInteger(UInt8(1))
-        let held = Self.heldBytes {
-            (0..<Self.waiting).map { _ in
-                var preamble = Preamble(limit: limit)
-                #expect(preamble.receive(start) == .waitForMore)
-                return preamble
-            }
-        }
+        let start = ByteBuffer(bytes: UInt32(limit).bigEndianBytes + [1])
+        let held = Self.heldBytes(Preamble(limit: limit)) { $0.receive(start) == .waitForMore }
         #expect(held < Self.waiting * Self.allowance, "\(held / Self.waiting) bytes for each")
     }
 
     @Test(arguments: [RPCFrame.requestLimit, RPCFrame.responseLimit])
     func announcedMessagesTakeNoMemoryUntilTheyArrive(_ limit: Int) {
         let start = UInt32(limit).bigEndianBytes + [1]
-        let held = Self.heldBytes {
-            (0..<Self.waiting).map { _ in
-                var reader = RPCFrameReader(limit: limit)
-                #expect(reader.consume(start) == .needsMore)
-                return reader
-            }
-        }
+        let held = Self.heldBytes(RPCFrameReader(limit: limit)) { $0.consume(start) == .needsMore }
         #expect(held < Self.waiting * Self.allowance, "\(held / Self.waiting) bytes for each")
     }
 
     @Test func aDroppedStreamHoldsNothingOfWhatStillComes() {
         let more = ByteBuffer(repeating: 7, count: 16_384)
-        let held = Self.heldBytes {
-            (0..<Self.waiting).map { _ in
-                var preamble = Preamble(limit: 100)
-                #expect(preamble.receive(ByteBuffer(bytes: [0, 0, 0, 101])) == .reset(.tooLong(101)))
-                for _ in 0..<2 { #expect(preamble.receive(more) == .waitForMore) }
-                return preamble
-            }
+        var dropped = Preamble(limit: 100)
+        #expect(dropped.receive(ByteBuffer(bytes: [0, 0, 0, 101])) == .reset(.tooLong(101)))
+        let held = Self.heldBytes(dropped) { preamble in
+            preamble.receive(more) == .waitForMore && preamble.receive(more) == .waitForMore
         }
         #expect(held < Self.waiting * Self.allowance, "\(held / Self.waiting) bytes for each")
     }

@@ -31,11 +31,12 @@ import Testing
         #expect(try await network.coordinator.revokeDevice(device, by: .operator) == .revoked)
         #expect(try await network.coordinator.revokeDevice(device, by: .operator) == .alreadyRevoked)
         let marker = SecretKey().nodeID
-        network.coordinator.roster.revoke(marker)
+        network.coordinator.roster.apply(.agentRemoved(marker))
         for stream in streams {
             var iterator = stream.makeAsyncIterator()
-            #expect(await iterator.next() == .revoked(device))
-            #expect(await iterator.next() == .revoked(marker), "a second revocation of the same device is no change")
+            #expect(await iterator.next() == .device(device, handle: "alice", status: .revoked))
+            #expect(
+                await iterator.next() == .agentRemoved(marker), "a second revocation of the same device is no change")
         }
     }
 

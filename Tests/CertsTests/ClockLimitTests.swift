@@ -70,6 +70,33 @@ import Testing
         }
     }
 
+    @Test func certificateRenewalBeginsAtHalfOfTheLife() async throws {
+        let device = SecretKey().nodeID
+        let renewed = try await Around { offset in
+            let network = try TestNetwork()
+            let certificate = try await network.addUser("alice", device: device)
+            network.clock.advance(DeviceCertificate.lifetime / 2 + offset)
+            return try await Self.passes {
+                let fresh = try await network.coordinator.renew(certificate.wire, peer: device)
+                #expect(fresh.expiresAt == network.clock.now + DeviceCertificate.lifetime)
+            }
+        }
+        #expect(renewed == Around(false, true, true))
+    }
+
+    @Test func certificateRenewalEndsWithTheLife() async throws {
+        let device = SecretKey().nodeID
+        let renewed = try await Around { offset in
+            let network = try TestNetwork()
+            let certificate = try await network.addUser("alice", device: device)
+            network.clock.advance(DeviceCertificate.lifetime + offset)
+            return try await Self.passes {
+                _ = try await network.coordinator.renew(certificate.wire, peer: device)
+            }
+        }
+        #expect(renewed == Around(true, false, false))
+    }
+
     /// P-03 at the coordinator's own door: an admin's certificate in a call.
     @Test func certificateExpiryInACall() async throws {
         let device = SecretKey().nodeID
@@ -135,9 +162,8 @@ import Testing
         let valid = try await Around { offset in
             let network = try TestNetwork()
             _ = try await network.addUser("alice", device: SecretKey().nodeID)
-            let invitation = try await network.coordinator.createInvitation(
-                role: .device, bindTo: "alice", lifetime: 60, by: .operator)
-            network.clock.advance(60 + offset)
+            let invitation = try await network.invitation(.device, bindTo: "alice")
+            network.clock.advance(Coordinator.invitationLifetime + offset)
             let second = SecretKey().nodeID
             return try await Self.passes {
                 _ = try await network.client(as: second).login(

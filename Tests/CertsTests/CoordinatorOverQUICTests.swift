@@ -114,7 +114,7 @@ struct CoordinatorServer {
                 #expect(try await client.revokeDevice(device))
             }
             var iterator = changes.makeAsyncIterator()
-            #expect(await iterator.next() == .revoked(device))
+            #expect(await iterator.next() == .device(device, handle: "alice", status: .revoked))
             try await server.withClient(as: SecretKey()) { client in
                 await expectRefusal(.badRequest) { try await client.revokeDevice(device) }
             }

@@ -82,7 +82,7 @@ import Testing
     /// P-06.
     @Test func certificatesAreIssuedOnlyForTheKeyOfTheConnection() async throws {
         _ = try await network.addUser("alice", device: device)
-        let invitation = try await network.invitation(.device)
+        let invitation = try await network.invitation(.device, bindTo: "alice")
         let stranger = SecretKey().nodeID
         await expectRefusal(.unauthorized) {
             try await network.client(as: stranger).login(
@@ -125,7 +125,8 @@ import Testing
     @Test func expiredAndForeignInvitationsAreRefused() async throws {
         let invitation = try await network.invitation(.user)
         let client = network.client(as: device)
-        let deviceCode = try await network.invitation(.device).code
+        _ = try await network.addUser("bob", device: SecretKey().nodeID)
+        let deviceCode = try await network.invitation(.device, bindTo: "bob").code
         await expectRefusal(.invalidInvite) {
             try await client.register(invite: deviceCode, handle: "alice", password: Password("x"))
         }
@@ -199,6 +200,7 @@ import Testing
     }
 
     @Test func ticketsCarryTheInvitationAndTheAddresses() async throws {
+        _ = try await network.addUser("alice", device: device)
         let invitation = try await network.invitation(.device, bindTo: "Alice")
         let ticket = network.coordinator.ticket(
             for: invitation, addresses: [try .init(ipAddress: "192.0.2.7", port: 4433)])

@@ -58,7 +58,8 @@ final class TestNetwork: Sendable {
     }
 
     func invitation(_ role: InviteRole, bindTo: String? = nil, uses: Int = 1) async throws -> Invitation {
-        try await coordinator.createInvitation(role: role, bindTo: bindTo, uses: uses, by: .operator)
+        try await coordinator.createInvitation(
+            InvitationRequest(role: role, handle: bindTo, uses: uses), by: .operator)
     }
 
     /// A user with a first device.

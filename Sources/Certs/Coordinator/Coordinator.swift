@@ -17,9 +17,6 @@ public struct NetworkIdentity: Sendable, Equatable {
     public let coordinator: NodeID
 }
 
-/// A code that admits somebody.
-public typealias Invitation = InvitationRecord
-
 /// The coordinator of one network: registers users, lets devices in, and puts them out.
 public final class Coordinator: Sendable {
     /// The network that this coordinator speaks for.
@@ -52,9 +49,11 @@ public final class Coordinator: Sendable {
         repository: NetworkRepository, identity: SecretKey, now: @escaping @Sendable () -> Double,
         logger: Logger = Logger(label: "openagent.coordinator")
     ) throws {
-        let (row, users, devices) = try repository.read { try ($0.network(), $0.users(), $0.devices()) }
+        let (row, users, devices, agents) = try repository.read {
+            try ($0.network(), $0.users(), $0.devices(), $0.agents())
+        }
         network = try Self.identity(of: row, key: identity.nodeID)
-        roster = Roster(users: users, devices: devices)
+        roster = Roster(users: users, devices: devices, agents: agents)
         decoyKey = identity.derivedKey(for: "openagent coordinator: login decoys v1")
         self.repository = repository
         self.identity = identity
@@ -85,7 +84,7 @@ public final class Coordinator: Sendable {
                     handle: HandleRule.typed(name), nodeID: identity.nodeID.hex, label: "\(name) (this agent)",
                     ownerHandle: "system", addedAt: now))
             try transaction.audit(
-                AuditRecord(at: now, actor: Caller.system.auditName, action: "network.create", subject: name))
+                AuditRecord(at: now, actor: Principal.system.auditName, action: "network.create", subject: name))
             return try Self.identity(of: row, key: identity.nodeID)
         }
     }
@@ -111,31 +110,6 @@ public enum NetworkStateError: Error, Equatable, CustomStringConvertible {
         case .identityChanged(let network):
             "identity.key is not the key that made the network '\(network)': every certificate of the network was signed "
                 + "with the old key. Restore the old identity.key from a backup"
-        }
-    }
-}
-
-/// Who asks for an administrative act. Made only by the checks in Administration.swift, and by the agent's own process.
-public enum Caller: Sendable, Equatable {
-    /// The agent itself.
-    case system
-    /// Whoever holds the agent's identity key.
-    case `operator`
-    /// A user with the role admin, from one of their devices.
-    case admin(handle: String, device: NodeID)
-
-    var auditName: String {
-        switch self {
-        case .system: "system"
-        case .operator: "operator"
-        case .admin(let handle, _): handle
-        }
-    }
-
-    var device: NodeID? {
-        switch self {
-        case .system, .operator: nil
-        case .admin(_, let device): device
         }
     }
 }

@@ -62,15 +62,14 @@ extension Coordinator {
         guard constantTimeEqual(deviceKey.bytes, peer.bytes) else {
             throw RPCError(.unauthorized, "device_pubkey is not the key of this connection")
         }
-        let user = try await repository.write { [roster] transaction in
+        let user = try await redeeming(invite ?? "", now: now) { [roster] transaction in
             try Self.pair(
                 deviceKey, with: state.handle, label: label, invite: invite, now: now, roster: roster, in: transaction)
         }
         logger.info("device logged in", metadata: ["handle": "\(user.handle)", "device": "\(deviceKey.short)"])
         let certificate = DeviceCertificate.issue(
             handle: user.handle, deviceKey: deviceKey, networkID: network.networkID,
-            capabilities: user.role == .admin ? [DeviceCertificate.administratorCapability] : [], issuedAt: now,
-            signedBy: identity)
+            capabilities: Self.capabilities(of: user.role), issuedAt: now, signedBy: identity)
         return LoginGrant(certificate: certificate, proof: answer)
     }
 
@@ -92,18 +91,19 @@ extension Coordinator {
         guard let user = try transaction.rows.user(handle), user.status == .active else { throw loginFailed }
         switch try transaction.rows.device(key.bytes) {
         case let device? where device.status == .revoked:
-            throw RPCError(.revoked, "this device was revoked: join with a new key and a device invitation")
+            throw RPCError(.revoked, revokedMessage)
         case let device? where device.handle != handle:
             throw RPCError(.conflict, "this device belongs to another user of the network")
         case .some:
             try transaction.touchDevice(key.bytes, at: now)
         case nil:
+            if try transaction.rows.isRevokedKey(key.bytes) { throw RPCError(.revoked, revokedMessage) }
             if try transaction.rows.hasDevices(handle) {
-                try redeem(
+                _ = try redeem(
                     invite ?? "", roles: [.user, .device], handle: handle, device: key, now: now, in: transaction)
             }
             let device = DeviceRecord(
-                key: key.bytes, handle: handle, label: label.map(cleanLabel), addedAt: now, lastSeen: now)
+                key: key.bytes, handle: handle, label: cleanLabel(label), addedAt: now, lastSeen: now)
             try transaction.insertDevice(device)
             try transaction.audit(
                 AuditRecord(at: now, actor: handle, actorDevice: key.bytes, action: "device.add", subject: key.hex))
@@ -112,12 +112,5 @@ extension Coordinator {
         try transaction.audit(
             AuditRecord(at: now, actor: handle, actorDevice: key.bytes, action: "user.login", subject: handle))
         return user
-    }
-
-    /// Labels are shown in terminals, where control characters are commands.
-    private static func cleanLabel(_ label: String) -> String {
-        let printable = label.unicodeScalars.filter { $0.properties.generalCategory != .control }
-        // Code points, not letters: one letter may carry any number of marks.
-        return String(String.UnicodeScalarView(printable.prefix(64)))
     }
 }

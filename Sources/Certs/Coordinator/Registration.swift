@@ -16,8 +16,8 @@ extension Coordinator {
         let handle = HandleRule.normalised(handle)
         if let problem = HandleRule.problem(with: handle) { throw RPCError(.badRequest, problem) }
         guard let record = try? SRPRecord(wire: wire) else { throw RPCError(.badRequest, "pake_record is malformed") }
-        try await repository.write { [roster] transaction in
-            try Self.redeem(invite, roles: [.user], handle: handle, device: peer, now: now, in: transaction)
+        try await redeeming(invite, now: now) { [roster] transaction in
+            _ = try Self.redeem(invite, roles: [.user], handle: handle, device: peer, now: now, in: transaction)
             guard try transaction.rows.user(handle) == nil else {
                 throw RPCError(.conflict, "the handle '\(handle)' is taken")
             }
@@ -28,7 +28,7 @@ extension Coordinator {
             try transaction.audit(
                 AuditRecord(
                     at: now, actor: handle, actorDevice: peer.bytes, action: "user.register", subject: handle))
-            transaction.afterCommit { roster.set(user) }
+            transaction.afterCommit { roster.apply(.user(handle, role: user.role, status: user.status)) }
         }
         logins.withLock { $0.throttle.succeeded([.node(peer)]) }
         logger.info("user registered", metadata: ["handle": "\(handle)", "peer": "\(peer.short)"])

@@ -1,98 +1,72 @@
-public import Store
+internal import Store
 internal import Synchronization
 public import Transport
 
 // Who is in good standing at this moment? The coordinator's rows in memory, changed in the same step in which the database
 // commits, so that a gateway can ask on every request without I/O. It decides nothing: the rules do.
 
-/// What the roster says about a device.
-public enum DeviceStanding: Sendable, Equatable {
-    /// Device and user may come in.
-    case active(role: UserRole)
-    case revoked
-    /// The user is suspended; the device is not.
-    case suspended
-    /// No such device, or it belongs to another handle.
-    case unknown
-}
-
-/// What changed in the roster.
-public enum RosterChange: Sendable, Equatable {
-    /// This device must lose its connections now.
-    case revoked(NodeID)
-}
-
-/// The standing of every user and device of the network, in memory.
+/// The standing of every user, device and agent of the network, in memory.
 public final class Roster: Sendable {
-    private struct Device {
-        var handle: String
-        var status: DeviceStatus
-    }
-
-    private struct User {
-        var role: UserRole
-        var status: UserStatus
-    }
-
     private struct State {
-        var users: [String: User] = [:]
-        var devices: [NodeID: Device] = [:]
+        var members = RosterState()
         var subscribers: [UInt64: AsyncStream<RosterChange>.Continuation] = [:]
         var nextSubscriber: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
-    init(users: [UserRecord], devices: [DeviceRecord]) {
-        for user in users { set(user) }
+    init(users: [UserRecord], devices: [DeviceRecord], agents: [AgentRecord]) {
+        for user in users { apply(.user(user.handle, role: user.role, status: user.status)) }
         for device in devices { set(device) }
+        for agent in agents { set(agent) }
     }
 
     /// What is known about `device` as a device of `handle`. Takes no I/O and never waits.
     public func standing(of device: NodeID, handle: String) -> DeviceStanding {
-        state.withLock { state in
-            guard let entry = state.devices[device], entry.handle.utf8.elementsEqual(handle.utf8),
-                let user = state.users[entry.handle]
-            else { return .unknown }
-            return switch (entry.status, user.status) {
-            case (.revoked, _): .revoked
-            case (.active, .suspended): .suspended
-            case (.active, .active): .active(role: user.role)
-            }
-        }
+        state.withLock { $0.members.standing(of: device, handle: handle) }
     }
 
-    /// Every change from now on. Each subscriber gets all of them; a change is in every stream before the call that made
-    /// it returns. Unbounded, because one must not be lost and each is an administrator's act.
-    public func changes() -> AsyncStream<RosterChange> {
+    /// The user whose device this is, whatever its standing.
+    public func handle(of device: NodeID) -> String? { state.withLock { $0.members.handle(of: device) } }
+
+    /// The handle of the agent with this node id.
+    public func agent(_ node: NodeID) -> String? { state.withLock { $0.members.agent(node) } }
+
+    /// Every change from now on, see ``subscribe()``.
+    public func changes() -> AsyncStream<RosterChange> { subscribe().changes }
+
+    /// The state at this moment, and every change after it. Each subscriber gets all of them; a change is in every stream
+    /// before the call that made it returns. Unbounded, because none may be lost and each is a person's act.
+    public func subscribe() -> (state: RosterState, changes: AsyncStream<RosterChange>) {
         let (stream, continuation) = AsyncStream.makeStream(of: RosterChange.self)
-        let id = state.withLock { state in
+        let (id, members) = state.withLock { state in
             state.nextSubscriber += 1
             state.subscribers[state.nextSubscriber] = continuation
-            return state.nextSubscriber
+            return (state.nextSubscriber, state.members)
         }
         continuation.onTermination = { [weak self] _ in
             self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
         }
-        return stream
+        return (members, stream)
     }
 
-    func set(_ user: UserRecord) {
-        state.withLock { $0.users[user.handle] = User(role: user.role, status: user.status) }
+    /// Applies a change and tells every subscriber.
+    func apply(_ change: RosterChange) {
+        let subscribers = state.withLock { state in
+            state.members.apply(change)
+            return Array(state.subscribers.values)
+        }
+        for subscriber in subscribers { subscriber.yield(change) }
     }
 
     func set(_ device: DeviceRecord) {
         guard let key = try? NodeID(bytes: device.key) else { return }
-        state.withLock { $0.devices[key] = Device(handle: device.handle, status: device.status) }
+        apply(.device(key, handle: device.handle, status: device.status))
     }
 
-    /// Marks the device and tells every subscriber.
-    func revoke(_ device: NodeID) {
-        let subscribers = state.withLock { state in
-            state.devices[device]?.status = .revoked
-            return Array(state.subscribers.values)
-        }
-        for subscriber in subscribers { subscriber.yield(.revoked(device)) }
+    func set(_ agent: AgentRecord) {
+        guard let node = try? NodeID(agent.nodeID) else { return }
+        apply(.agent(node, handle: agent.handle))
     }
 
     deinit {

@@ -14,7 +14,7 @@ public struct RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String { message }
 }
 
-/// Stable codes of refusals: those of the reference, and ``rateLimited``.
+/// Stable codes of refusals: those of the reference, and the three at the end.
 public struct RPCErrorCode: RawRepresentable, Hashable, Sendable {
     public let rawValue: String
 
@@ -33,4 +33,8 @@ public struct RPCErrorCode: RawRepresentable, Hashable, Sendable {
     public static let internalError = RPCErrorCode(rawValue: "internal")
     /// Too many login attempts; the message says how long to wait.
     public static let rateLimited = RPCErrorCode(rawValue: "rate_limited")
+    /// The user is suspended; the device is not revoked.
+    public static let suspended = RPCErrorCode(rawValue: "suspended")
+    /// The certificate is too young to be renewed.
+    public static let notDue = RPCErrorCode(rawValue: "not_due")
 }

@@ -32,6 +32,7 @@ struct Authorizer: Sendable {
                     expiresAt: certificate.expiresAt))
         case .revoked: return .failure(.revoked)
         case .suspended, .unknown: return .failure(.inactive)
+        case .unavailable: return .failure(.membershipUnavailable)
         }
     }
 

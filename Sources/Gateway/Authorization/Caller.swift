@@ -28,6 +28,8 @@ enum Refusal: Error, Equatable {
     case badCertificate(CertificateError)
     case revoked
     case inactive
+    /// Nobody who knows the network's members could be asked.
+    case membershipUnavailable
     /// The caller is known and may not do this.
     case forbidden
 
@@ -39,6 +41,7 @@ enum Refusal: Error, Equatable {
         case .badCertificate: "cert rejected: invalid"
         case .revoked: "device revoked"
         case .inactive: "device inactive or removed"
+        case .membershipUnavailable: "device membership unavailable"
         case .forbidden: "forbidden"
         }
     }

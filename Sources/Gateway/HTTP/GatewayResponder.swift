@@ -90,7 +90,8 @@ struct GatewayResponder: Sendable {
         log.notice("gateway::refused", metadata: ["reason": "\(refusal)"])
         if refusal == .forbidden { return ErrorResponse.forbidden.response }
         return Response(
-            status: .unauthorized, headers: [.contentType: "text/plain; charset=utf-8"],
+            status: refusal == .membershipUnavailable ? .serviceUnavailable : .unauthorized,
+            headers: [.contentType: "text/plain; charset=utf-8"],
             body: .init(byteBuffer: ByteBuffer(string: refusal.text)))
     }
 

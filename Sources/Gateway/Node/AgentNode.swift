@@ -1,14 +1,11 @@
-internal import Agent
 internal import Certs
 internal import Glibc
 public import Logging
 public import NIOCore
-internal import Store
 public import Transport
 
-// What does it take to serve an agent? This file puts the rooms together: key, database, coordinator, agent, gateway and
-// endpoint, started in an order in which nothing is asked before it is ready, and ended in the opposite one. It decides
-// nothing that a room could decide, and it prints nothing.
+// What does it take to serve an agent? This file gives its core an endpoint, started in an order in which nothing is asked
+// before it is ready, and ended in the opposite one. It decides nothing that a room could decide, and it prints nothing.
 
 /// An agent that is being served.
 public struct AgentNode: Sendable {
@@ -63,9 +60,9 @@ public struct AgentNode: Sendable {
         onForce: @escaping @Sendable (_ signal: Int32) -> Void
     ) async throws {
         let key = try SecretKey.loadOrCreate(path: directory.identityKey)
-        let database = try Database(path: directory.database)
-        let coordinator = try makeCoordinator(key: key, database: database)
-        let gateway = try makeGateway(coordinator: coordinator, database: database)
+        let core = try AgentCore(
+            key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger)
+        let (coordinator, gateway) = (core.coordinator, core.gateway)
         let endpoint = try await bindEndpoint(key: key)
         do {
             try publish(endpoint)
@@ -109,37 +106,11 @@ public struct AgentNode: Sendable {
         await endpoint.close()
         RunRecord.remove(directory)
         running.remove(key.nodeID)
-        try database.close()
+        try core.close()
         logger.notice("node::stopped")
     }
 
     // MARK: Parts
-
-    private func makeCoordinator(key: SecretKey, database: Database) throws -> Coordinator {
-        let repository = NetworkRepository(database)
-        _ = try Coordinator.createNetworkIfMissing(
-            repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now())
-        return try Coordinator(repository: repository, identity: key, now: now, logger: logger)
-    }
-
-    private func makeGateway(coordinator: Coordinator, database: Database) throws -> GatewayServer {
-        var vaultLimits = Vault.Limits()
-        vaultLimits.noteSize = configuration.limits.noteSize
-        let vault = Vault(
-            directory: configuration.vault, indexPath: directory.noteIndex, limits: vaultLimits, now: now)
-        let librarian = Librarian(
-            vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
-        let description = AgentDescription(
-            name: configuration.name, directory: directory.path, nodeID: coordinator.network.coordinator,
-            networkID: coordinator.network.networkID, networkName: coordinator.network.name, version: version)
-        var gateway = GatewayConfiguration(
-            agent: description, coordinator: coordinator.network.coordinator, now: now)
-        gateway.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
-        gateway.limits.waitingPerGateway = configuration.limits.waitingTurns
-        return try GatewayServer(
-            configuration: gateway, membership: coordinator.roster, agent: librarian,
-            sessions: SessionRepository(database), logger: logger)
-    }
 
     /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
     private func bindEndpoint(key: SecretKey) async throws -> Endpoint {

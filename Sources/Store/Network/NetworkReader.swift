@@ -48,6 +48,28 @@ public struct NetworkReader {
         ).map(DeviceRecord.init)
     }
 
+    /// The user's devices, oldest first.
+    public func devices(of handle: String) throws -> [DeviceRecord] {
+        try Row.fetchAll(
+            database, sql: "SELECT * FROM network_devices WHERE user_handle = ? ORDER BY added_at, device_pubkey",
+            arguments: [handle]
+        ).map(DeviceRecord.init)
+    }
+
+    /// Whether this key was revoked as a device of a user who was removed since.
+    public func isRevokedKey(_ key: [UInt8]) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM network_revoked_keys WHERE device_pubkey = ?)",
+            arguments: [Data(key)]
+        ) ?? false
+    }
+
+    /// How many users are active admins.
+    public func activeAdmins() throws -> Int {
+        try Int.fetchOne(
+            database, sql: "SELECT count(*) FROM network_users WHERE role = 'admin' AND status = 'active'") ?? 0
+    }
+
     /// Whether the user has a device, revoked ones included.
     public func hasDevices(_ handle: String) throws -> Bool {
         try Bool.fetchOne(
@@ -58,6 +80,23 @@ public struct NetworkReader {
     /// Every agent, oldest first.
     public func agents() throws -> [AgentRecord] {
         try Row.fetchAll(database, sql: "SELECT * FROM network_agents ORDER BY added_at, handle").map(AgentRecord.init)
+    }
+
+    public func agent(_ handle: String) throws -> AgentRecord? {
+        try Row.fetchOne(database, sql: "SELECT * FROM network_agents WHERE handle = ?", arguments: [handle])
+            .map(AgentRecord.init)
+    }
+
+    /// - Parameter nodeID: 64 hexadecimal digits.
+    public func agent(nodeID: String) throws -> AgentRecord? {
+        try Row.fetchOne(database, sql: "SELECT * FROM network_agents WHERE node_id = ?", arguments: [nodeID])
+            .map(AgentRecord.init)
+    }
+
+    /// Every invitation, newest first.
+    public func invitations() throws -> [InvitationRecord] {
+        try Row.fetchAll(database, sql: "SELECT * FROM network_invitations ORDER BY created_at DESC, rowid DESC")
+            .map(InvitationRecord.init)
     }
 
     public func invitation(_ code: String) throws -> InvitationRecord? {
@@ -80,8 +119,25 @@ public struct NetworkReader {
 
     /// The newest audit rows, newest first.
     public func audit(limit: Int) throws -> [AuditRecord] {
-        try Row.fetchAll(database, sql: "SELECT * FROM audit ORDER BY id DESC LIMIT ?", arguments: [limit])
-            .map(AuditRecord.init)
+        try audit(AuditFilter(), limit: limit).map(\.record)
+    }
+
+    /// At most `limit` of the rows that `filter` lets through, newest first.
+    public func audit(_ filter: AuditFilter, limit: Int) throws -> [AuditEntry] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT * FROM audit
+                WHERE id < coalesce(:before, 9223372036854775807) AND actor = coalesce(:actor, actor)
+                    AND subject = coalesce(:subject, subject)
+                    AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+                ORDER BY id DESC LIMIT :limit
+                """,
+            arguments: [
+                "before": filter.before, "actor": filter.actor, "action": filter.action, "subject": filter.subject,
+                "limit": limit,
+            ]
+        ).map { AuditEntry(id: $0["id"], record: try AuditRecord($0)) }
     }
 }
 
@@ -90,6 +146,11 @@ extension NetworkRecord {
         self.init(
             role: try row.status("role"), networkID: row["network_id"], name: row["name"],
             coordinatorKey: Array(row["coordinator_pubkey"] as Data), createdAt: row["created_at"])
+        if let handle = row["agent_handle"] as String?, let certificate = row["agent_certificate"] as Data? {
+            membership = AgentMembership(
+                handle: handle, coordinatorAddresses: Addresses.read(row["coordinator_addresses"]),
+                certificate: Array(certificate))
+        }
     }
 }
 
@@ -113,7 +174,18 @@ extension AgentRecord {
     fileprivate init(_ row: Row) throws {
         self.init(
             handle: row["handle"], nodeID: row["node_id"], label: row["label"], ownerHandle: row["owner_handle"],
-            addedAt: row["added_at"])
+            addedAt: row["added_at"], lastSeen: row["last_seen"], addresses: Addresses.read(row["addresses"]))
+    }
+}
+
+/// Addresses in one column, as JSON.
+enum Addresses {
+    static func read(_ text: String) -> [String] {
+        (try? JSONDecoder().decode([String].self, from: Data(text.utf8))) ?? []
+    }
+
+    static func text(_ addresses: [String]) throws -> String {
+        String(decoding: try JSONEncoder().encode(addresses), as: UTF8.self)
     }
 }
 
@@ -122,7 +194,7 @@ extension InvitationRecord {
         self.init(
             code: row["code"], role: try row.status("role"), createdBy: row["created_by"],
             bindTo: row["bind_to_handle"], usesLeft: row["uses_left"], expiresAt: row["expires_at"],
-            createdAt: row["created_at"], usedAt: row["used_at"])
+            createdAt: row["created_at"], usedAt: row["used_at"], label: row["label"])
     }
 }
 

@@ -25,13 +25,35 @@ public struct NetworkRecord: Sendable, Equatable {
     public var coordinatorKey: [UInt8]
     /// Unix seconds.
     public var createdAt: Double
+    /// What the network calls this agent, and where its coordinator was found, `ip:port` each. Of members only.
+    public var membership: AgentMembership?
 
-    public init(role: NetworkRole, networkID: String, name: String, coordinatorKey: [UInt8], createdAt: Double) {
+    public init(
+        role: NetworkRole, networkID: String, name: String, coordinatorKey: [UInt8], createdAt: Double,
+        membership: AgentMembership? = nil
+    ) {
         self.role = role
         self.networkID = networkID
         self.name = name
         self.coordinatorKey = coordinatorKey
         self.createdAt = createdAt
+        self.membership = membership
+    }
+}
+
+/// What a member agent knows about its place in a network.
+public struct AgentMembership: Sendable, Equatable {
+    /// What the network calls this agent.
+    public var handle: String
+    /// Where the coordinator was found, `ip:port` each, the most recent success first.
+    public var coordinatorAddresses: [String]
+    /// The certificate that the coordinator issued to this agent.
+    public var certificate: [UInt8]
+
+    public init(handle: String, coordinatorAddresses: [String], certificate: [UInt8]) {
+        self.handle = handle
+        self.coordinatorAddresses = coordinatorAddresses
+        self.certificate = certificate
     }
 }
 
@@ -91,13 +113,22 @@ public struct AgentRecord: Sendable, Equatable {
     public var ownerHandle: String
     /// Unix seconds.
     public var addedAt: Double
+    /// Unix seconds at which it last spoke to the coordinator.
+    public var lastSeen: Double?
+    /// Where it said that it can be reached, `ip:port` each.
+    public var addresses: [String]
 
-    public init(handle: String, nodeID: String, label: String?, ownerHandle: String, addedAt: Double) {
+    public init(
+        handle: String, nodeID: String, label: String?, ownerHandle: String, addedAt: Double, lastSeen: Double? = nil,
+        addresses: [String] = []
+    ) {
         self.handle = handle
         self.nodeID = nodeID
         self.label = label
         self.ownerHandle = ownerHandle
         self.addedAt = addedAt
+        self.lastSeen = lastSeen
+        self.addresses = addresses
     }
 }
 
@@ -116,10 +147,12 @@ public struct InvitationRecord: Sendable, Equatable {
     public var createdAt: Double
     /// Unix seconds of the first use.
     public var usedAt: Double?
+    /// What it is for, in its maker's words.
+    public var label: String?
 
     public init(
         code: String, role: InviteRole, createdBy: String?, bindTo: String?, usesLeft: Int, expiresAt: Double,
-        createdAt: Double, usedAt: Double? = nil
+        createdAt: Double, usedAt: Double? = nil, label: String? = nil
     ) {
         self.code = code
         self.role = role
@@ -129,6 +162,7 @@ public struct InvitationRecord: Sendable, Equatable {
         self.expiresAt = expiresAt
         self.createdAt = createdAt
         self.usedAt = usedAt
+        self.label = label
     }
 }
 
@@ -155,5 +189,29 @@ public struct AuditRecord: Sendable, Equatable {
         self.action = action
         self.subject = subject
         self.result = result
+    }
+}
+
+/// A row of the audit table with its place in it.
+public struct AuditEntry: Sendable, Equatable {
+    /// Grows with every row.
+    public let id: Int64
+    public let record: AuditRecord
+}
+
+/// Which audit rows are wanted.
+public struct AuditFilter: Sendable, Equatable {
+    /// Only rows with a smaller id.
+    public var before: Int64?
+    public var actor: String?
+    /// An action as `device.revoke`, or its first part as `device`.
+    public var action: String?
+    public var subject: String?
+
+    public init(before: Int64? = nil, actor: String? = nil, action: String? = nil, subject: String? = nil) {
+        self.before = before
+        self.actor = actor
+        self.action = action
+        self.subject = subject
     }
 }

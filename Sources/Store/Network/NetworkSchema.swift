@@ -10,6 +10,9 @@ extension DatabaseMigrator {
         registerMigration("2026-11-21 network") { database in
             try database.execute(sql: NetworkSchema.tables)
         }
+        registerMigration("2026-11-21 member agents") { database in
+            try database.execute(sql: NetworkSchema.memberAgents)
+        }
     }
 }
 
@@ -80,5 +83,21 @@ private enum NetworkSchema {
         CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
         WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
         BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END;
+        """
+
+    static let memberAgents = """
+        ALTER TABLE network ADD COLUMN agent_handle TEXT;
+        ALTER TABLE network ADD COLUMN agent_certificate BLOB;
+        ALTER TABLE network ADD COLUMN coordinator_addresses TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE network_agents ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE network_invitations ADD COLUMN label TEXT;
+        ALTER TABLE network_invitations ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+        CREATE UNIQUE INDEX network_agents_by_node ON network_agents(node_id);
+
+        -- What was revoked stays revoked when its user is removed.
+        CREATE TABLE network_revoked_keys (
+            device_pubkey BLOB PRIMARY KEY CHECK (length(device_pubkey) = 32),
+            revoked_at REAL NOT NULL
+        ) STRICT;
         """
 }

@@ -33,7 +33,7 @@ final class FakeMembership: Membership {
             state.standings[device] = .revoked
             return state.subscribers
         }
-        for subscriber in subscribers { subscriber.yield(.revoked(device)) }
+        for subscriber in subscribers { subscriber.yield(.device(device, handle: "", status: .revoked)) }
     }
 
     func standing(of device: NodeID, handle: String) -> DeviceStanding {

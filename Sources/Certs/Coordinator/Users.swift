@@ -1,0 +1,93 @@
+public import Store
+
+// How do users rise, fall, pause and leave? The network always keeps one active admin, so that nobody locks everybody out.
+
+/// A user as administration shows them: without what their password is checked with.
+public struct NetworkUser: Sendable, Equatable {
+    public let handle: String
+    public let role: UserRole
+    public let status: UserStatus
+    /// Unix seconds.
+    public let createdAt: Double
+    /// Devices that may come in, and devices in all.
+    public let activeDevices: Int
+    public let devices: Int
+    /// Unix seconds of the last login from any device.
+    public let lastSeen: Double?
+}
+
+extension Coordinator {
+    /// Every user, oldest first.
+    public func users() async throws -> [NetworkUser] {
+        let (users, devices) = try await repository.read { try ($0.users(), $0.devices()) }
+        let byHandle = Dictionary(grouping: devices, by: \.handle)
+        return users.map { user in
+            let own = byHandle[user.handle] ?? []
+            return NetworkUser(
+                handle: user.handle, role: user.role, status: user.status, createdAt: user.createdAt,
+                activeDevices: own.count { $0.status == .active }, devices: own.count,
+                lastSeen: own.compactMap(\.lastSeen).max())
+        }
+    }
+
+    /// Makes a user an admin, or an admin a plain member. It counts from their next request on.
+    ///
+    /// - Returns: whether the role changed.
+    /// - Throws: ``AdministrationError/unknownUser(_:)``, ``AdministrationError/lastAdmin(_:)``.
+    public func setRole(_ role: UserRole, of handle: String, by caller: Principal) async throws -> Bool {
+        try await change(role == .admin ? "user.promote" : "user.demote", handle, by: caller) { user, transaction in
+            guard user.role != role else { return nil }
+            if role == .member { try Self.keepAnAdmin(without: user, in: transaction) }
+            _ = try transaction.setUserRole(role, of: user.handle)
+            return .user(user.handle, role: role, status: user.status)
+        }
+    }
+
+    /// Suspends a user, whose devices lose their connections at once, or lets them in again.
+    ///
+    /// - Returns: whether the status changed.
+    /// - Throws: as ``setRole(_:of:by:)``.
+    public func setStatus(_ status: UserStatus, of handle: String, by caller: Principal) async throws -> Bool {
+        let action = status == .suspended ? "user.suspend" : "user.resume"
+        return try await change(action, handle, by: caller) { user, transaction in
+            guard user.status != status else { return nil }
+            if status == .suspended { try Self.keepAnAdmin(without: user, in: transaction) }
+            _ = try transaction.setUserStatus(status, of: user.handle)
+            return .user(user.handle, role: user.role, status: status)
+        }
+    }
+
+    /// Removes a user, their devices and the invitations that are for them alone. A device key that was revoked stays so.
+    ///
+    /// - Throws: as ``setRole(_:of:by:)``.
+    public func removeUser(_ handle: String, by caller: Principal) async throws {
+        let now = now()
+        _ = try await change("user.remove", handle, by: caller) { user, transaction in
+            try Self.keepAnAdmin(without: user, in: transaction)
+            for invitation in try transaction.rows.invitations() where invitation.bindTo == user.handle {
+                _ = try transaction.voidInvitation(invitation.code)
+            }
+            _ = try transaction.removeUser(user.handle, at: now)
+            return .userRemoved(user.handle)
+        }
+    }
+
+    /// Finds the user, makes the change and publishes it when it is committed.
+    private func change(
+        _ action: String, _ handle: String, by caller: Principal,
+        _ body: @escaping @Sendable (UserRecord, NetworkTransaction) throws -> RosterChange?
+    ) async throws -> Bool {
+        let handle = HandleRule.typed(handle)
+        return try await administer(action, on: handle, by: caller, now: now()) { [roster] transaction in
+            guard let user = try transaction.rows.user(handle) else { throw AdministrationError.unknownUser(handle) }
+            guard let change = try body(user, transaction) else { return false }
+            transaction.afterCommit { roster.apply(change) }
+            return true
+        }
+    }
+
+    private static func keepAnAdmin(without user: UserRecord, in transaction: NetworkTransaction) throws {
+        guard user.role == .admin, user.status == .active else { return }
+        if try transaction.rows.activeAdmins() <= 1 { throw AdministrationError.lastAdmin(user.handle) }
+    }
+}

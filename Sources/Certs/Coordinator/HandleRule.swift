@@ -7,9 +7,6 @@ package enum HandleRule {
     /// Longest handle in UTF-8 bytes.
     static let maximumLength = 64
 
-    /// How the audit table names who is no user.
-    private static let reserved: Set<String> = ["operator", "system", "auto-bootstrap"]
-
     /// The form in which handles are compared and hashed: trimmed and lower case.
     static func normalised(_ handle: String) -> String {
         handle.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()
@@ -27,7 +24,6 @@ package enum HandleRule {
     static func problem(with handle: String) -> String? {
         if handle.isEmpty { return "the handle is empty" }
         if handle.utf8.count > maximumLength { return "the handle is longer than \(maximumLength) bytes" }
-        if reserved.contains(handle) { return "the handle '\(handle)' is reserved" }
         if handle.hasPrefix("__") { return "handles that begin with '__' are reserved" }
         if reserved.contains(handle) { return "the handle '\(handle)' is reserved" }
         if !handle.utf8.elementsEqual(handle.precomposedStringWithCanonicalMapping.utf8) {

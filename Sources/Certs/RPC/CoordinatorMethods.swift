@@ -33,7 +33,7 @@ extension Coordinator {
     }
 
     /// Reads a request, and its id even when the rest is wrong.
-    private static func request(_ message: [UInt8], id: inout CBORValue) throws(RPCError) -> RPCRequest {
+    static func request(_ message: [UInt8], id: inout CBORValue) throws(RPCError) -> RPCRequest {
         guard let value = try? CBORReader.read(message, limits: CBORLimits(bytes: RPCFrame.requestLimit)),
             case .map(let map) = value
         else { throw RPCError(.badRequest, "the request is not a map") }

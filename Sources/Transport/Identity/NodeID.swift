@@ -25,7 +25,11 @@ public struct NodeID: Hashable, Sendable, Comparable {
         let decoded: [UInt8]? =
             switch characters.count {
             case 64: Base16.decode(characters)
-            case 52: Base32.decode(characters)
+            case 52:
+                Base32.decode(characters).flatMap { bytes in
+                    // Four bits are left over. Set, they would spell the same key in another way.
+                    Base32.encode(bytes).utf8.elementsEqual(text.lowercased().utf8) ? bytes : nil
+                }
             default: nil
             }
         guard let decoded, decoded.count == Self.length else { throw .notANodeID(text) }

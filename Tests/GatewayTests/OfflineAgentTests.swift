@@ -24,7 +24,9 @@ import Testing
 
     @Test func theOperatorIsAnsweredWithoutASocketAndWhatTheyDoLasts() async throws {
         let directory = try Self.directory()
+        try FileManager.default.removeItem(atPath: directory.memories)
         var agent = try await Self.open(directory)
+        #expect(!FileManager.default.fileExists(atPath: directory.memories), "notes are not the operator's business")
         let hints = AddressHints(
             nodeID: agent.nodeID, addresses: [try SocketAddress(ipAddress: "192.0.2.7", port: 4433)], writtenAt: 0)
         try hints.write(directory)

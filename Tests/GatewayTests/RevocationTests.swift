@@ -97,6 +97,24 @@ import Testing
         }
     }
 
+    @Test func whileNobodyKnowsTheMembersOnlyTheOperatorIsServed() async throws {
+        let gateway = try TestGateway(place: .member)
+        try await gateway.run { running in
+            let ana = gateway.device("ana")
+            let connection = try await running.connection(of: ana.nodeID)
+            let socket = try await running.webSocket(ana, on: connection)
+            gateway.membership.set(.unavailable, for: ana.nodeID)
+            gateway.membership.announce(.everything)
+            #expect(try await socket.next() == .close(code: 4003, reason: "device authorization changed"))
+            #expect(try await connection.closed.code() == 4003)
+            let refused = try await running.stream(ana).ask("GET", "/api/whoami")
+            #expect(refused.status == 503 && refused.body == "device membership unavailable")
+            #expect(try await running.operatorStream().ask("GET", "/api/whoami").status == 200)
+            gateway.membership.set(.active(role: .member), for: ana.nodeID)
+            #expect(try await running.stream(ana).ask("GET", "/api/whoami").status == 200)
+        }
+    }
+
     @Test func onlyWhatTakesSomethingAwayLooksAtConnections() {
         let (device, agent) = (SecretKey().nodeID, SecretKey().nodeID)
         let table: [(RosterChange, Affected?)] = [

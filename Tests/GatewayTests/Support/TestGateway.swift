@@ -29,11 +29,12 @@ final class FakeMembership: Membership {
     }
 
     func revoke(_ device: NodeID) {
-        let subscribers = state.withLock { state in
-            state.standings[device] = .revoked
-            return state.subscribers
-        }
-        for subscriber in subscribers { subscriber.yield(.device(device, handle: "", status: .revoked)) }
+        set(.revoked, for: device)
+        announce(.device(device, handle: "", status: .revoked))
+    }
+
+    func announce(_ change: RosterChange) {
+        for subscriber in state.withLock({ $0.subscribers }) { subscriber.yield(change) }
     }
 
     func standing(of device: NodeID, handle: String) -> DeviceStanding {

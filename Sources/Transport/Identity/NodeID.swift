@@ -65,7 +65,8 @@ public enum NodeIDError: Error, Equatable, CustomStringConvertible {
         case .wrongLength(let count):
             "a node id has 32 bytes, not \(count)"
         case .notANodeID(let text):
-            "'\(text.prefix(80))' is not a node id: expected 64 hexadecimal digits or 52 base32 characters"
+            "'\(String(text.unicodeScalars.prefix(80)))' is not a node id: "
+                + "expected 64 hexadecimal digits or 52 base32 characters"
         }
     }
 }

@@ -12,7 +12,7 @@ enum AddressPromises {
         switch id {
         case .success(let id): try checkNodeID(id, of: text)
         case .failure(let error):
-            try promise(error.description.utf8.count < 600, "a refusal repeats all that it was given")
+            try promise(error.description.utf8.count <= 420, "a refusal repeats all that it was given")
         }
         let address = try? SocketAddress(hostAndPort: text)
         if let address { try checkAddress(address, of: text) }

@@ -20,7 +20,8 @@ public struct AgentFinder: Sendable {
     ///
     /// - Throws: what the coordinator or the way to it throws, `PrivateFileError`.
     public func refresh(through coordinator: some CoordinatorReach) async throws -> [KnownAgent] {
-        try file.store(try await coordinator.withCoordinator { try await $0.listAgents().compactMap { KnownAgent($0) } })
+        try file.store(
+            try await coordinator.withCoordinator { try await $0.listAgents().compactMap { KnownAgent($0) } })
     }
 
     /// The agent with this handle or node id; the coordinator is asked only when nobody of that name is remembered.

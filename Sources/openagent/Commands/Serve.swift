@@ -93,6 +93,12 @@ struct Serve: AsyncParsableCommand {
             Listens \(greeting.addresses.map(\.hostAndPort).joined(separator: ", ")) (UDP), no TCP port
 
             """
+        if greeting.isMember {
+            text += """
+                Network \(greeting.networkName), which another agent coordinates
+
+                """
+        }
         if let ticket = greeting.ticket {
             text += """
                 Invite  for the first user, once, within 7 days:

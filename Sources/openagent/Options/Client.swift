@@ -153,11 +153,7 @@ struct Client: Sendable {
 
     /// Where a node listens if it runs on this machine: its port may have changed since this device joined.
     static func local(_ node: NodeID) -> [SocketAddress] {
-        for directory in (try? AgentOptions.running())?.directories() ?? [] {
-            guard case .running(let record) = InstanceState(directory), record.nodeId == node else { continue }
-            return ["127.0.0.1", "::1"].compactMap { try? SocketAddress(ipAddress: $0, port: Int(record.udpPort)) }
-        }
-        return []
+        (try? AgentOptions.running())?.addresses(of: node) ?? []
     }
 
     /// An endpoint with this device's key for as long as `body` runs.

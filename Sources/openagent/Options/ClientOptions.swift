@@ -118,7 +118,8 @@ struct ClientOptions: ParsableArguments {
         }
         guard let network else {
             throw CommandError(
-                .usage, "this device has not joined the network of \(name)", hint: "join it with a ticket of that network"
+                .usage, "this device has not joined the network of \(name)",
+                hint: "join it with a ticket of that network"
             )
         }
         return Choice(network: network, agent: .named(id.hex, wasNamed: true))

@@ -60,6 +60,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CGMP", pkgConfig: "gmp", providers: [.apt(["libgmp-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         room(
             "Transport",
@@ -80,8 +81,8 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments, logging,
-                nioCore, nioPosix,
+                "CEdit", "CQREncode", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments,
+                logging, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .executableTarget(

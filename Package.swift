@@ -67,7 +67,9 @@ let package = Package(
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
         room("Store", [grdb, nioConcurrency]),
         room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
-        room("Wire", ["Transport", "Certs", nioCore, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
+        room(
+            "Wire",
+            ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
         room("Agent", ["Store", logging]),
         room(
             "Gateway",

@@ -23,7 +23,9 @@ import Testing
             coordinator: SecretKey().nodeID, now: { 0 })
         // Every declared route, its handler replaced by a spy; and an admin's route beside them.
         let declared =
-            GatewayServer.routes(configuration) + [.admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }]
+            GatewayServer.routes(configuration, live: LiveConnections()) + [
+                .admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }
+            ]
         let spies = declared.map { route -> Route in
             switch route.access {
             case .open: route

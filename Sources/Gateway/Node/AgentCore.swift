@@ -11,6 +11,8 @@ internal import Transport
 struct AgentCore: Sendable {
     let coordinator: Coordinator
     let gateway: GatewayServer
+    /// What tickets say about where this agent is; serving sets it.
+    let addresses: AdvertisedAddresses
     private let database: Database
 
     /// Opens the agent's database and takes up what an earlier process left.
@@ -42,6 +44,9 @@ struct AgentCore: Sendable {
                 name: configuration.name, directory: directory.path, nodeID: key.nodeID, networkID: network.networkID,
                 networkName: network.name, version: version),
             coordinator: network.coordinator, now: now)
+        let addresses = AdvertisedAddresses(directory, node: key.nodeID)
+        self.addresses = addresses
+        settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         gateway = try GatewayServer(

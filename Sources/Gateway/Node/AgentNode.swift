@@ -64,6 +64,7 @@ public struct AgentNode: Sendable {
             key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger)
         let (coordinator, gateway) = (core.coordinator, core.gateway)
         let endpoint = try await bindEndpoint(key: key)
+        core.addresses.follow { endpoint.advertisedAddresses() }
         do {
             try publish(endpoint)
         } catch {

@@ -15,6 +15,9 @@ struct GatewaySocket {
     /// How long what was already under way may hold a close frame back.
     private static let drainTime = Duration.milliseconds(40)
 
+    /// Seconds. A certificate may name any time, a `Duration` can't hold every one.
+    private static let longestWait: Double = 1_000_000_000
+
     let credential: StreamCredential
     let watcher: Watcher
     let agent: AgentDescription
@@ -48,10 +51,12 @@ struct GatewaySocket {
                         try await Task.sleep(for: Self.farewellTime)
                         return .closer
                     }
-                    group.addTask {
-                        try await Task.sleep(for: .seconds(max(0, caller.expiresAt - authorizer.now())))
-                        outbox.close(.revoked)
-                        return .expiry
+                    if let end = caller.expiresAt {
+                        group.addTask {
+                            try await Task.sleep(for: .seconds(min(max(0, end - authorizer.now()), Self.longestWait)))
+                            outbox.close(.revoked)
+                            return .expiry
+                        }
                     }
                     loop: for try await part in group {
                         switch part {

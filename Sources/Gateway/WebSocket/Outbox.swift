@@ -21,6 +21,7 @@ struct WebSocketClosing: Sendable, Equatable {
         code: WebSocketCloseCode.restarting, reason: "the server is restarting", isOrderly: true)
     static let revoked = WebSocketClosing(
         code: WebSocketCloseCode.revoked, reason: "device authorization changed")
+    static let suspended = WebSocketClosing(code: WebSocketCloseCode.revoked, reason: "user suspended")
     static let slow = WebSocketClosing(
         code: WebSocketCloseCode.tooSlow, reason: "too far behind: reconnect and resume by seq")
 }

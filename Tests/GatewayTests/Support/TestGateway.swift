@@ -109,7 +109,7 @@ final class TestGateway: Sendable {
         server = try GatewayServer(
             configuration: configuration, membership: membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in CapturingLog(lines: lines) },
-            routes: GatewayServer.routes(configuration) + routes)
+            besides: routes)
     }
 
     /// Wall-clock time that a test can move.

@@ -43,14 +43,15 @@ extension Network {
                 try await target.run { network in
                     let list = try await network.get("/api/network/invitations", as: InvitationsBody.self)
                     let invitation = try prefix.only(among: list.value.invitations, id: \.id)
-                    return try await network.delete(
-                        Administration.path("/api/network/invitations", invitation.id), as: InvitationRevocation.self)
-                } show: { revocation in
-                    guard revocation.revoked else {
+                    guard invitation.state == "open" else {
                         throw CommandError(
-                            .state, "invitation \(revocation.id) was of no use any more",
+                            .state, "invitation \(invitation.id) is \(invitation.state): it admits nobody any more",
                             hint: "see: openagent network invites")
                     }
+                    return try await network.delete(
+                        Administration.path("/api/network/invitations", invitation.id), as: InvitationRevocation.self,
+                        hint: "see: openagent network invites")
+                } show: { revocation in
                     print("Took invitation \(revocation.id) back: its ticket admits nobody any more.")
                 }
             }

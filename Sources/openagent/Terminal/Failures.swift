@@ -49,6 +49,8 @@ extension CommandError {
         case let error as InstanceError: self.init(.state, "\(error)")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
+        case let error as ProxyPlaceError:
+            self.init(.usage, "\(error)", hint: "give what 'openagent proxy' printed as its first line")
         case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
             is ClientHomeError,
             is ProxyTokenError, is GatewayClientError:

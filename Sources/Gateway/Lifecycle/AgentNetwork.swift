@@ -55,7 +55,7 @@ public struct AgentNetwork: Sendable {
     /// - Throws: ``AgentNetworkError`` when it is none, ``InstanceError`` while it is being served.
     public func membership() async throws -> Place {
         try await opened { repository, _ in
-            let (record, membership) = try Self.member(repository.read { try $0.network() })
+            let (record, membership) = try await Self.member(repository.read { try $0.network() })
             return Place(network: record.name, handle: membership.handle)
         }
     }
@@ -70,7 +70,7 @@ public struct AgentNetwork: Sendable {
     public func join(_ ticket: InviteTicket, handle: String?, label: String?) async throws -> Place {
         guard ticket.role == .agent else { throw AgentNetworkError.notForAgents(ticket.role) }
         return try await opened { repository, key in
-            let before = try repository.read { rows in
+            let before = try await repository.read { rows in
                 (network: try rows.network(), users: try rows.users().count, agents: try rows.agents())
             }
             try check(before.network, users: before.users, agents: before.agents, ticket: ticket, own: key.nodeID)
@@ -98,7 +98,7 @@ public struct AgentNetwork: Sendable {
                         [reached] + ticket.addresses + (known?.coordinatorAddresses ?? [])),
                     certificate: login.certificate.wire))
             let time = now()
-            try repository.write { transaction in
+            try await repository.write { transaction in
                 // What a first start made of this agent, a network without anybody in it, goes.
                 try transaction.removeNetwork()
                 try transaction.setNetwork(record, coordinatorNodeID: ticket.node.hex)
@@ -114,7 +114,7 @@ public struct AgentNetwork: Sendable {
     /// - Throws: ``AgentNetworkError`` when it is no member, ``InstanceError`` while it is being served.
     public func leave() async throws -> Leaving {
         try await opened { repository, key in
-            let (record, membership) = try Self.member(repository.read { try $0.network() })
+            let (record, membership) = try await Self.member(repository.read { try $0.network() })
             let leaving: Leaving
             do {
                 let coordinator = NodeAddress(
@@ -133,7 +133,7 @@ public struct AgentNetwork: Sendable {
                 leaving = .notTold("\(error)")
             }
             let time = now()
-            try repository.write { transaction in
+            try await repository.write { transaction in
                 try transaction.removeNetwork()
                 try transaction.audit(
                     AuditRecord(at: time, actor: "operator", action: "network.leave", subject: record.name))

@@ -18,7 +18,7 @@ struct NetworkLeave: AsyncParsableCommand {
         let directory = try agent.locate()
         let network = try AgentNetwork.open(directory, log: log)
         let place = try await network.membership()
-        if !yes { try confirm("Take the agent in \(directory) out of the network \(place.network)? [y/N] ") }
+        try Confirmation.ask("Take the agent in \(directory) out of the network \(place.network)?", given: yes)
         switch try await network.leave() {
         case .told: print("The agent in \(directory) has left \(place.network).")
         case .notTold(let reason):
@@ -27,16 +27,6 @@ struct NetworkLeave: AsyncParsableCommand {
                 The agent in \(directory) has left \(place.network), whose coordinator could not be told (\(reason)).
                 An admin takes it off the list with: openagent agents remove \(place.handle)
                 """)
-        }
-    }
-
-    private func confirm(_ question: String) throws {
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandError(.usage, "leaving a network needs a yes", hint: "add --yes")
-        }
-        Output.write(question)
-        guard let answer = readLine()?.lowercased(), ["y", "yes"].contains(answer) else {
-            throw CommandError(.failed, "nothing was changed")
         }
     }
 }

@@ -1,202 +1,132 @@
-import Foundation
-import Synchronization
 import Testing
 
 @testable import Certs
 @testable import Store
 @testable import Transport
 
-// A device's certificate stays fresh without its password, and agents are found by name.
-
-/// Reaches a coordinator without sockets, as often as it is there.
-final class DirectReach: CoordinatorReach {
-    private let network: TestNetwork
-    private let peer: NodeID
-    private let state = Mutex((isAway: false, count: 0))
-
-    init(_ network: TestNetwork, peer: NodeID) {
-        self.network = network
-        self.peer = peer
-    }
-
-    /// How often it was asked for.
-    var count: Int { state.withLock { $0.count } }
-    func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
-
-    func withCoordinator<R: Sendable>(_ body: @Sendable (CoordinatorClient) async throws -> R) async throws -> R {
-        let isAway = state.withLock { state in
-            state.count += 1
-            return state.isAway
-        }
-        guard !isAway else { throw CoordinatorClientError.connectionLost("the coordinator is away") }
-        return try await body(network.client(as: peer))
-    }
-}
-
 @Suite struct RenewalTests {
     let network: TestNetwork
-    let home: ClientHome
-    let row: JoinedNetwork
-    let first: DeviceCertificate
-    let reach: DirectReach
+    let device = SecretKey().nodeID
+    init() throws { network = try TestNetwork() }
 
-    init() async throws {
-        network = try TestNetwork()
-        home = try ClientHome(path: network.directory.path + "/user")
-        let (clock, coordinator, device) = (network.clock, network.coordinator, try home.identity().nodeID)
-        let ticket = coordinator.ticket(for: try await network.invitation(.user), addresses: [])
-        let result = try await Joining(home: home, label: nil, now: { clock.now }).join(
-            ticket, handle: "alice", password: Password("x"), through: network.client(as: device), reached: nil)
-        (row, first) = (result.network, result.certificate)
-        reach = DirectReach(network, peer: device)
+    static let half = DeviceCertificate.lifetime / 2
+
+    func renew(_ certificate: DeviceCertificate, as peer: NodeID? = nil) async throws -> DeviceCertificate {
+        try await network.client(as: peer ?? device).renew(certificate)
     }
 
-    func keeper(_ certificate: DeviceCertificate? = nil) -> CertificateKeeper {
-        CertificateKeeper(certificate ?? first, of: row, home: home, now: { [clock = network.clock] in clock.now })
+    func holds(_ certificate: DeviceCertificate) -> Bool {
+        (try? certificate.check(
+            now: network.clock.now, networkID: network.coordinator.network.networkID, peer: device)) != nil
     }
 
-    @Test func aCertificateIsRenewedFromHalfOfItsLifeOn() async throws {
-        let keeper = keeper()
-        network.clock.advance(DeviceCertificate.lifetime / 2 - 1)
-        guard case .notDue = await keeper.renewIfDue(through: reach) else {
-            Issue.record("it was renewed a second too early")
-            return
+    @Test func certificatesAreRenewedFromExactlyHalfOfTheirLife() async throws {
+        let old = try await network.addUser("alice", device: device)
+        for step in [0, Self.half - 1, 0.5] {
+            network.clock.advance(step)
+            await expectRefusal(.notDue) { try await renew(old) }
         }
-        #expect(reach.count == 0, "nobody is asked before it is due")
+        network.clock.advance(0.5)
+        let fresh = try await renew(old)
+        #expect(fresh.issuedAt == network.clock.now && fresh.expiresAt == network.clock.now + 2_592_000)
+        #expect(fresh.capabilities == old.capabilities)
+        #expect(try await network.coordinator.devices().first?.lastSeen == network.clock.now)
+        #expect(try await network.actions().last == "certificate.renew")
+        await expectRefusal(.notDue) { try await renew(fresh) }
+    }
+
+    @Test func theOldCertificateCountsUntilItExpires() async throws {
+        let old = try await network.addUser("alice", device: device)
+        network.clock.advance(Self.half)
+        let fresh = try await renew(old)
+        let client = network.client(as: device)
+        network.clock.advance(Self.half - 1)
+        #expect(holds(old) && holds(fresh))
+        #expect(try await client.listDevices(certificate: old).count == 1)
+        #expect(try await renew(old).issuedAt == network.clock.now)
         network.clock.advance(1)
-        guard case .renewed = await keeper.renewIfDue(through: reach) else {
-            Issue.record("it was not renewed")
-            return
-        }
-        #expect(keeper.current.issuedAt == network.clock.now)
-        #expect(try home.certificate(for: row) == keeper.current)
-        guard case .notDue = await keeper.renewIfDue(through: reach) else {
-            Issue.record("it was renewed twice")
-            return
-        }
+        #expect(!holds(old) && holds(fresh))
+        await expectRefusal(.unauthorized) { try await client.listDevices(certificate: old) }
+        await expectRefusal(.expired) { try await renew(old) }
+        #expect(try await client.listDevices(certificate: fresh).count == 1)
     }
 
-    @Test func whatAnotherProgramRenewedIsTakenFromItsFile() async throws {
-        let (one, two) = (keeper(), keeper())
-        network.clock.advance(DeviceCertificate.lifetime / 2)
-        _ = await one.renewIfDue(through: reach)
-        guard case .renewed = await two.renewIfDue(through: reach) else {
-            Issue.record("the other one's was not taken")
-            return
-        }
-        #expect(reach.count == 1)
-        #expect(two.current == one.current)
+    @Test func anotherRoleMakesItDueAtOnce() async throws {
+        _ = try await network.addUser("alice", device: SecretKey().nodeID)
+        let old = try await network.addUser("bob", device: device)
+        #expect(old.capabilities.isEmpty)
+        _ = try await network.coordinator.setRole(.admin, of: "bob", by: .operator)
+        let admin = try await renew(old)
+        #expect(admin.capabilities == [DeviceCertificate.administratorCapability])
+        await expectRefusal(.notDue) { try await renew(admin) }
+        _ = try await network.coordinator.setRole(.member, of: "bob", by: .operator)
+        #expect(try await renew(admin).capabilities.isEmpty)
     }
 
-    @Test func aFailedRenewalIsPutUpWithWhileTheOldOneCounts() async throws {
-        let keeper = keeper()
-        network.clock.advance(DeviceCertificate.lifetime - 1)
-        reach.setAway(true)
-        guard case .failed = await keeper.renewIfDue(through: reach) else {
-            Issue.record("nobody was there to renew it")
-            return
-        }
-        #expect(keeper.current == first)
-        #expect(try home.certificate(for: row) == first)
-        reach.setAway(false)
-        guard case .renewed = await keeper.renewIfDue(through: reach) else {
-            Issue.record("the coordinator is back")
-            return
-        }
+    @Test func nobodyRenewsWhoMayNotComeIn() async throws {
+        _ = try await network.addUser("alice", device: SecretKey().nodeID)
+        let old = try await network.addUser("bob", device: device)
+        network.clock.advance(Self.half)
+        _ = try await network.coordinator.setStatus(.suspended, of: "bob", by: .operator)
+        await expectRefusal(.suspended) { try await renew(old) }
+        _ = try await network.coordinator.setStatus(.active, of: "bob", by: .operator)
+        #expect(try await renew(old).handle == "bob", "a user who is let in again renews again")
+        _ = try await network.coordinator.revokeDevice(device, by: .operator)
+        await expectRefusal(.revoked) { try await renew(old) }
+        try await network.coordinator.removeUser("bob", by: .operator)
+        await expectRefusal(.unauthorized) { try await renew(old) }
     }
 
-    @Test(arguments: ["revoked", "suspended", "expired"])
-    func whoMayNotComeInGetsNoFreshCertificate(_ why: String) async throws {
-        _ = try await network.addUser("root", device: SecretKey().nodeID)
-        let keeper = keeper()
-        network.clock.advance(DeviceCertificate.lifetime / 2)
-        switch why {
-        case "revoked": _ = try await network.coordinator.revokeDevice(first.deviceKey, by: .operator)
-        case "suspended":
-            _ = try await network.coordinator.setRole(.admin, of: "root", by: .operator)
-            _ = try await network.coordinator.setStatus(.suspended, of: "alice", by: .operator)
-        default: network.clock.advance(DeviceCertificate.lifetime)
-        }
-        guard case .failed(let error as RPCError) = await keeper.renewIfDue(through: reach) else {
-            Issue.record("it was renewed")
-            return
-        }
-        #expect(error.code.rawValue == why)
-        #expect(try home.certificate(for: row) == first)
+    @Test func onlyTheCertificatesOwnConnectionRenewsIt() async throws {
+        let old = try await network.addUser("alice", device: device)
+        let other = SecretKey().nodeID
+        let foreign = try await network.addUser("bob", device: other)
+        network.clock.advance(Self.half)
+        await expectRefusal(.unauthorized) { try await renew(old, as: other) }
+        await expectRefusal(.unauthorized) { try await renew(old, as: SecretKey().nodeID) }
+        await expectRefusal(.unauthorized) { try await renew(foreign) }
     }
 
-    @Test func aLongRunningKeeperRenewsAndComesBackAfterFailures() async throws {
-        let keeper = keeper()
-        let pauses = Mutex<[Double]>([])
-        let clock = network.clock
-        reach.setAway(true)
-        let failures = Mutex(0)
-        // Time passes only in the pauses; the coordinator is back after two failures.
-        await keeper.run(through: reach) { seconds in
-            let count = pauses.withLock { pauses in
-                pauses.append(seconds)
-                return pauses.count
+    @Test func forgedAndForeignCertificatesAreNotRenewed() async throws {
+        let old = try await network.addUser("alice", device: device)
+        network.clock.advance(Self.half)
+        let stranger = try TestNetwork()
+        let foreign = try await stranger.addUser("alice", device: device)
+        await expectRefusal(.unauthorized) { try await renew(foreign) }
+        let elsewhere = DeviceCertificate.issue(
+            handle: "alice", deviceKey: device, networkID: "00", issuedAt: old.issuedAt, signedBy: network.identity)
+        await expectRefusal(.unauthorized) { try await renew(elsewhere) }
+        let future = DeviceCertificate.issue(
+            handle: "alice", deviceKey: device, networkID: old.networkID, issuedAt: network.clock.now + 3_600,
+            signedBy: network.identity)
+        await expectRefusal(.unauthorized) { try await renew(future) }
+        let usurped = DeviceCertificate.issue(
+            handle: "bob", deviceKey: device, networkID: old.networkID, issuedAt: old.issuedAt,
+            signedBy: network.identity)
+        await expectRefusal(.unauthorized) { try await renew(usurped) }
+        let exchange = DirectExchange(server: network.coordinator, peer: device)
+        for wire in [[], [0], Array(old.wire.dropLast()), old.wire + [0]] {
+            let request = RPCRequest(id: .null, method: "renew", parameters: ["cert": .bytes(wire)])
+            let value = try CBORReader.read(
+                try await exchange.exchange(request.encoded), limits: CBORLimits(bytes: 1_000))
+            guard case .failure(_, let error)? = RPCResponse(value) else {
+                Issue.record("answered \(value)")
+                continue
             }
-            clock.advance(seconds)
-            if keeper.current.issuedAt > first.issuedAt, count > 3 { throw CancellationError() }
-            guard count < 1_000 else { throw CancellationError() }
-        } onFailure: { _ in
-            failures.withLock { failures in
-                failures += 1
-                if failures == 2 { reach.setAway(false) }
-            }
-        }
-        #expect(failures.withLock { $0 } == 2)
-        let waited = pauses.withLock { $0 }
-        #expect(waited.allSatisfy { (1...3_600).contains($0) }, "it looks at the clock at least every hour")
-        #expect(keeper.current.issuedAt >= first.renewalDueAt)
-        #expect(keeper.current.issuedAt < first.renewalDueAt + 3_600 + 2 * 600)
-    }
-
-    // MARK: Agents
-
-    @Test func anAgentIsFoundByNameAndRemembered() async throws {
-        let node = SecretKey().nodeID
-        let invitation = try await network.invitation(.agent)
-        _ = try await network.client(as: node).agentLogin(
-            invite: invitation.code, handle: "work-agent", node: node, addresses: ["192.0.2.7:4433"])
-        let finder = AgentFinder(home: home, network: row)
-        #expect(finder.known.isEmpty)
-        let agent = try await finder.agent(named: "Work-Agent", through: reach)
-        #expect(agent == KnownAgent(handle: "work-agent", nodeID: node, addresses: ["192.0.2.7:4433"]))
-        #expect(finder.known.map(\.handle) == ["homelab", "work-agent"])
-        reach.setAway(true)
-        #expect(try await finder.agent(named: "work-agent", through: reach) == agent)
-        #expect(try await finder.agent(named: node.hex, through: reach) == agent)
-        await #expect(throws: CoordinatorClientError.self) { try await finder.agent(named: "new", through: reach) }
-        reach.setAway(false)
-        await #expect(
-            throws: AgentNameError.unknown("new", network: "homelab", known: ["homelab", "work-agent"])
-        ) { try await finder.agent(named: "new", through: reach) }
-    }
-
-    @Test func aRevokedDeviceLearnsNothingAboutAgents() async throws {
-        _ = try await network.coordinator.revokeDevice(first.deviceKey, by: .operator)
-        await expectRefusal(.unauthorized) {
-            try await AgentFinder(home: home, network: row).refresh(through: reach)
+            #expect(error.code == .unauthorized)
         }
     }
 
-    @Test func anAgentMayTakeItselfOutAndNobodyElse() async throws {
-        let (one, two) = (SecretKey().nodeID, SecretKey().nodeID)
-        for (handle, node) in [("one", one), ("two", two)] {
-            _ = try await network.client(as: node).agentLogin(
-                invite: try await network.invitation(.agent).code, handle: handle, node: node)
-        }
-        await expectRefusal(.badRequest) { try await network.client(as: one).removeAgent("two") }
-        await expectRefusal(.badRequest) { try await network.client(as: one).removeAgent("homelab") }
-        await expectRefusal(.badRequest) { try await network.client(as: first.deviceKey).removeAgent("one") }
-        #expect(try await network.client(as: one).removeAgent(" One "))
-        #expect(try await network.coordinator.agents().map(\.handle) == ["homelab", "two"])
-        await expectRefusal(.badRequest) { try await network.client(as: one).removeAgent("one") }
-        let row = try await network.repository.read { try $0.audit(limit: 1) }.first
-        #expect(row?.action == "agent.remove" && row?.actor == "one" && row?.actorDevice == one.bytes)
-        // The agent that coordinates the network stays, whoever asks.
-        await expectRefusal(.conflict) { try await network.client(as: network.identity.nodeID).removeAgent("homelab") }
+    @Test func agentsRenewTheirOwnUntilTheyAreRemoved() async throws {
+        let login = try await network.client(as: device).agentLogin(
+            invite: try await network.invitation(.agent).code, handle: "worker", node: device)
+        await expectRefusal(.notDue) { try await renew(login.certificate) }
+        network.clock.advance(Self.half)
+        let fresh = try await renew(login.certificate)
+        #expect(fresh.capabilities == ["agent"] && fresh.handle == "worker")
+        #expect(try await network.coordinator.agents().last?.lastSeen == network.clock.now)
+        try await network.coordinator.removeAgent("worker", by: .operator)
+        await expectRefusal(.unauthorized) { try await renew(login.certificate) }
+        await expectRefusal(.unauthorized) { try await renew(fresh) }
     }
 }

@@ -15,6 +15,7 @@ final class AgentNetworkWorld: Sendable {
     let root = FileManager.default.temporaryDirectory.path + "/agents-\(UUID().uuidString)"
     let coordinator: Coordinator
     let endpoint: Endpoint
+    let clock = TestGateway.Clock()
     private let database: Store.Database
 
     static func run(_ body: @escaping @Sendable (AgentNetworkWorld) async throws -> Void) async throws {
@@ -41,7 +42,7 @@ final class AgentNetworkWorld: Sendable {
         let key = SecretKey()
         database = try Store.Database(path: root + "/coordinator.db")
         let repository = NetworkRepository(database)
-        let now: @Sendable () -> Double = { Date().timeIntervalSince1970 }
+        let now: @Sendable () -> Double = { [clock] in clock.now }
         _ = try Coordinator.createNetworkIfMissing(repository: repository, identity: key, name: "home", now: now())
         coordinator = try Coordinator(repository: repository, identity: key, now: now)
         endpoint = try await Endpoint.bind(
@@ -66,7 +67,7 @@ final class AgentNetworkWorld: Sendable {
     func network(_ directory: AgentDirectory) -> AgentNetwork {
         AgentNetwork(
             directory: directory, name: directory.defaultName, timeout: .seconds(2),
-            now: { Date().timeIntervalSince1970 }, logger: .quiet)
+            now: { [clock] in clock.now }, logger: .quiet)
     }
 
     /// Looks at an agent's database, or changes it.
@@ -84,7 +85,7 @@ final class AgentNetworkWorld: Sendable {
 }
 
 extension Logger {
-    fileprivate static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+    static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 }
 
 @Suite(.timeLimit(.minutes(1))) struct AgentNetworkTests {

@@ -38,7 +38,8 @@ extension CommandError {
         case let error as ChatError:
             switch error {
             case .unreachable, .notConnected, .tooManyWaiting: self.init(.unreachable, "\(error)")
-            case .revoked, .notAuthorized: self.init(.refused, "\(error)")
+            case .revoked, .notAuthorized:
+                self.init(.refused, "\(error)", hint: "'openagent network doctor' tells why, and what to do")
             case .replaced, .refused: self.init(.failed, "\(error)")
             }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")

@@ -102,8 +102,12 @@ import Testing
     /// What is the same on every way: no times, no ids, and not who asked.
     private static func stable(_ output: String) throws -> String {
         guard let document = try? JSONSerialization.jsonObject(with: Data(output.utf8)) else { return masked(output) }
-        let json = try JSONSerialization.data(withJSONObject: stable(document, key: ""), options: [.sortedKeys])
-        return masked(String(decoding: json, as: UTF8.self))
+        return masked(text(stable(document, key: "")))
+    }
+
+    private static func text(_ document: Any) -> String {
+        let json = try? JSONSerialization.data(withJSONObject: document, options: [.sortedKeys])
+        return String(decoding: json ?? Data(), as: UTF8.self)
     }
 
     private static func stable(_ value: Any, key: String) -> Any {
@@ -117,7 +121,7 @@ import Testing
             // Its rows come in the order of their random ids.
             let items = items.map { stable($0, key: key) }
             guard key == "invitations" || key == "devices" else { return items }
-            return items.map { "\($0 as AnyObject)" }.sorted()
+            return items.map(text).sorted()
         default: break
         }
         switch key {

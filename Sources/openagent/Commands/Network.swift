@@ -5,12 +5,15 @@ internal import ArgumentParser
 
 struct Network: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a network, look at it, invite to it.",
+        abstract: "Make a network, look at it, invite to it, join and leave it.",
         subcommands: [
             Initialize.self,
             Information.self,
             Invite.self,
             Invitations.self,
+            NetworkJoin.self,
+            NetworkLeave.self,
+            NetworkDoctorCommand.self,
             // Spellings of other OpenAgent programs.
             ListUsers.self,
             ListAgents.self,

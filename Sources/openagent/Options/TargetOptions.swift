@@ -92,7 +92,8 @@ struct TargetOptions: ParsableArguments {
         case .network(let network):
             return NetworkCarrier(
                 try await Client(
-                    home: home, network: network, node: network.coordinator, timeout: timeout.duration, logger: logger))
+                    home: home, choice: ClientOptions.Choice(network: network, agent: .coordinator),
+                    timeout: timeout.duration, logger: logger))
         case .proxy(let place):
             return ProxyCarrier(
                 place, token: try token(home: home, environment: environment), timeout: timeout.duration)

@@ -45,6 +45,8 @@ extension CommandError {
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
         case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
         case let error as JoinError: self.init(.refused, "\(error)")
+        case let error as AgentNameError: self.init(.usage, "\(error)")
+        case let error as AgentNetworkError: self.init(.state, "\(error)", hint: error.hint)
         case let error as InstanceError: self.init(.state, "\(error)")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
@@ -71,9 +73,10 @@ extension CommandError {
     private static func hint(for error: RPCError) -> String? {
         switch error.code {
         case .unauthorized: "check handle and password"
-        case .revoked: "this device's key was revoked; join again as a new device with a fresh key and an invite"
+        case .revoked: "get a ticket on another device with: openagent devices invite, then here: openagent join oa1… --new-key"
+        case .suspended: "an admin can end that with: openagent users resume HANDLE"
         case .rateLimited: "wait, then try again"
-        case .invalidInvite: "ask for a new ticket"
+        case .invalidInvite: "get a new ticket on another device with: openagent devices invite, or ask an admin for one"
         default: nil
         }
     }

@@ -73,10 +73,12 @@ extension CommandError {
     private static func hint(for error: RPCError) -> String? {
         switch error.code {
         case .unauthorized: "check handle and password"
-        case .revoked: "get a ticket on another device with: openagent devices invite, then here: openagent join oa1… --new-key"
+        case .revoked:
+            "get a ticket on another device with: openagent devices invite, then here: openagent join oa1… --new-key"
         case .suspended: "an admin can end that with: openagent users resume HANDLE"
         case .rateLimited: "wait, then try again"
-        case .invalidInvite: "get a new ticket on another device with: openagent devices invite, or ask an admin for one"
+        case .invalidInvite:
+            "get a new ticket on another device with: openagent devices invite, or ask an admin for one"
         default: nil
         }
     }

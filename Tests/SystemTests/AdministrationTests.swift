@@ -118,10 +118,7 @@ import Testing
             if fields["actor"] != nil { fields["device"] = nil }
             return Dictionary(uniqueKeysWithValues: fields.map { ($0.key, stable($0.value, key: $0.key)) })
         case let items as [Any]:
-            // Its rows come in the order of their random ids.
-            let items = items.map { stable($0, key: key) }
-            guard key == "invitations" || key == "devices" else { return items }
-            return items.map(text).sorted()
+            return items.map { stable($0, key: key) }
         default: break
         }
         switch key {

@@ -36,13 +36,16 @@ final class TestNetwork: Sendable {
     let repository: NetworkRepository
     let coordinator: Coordinator
 
-    init() throws {
+    init(watches: WatchPolicy = WatchPolicy()) throws {
         directory = try TemporaryDirectory()
         database = try Database(path: directory.path + "/openagent.db")
         repository = NetworkRepository(database)
         _ = try Coordinator.createNetworkIfMissing(
             repository: repository, identity: identity, name: "homelab", now: clock.now)
-        coordinator = try Coordinator(repository: repository, identity: identity, now: { [clock] in clock.now })
+        coordinator = try Coordinator(
+            repository: repository, identity: identity, watches: Watches(policy: watches),
+            now: { [clock] in clock.now },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     deinit { try? database.close() }

@@ -62,7 +62,9 @@ extension Coordinator {
         let printable = (label ?? "").unicodeScalars.filter {
             $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
         }
-        let text = String(String(String.UnicodeScalarView(printable)).prefix(64))
+        var text = String(String(String.UnicodeScalarView(printable)).prefix(64))
+        // One character may consist of any number of combining marks.
+        while text.utf8.count > 256 { text.removeLast() }
         return text.allSatisfy(\.isWhitespace) ? nil : text
     }
 }

@@ -98,7 +98,7 @@ extension CoordinatorClient {
     ) async throws -> IssuedInvitation {
         var parameters = Self.credentials(certificate)
         _ = parameters.insert("role", .text(role.rawValue))
-        if let lifetime { _ = parameters.insert("ttl_seconds", .float(lifetime)) }
+        if let lifetime { _ = parameters.insert("ttl_seconds", Self.wholeIfPossible(lifetime)) }
         if let uses { _ = parameters.insert("uses", uses < 0 ? .negative(UInt64(-1 - uses)) : .unsigned(UInt64(uses))) }
         if let handle { _ = parameters.insert("bind_to_handle", .text(HandleRule.typed(handle))) }
         if let label { _ = parameters.insert("label", .text(label)) }
@@ -108,5 +108,10 @@ extension CoordinatorClient {
             let uses = Int(exactly: uses)
         else { throw CoordinatorClientError.malformedAnswer(RPCMethod.createInvitation.rawValue) }
         return IssuedInvitation(code: try result.answer("code"), role: role, expiresAt: expiresAt, usesLeft: uses)
+    }
+
+    /// The reference reads whole seconds.
+    private static func wholeIfPossible(_ seconds: Double) -> CBORValue {
+        UInt64(exactly: seconds).map { .unsigned($0) } ?? .float(seconds)
     }
 }

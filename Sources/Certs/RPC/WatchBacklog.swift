@@ -108,23 +108,33 @@ final class Watch: Sendable {
     }
 }
 
-/// Every watch that is open: one for each agent, and not more than ``capacity``.
-final class Watches: Sendable {
-    static let capacity = 4_096
+/// How a coordinator serves watches. Other values than the defaults are for tests.
+struct WatchPolicy: Sendable {
+    /// At most so many at a time.
+    var watches = 4_096
+    /// Between signs of life.
+    var heartbeat = Duration.seconds(5)
+    /// Changes that may wait for one watcher.
+    var backlog = 4_096
+    /// Unix seconds between two notes that the agent is there.
+    var touchInterval: Double = 60
+}
 
-    private let capacity: Int
+/// Every watch that is open: one for each agent.
+final class Watches: Sendable {
+    let policy: WatchPolicy
     private let open = Mutex<[NodeID: Watch]>([:])
 
-    init(capacity: Int = Watches.capacity) { self.capacity = capacity }
+    init(policy: WatchPolicy = WatchPolicy()) { self.policy = policy }
 
     /// Begins a watch and ends an older one of the same agent.
     ///
     /// - Returns: nil when there are too many.
-    func begin(_ node: NodeID, limit: Int) -> Watch? {
-        let watch = Watch(node: node, limit: limit)
+    func begin(_ node: NodeID) -> Watch? {
+        let watch = Watch(node: node, limit: policy.backlog)
         let (accepted, older) = open.withLock { open -> (Bool, Watch?) in
             let older = open[node]
-            guard older != nil || open.count < capacity else { return (false, nil) }
+            guard older != nil || open.count < policy.watches else { return (false, nil) }
             open[node] = watch
             return (true, older)
         }

@@ -5,23 +5,13 @@ internal import Transport
 // roster, then each change as the roster publishes it, and a sign of life in between, so that silence means that the
 // coordinator is out of reach. Which frames wait, and when a watcher is cut off, is WatchBacklog's matter.
 
-/// How a coordinator serves watches. Other values than the defaults are for tests.
-struct WatchPolicy: Sendable {
-    /// Between signs of life.
-    var heartbeat = Duration.seconds(5)
-    /// Changes that may wait for one watcher.
-    var backlog = 4_096
-    /// Unix seconds between two notes that the agent is there.
-    var touchInterval: Double = 60
-}
-
 extension Coordinator {
     /// Answers `watch`.
-    func watch(_ request: RPCRequest, peer: NodeID, policy: WatchPolicy = WatchPolicy()) throws -> RPCReply {
+    func watch(_ request: RPCRequest, peer: NodeID) throws -> RPCReply {
         let addresses = try request.parameters.optionalTexts("addresses", limit: Self.addressesPerCall)
         return .frames { writer in
             do {
-                try await self.watch(request.id, peer: peer, addresses: addresses, policy: policy, writer: writer)
+                try await self.watch(request.id, peer: peer, addresses: addresses, writer: writer)
             } catch let refusal as RPCError {
                 try await writer.write(RPCResponse.failure(id: request.id, refusal).encoded)
             }
@@ -30,14 +20,14 @@ extension Coordinator {
 
     /// Returns never but by throwing: a refusal, or the end of the connection or of the task.
     private func watch(
-        _ id: CBORValue, peer: NodeID, addresses: [String]?, policy: WatchPolicy, writer: RPCFrameWriter
+        _ id: CBORValue, peer: NodeID, addresses: [String]?, writer: RPCFrameWriter
     ) async throws {
         // State and changes belong together: what happens from here on is in the changes.
         let (state, changes) = roster.subscribe()
         guard state.agent(peer) != nil else {
             throw RPCError(.forbidden, "only an agent of the network may watch it")
         }
-        guard let watch = watches.begin(peer, limit: policy.backlog) else {
+        guard let watch = watches.begin(peer) else {
             throw RPCError(.rateLimited, "too many agents watch: try again later")
         }
         defer { watches.end(watch) }
@@ -46,7 +36,7 @@ extension Coordinator {
         defer { logger.info("watch ends", metadata: ["agent": "\(peer.short)"]) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await change in changes { watch.add(change) } }
-            group.addTask { try await self.keepAlive(watch, policy: policy) }
+            group.addTask { try await self.keepAlive(watch) }
             group.addTask {
                 try await Self.send(state, id: id, writer: writer)
                 for await _ in watch.wakeups { try await Self.send(watch.take(), id: id, writer: writer) }
@@ -57,7 +47,8 @@ extension Coordinator {
         }
     }
 
-    private func keepAlive(_ watch: Watch, policy: WatchPolicy) async throws {
+    private func keepAlive(_ watch: Watch) async throws {
+        let policy = watches.policy
         var noted = now()
         while true {
             try await Task.sleep(for: policy.heartbeat)

@@ -126,8 +126,8 @@ public struct AgentNetwork: Sendable {
                 leaving = .told
             } catch is CancellationError {
                 throw CancellationError()
-            } catch let error as RPCError where error.code == .unauthorized {
-                // It was removed before.
+            } catch let error as RPCError where [.unauthorized, .badRequest].contains(error.code) {
+                // The coordinator does not know this agent any more: it was removed before.
                 leaving = .told
             } catch {
                 leaving = .notTold("\(error)")

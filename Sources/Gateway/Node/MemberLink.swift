@@ -136,7 +136,8 @@ final class MemberLink: Sendable {
 
     /// Says when the coordinator is lost and found, and what a removed agent's operator can do.
     private func report() async {
-        var last: MemberRoster.Link?
+        // So it begins, until the coordinator has said a word.
+        var last = MemberRoster.Link.closed
         repeat {
             let link = roster.link
             if link != last { log(link) }

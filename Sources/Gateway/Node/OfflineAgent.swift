@@ -1,6 +1,7 @@
 public import Logging
 public import NIOCore
 public import NIOHTTP1
+internal import Store
 public import Transport
 public import Wire
 
@@ -29,7 +30,9 @@ public struct OfflineAgent: Sendable {
         logger: Logger = Logger(label: "openagent.offline") { _ in SwiftLogNoOpLogHandler() }
     ) async throws -> OfflineAgent {
         guard directory.isAgent else { throw OfflineAgentError.notAnAgent(directory) }
-        _ = try directory.create()
+        // All that the lock and the database need. Notes and configuration are a first start's business.
+        try PrivateFile.createFolder(directory.state)
+        try PrivateFile.close(toOthers: directory.state)
         let lock: InstanceLock
         do { lock = try await InstanceLock.take(directory) } catch .alreadyRunning(let record, _) {
             throw OfflineAgentError.running(directory, record)

@@ -16,8 +16,9 @@ enum AuditRoutes {
                 let coordinator = try administration.coordinator
                 let limit = try request.queryNumber("limit", in: 1...mostRows) ?? rowsPerPage
                 let filter = AuditFilter(
-                    before: try request.queryNumber("before", in: 1...Int64.max), actor: request.queryValue("actor"),
-                    action: request.queryValue("action"), subject: request.queryValue("subject"))
+                    before: try request.queryNumber("before", in: 1...Int64.max),
+                    actor: try request.queryValue("actor"),
+                    action: try request.queryValue("action"), subject: try request.queryValue("subject"))
                 // One more than is shown tells whether there is a next page.
                 let rows = try await coordinator.audit(filter, limit: limit + 1)
                 let page = rows.prefix(limit)

@@ -11,7 +11,7 @@ enum DeviceRoutes {
     static func routes(_ administration: NetworkAdministration, _ live: LiveConnections) -> [Route] {
         [
             .admin(.get, "/api/network/devices") { request, _, _ in
-                let devices = try await list(of: request.queryValue("user"), in: try administration.coordinator)
+                let devices = try await list(of: try request.queryValue("user"), in: try administration.coordinator)
                 let connections = live.counts()
                 return try JSON.response(
                     DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))

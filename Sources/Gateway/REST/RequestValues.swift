@@ -5,10 +5,14 @@ internal import Transport
 // What did the client write into the path and the query? Each value is read strictly: one that isn't what the route expects
 // is refused with its name, never replaced by a default.
 
+/// UTF-8 bytes of a name in a path or query. Nothing of the network has a longer one.
+private let longestName = 256
+
 extension GatewayContext {
     /// A part of the path, without percent-encoding.
     func pathPart(_ name: String) throws(ErrorResponse) -> String {
-        guard let text = parameters.get(name)?.removingPercentEncoding, !text.isEmpty else { throw .notFound }
+        guard let text = parameters.get(name)?.removingPercentEncoding, (1...longestName).contains(text.utf8.count)
+        else { throw .notFound }
         return text
     }
 
@@ -24,15 +28,17 @@ extension GatewayContext {
 
 extension Request {
     /// A value of the query; nil when it is absent or empty.
-    func queryValue(_ name: String) -> String? {
-        uri.queryParameters.get(name).flatMap { $0.isEmpty ? nil : $0 }
+    func queryValue(_ name: String) throws(ErrorResponse) -> String? {
+        guard let text = uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard text.utf8.count <= longestName else { throw .invalid("'\(name)' is too long.") }
+        return text
     }
 
     /// A whole number of the query; nil when it is absent or empty.
     func queryNumber<Number: FixedWidthInteger>(
         _ name: String, in range: ClosedRange<Number>
     ) throws(ErrorResponse) -> Number? {
-        guard let text = queryValue(name) else { return nil }
+        guard let text = try queryValue(name) else { return nil }
         guard let number = Number(text), range.contains(number) else {
             throw .invalid("'\(name)' is a whole number from \(range.lowerBound) to \(range.upperBound).")
         }

@@ -42,6 +42,7 @@ test:
 	$(MAKE) build
 	swift build --build-tests
 	$(MAKE) man
+	@for page in man/*.1; do man --warnings --local-file "$$page" > /dev/null || exit 1; done
 	swift test --skip-build --no-parallel
 	Tests/Interop/run
 

@@ -103,4 +103,36 @@ import Testing
         let id = try #require(list.output.split(separator: "\t").first.map(String.init))
         #expect(try await world.run(["network", "revoke-device", id]).output.hasPrefix("Revoked \(id)"))
     }
+
+    @Test("a member agent administers nothing, running or stopped: it says so, and which agent coordinates its network")
+    func memberAgentsNameTheirCoordinator() async throws {
+        let world = try TestHome()
+        let coordinator = try await world.serve(["--name", "home"])
+        _ = try await world.join(try await coordinator.ticket())
+        let invited = try await world.run(["network", "invite", "--role", "agent"])
+        let ticket = try #require(invited.output.split(separator: "\n").first.map(String.init), "\(invited)")
+        let member = world.root.appendingPathComponent("member").path
+        let joined = try await world.run(["network", "join", ticket, "--agent", member])
+        #expect(joined.status == 0, "\(joined)")
+
+        func refused(_ line: String) async throws {
+            let result = try await world.run(line.split(separator: " ").map(String.init) + ["--agent", member])
+            #expect(result.status == 64, "\(line): \(result)")
+            #expect(AdministrationTests.isAdvice(result.errors), "\(line): \(result)")
+            #expect(
+                result.errors.contains(coordinator.nodeID) && result.errors.contains("'home'"), "\(line): \(result)")
+        }
+        for line in ["users list", "devices list", "network invite bob", "audit"] { try await refused(line) }
+        let server = try world.start(["serve", member])
+        try await server.line { $0.hasPrefix("Listens") }
+        for line in ["users list", "devices list", "network invite bob", "audit"] { try await refused(line) }
+        let info = try await world.run(["network", "info", "--json", "--agent", member])
+        #expect(info.status == 0 && info.output.contains("\"role\":\"member\""), "\(info)")
+        #expect(info.output.contains("\"coordinator_node_id\":\"\(coordinator.nodeID)\""), "\(info)")
+
+        let agents = try await world.run(["agents", "list"])
+        #expect(agents.output.split(separator: "\n").count == 2, "\(agents)")
+        #expect(try await world.run(["agents", "remove", "member", "--yes"]).status == 0)
+        #expect(try await world.run(["agents", "list"]).output.split(separator: "\n").count == 1)
+    }
 }

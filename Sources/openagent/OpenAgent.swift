@@ -17,8 +17,7 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On your devices:",
                 subcommands: [
-                    Join.self, Connect.self, Chat.self, Proxy.self,
-
+                    Join.self, Connect.self, Chat.self, Proxy.self, Networks.self,
                 ]),
             CommandGroup(
                 name: "Who may come in, from either:",

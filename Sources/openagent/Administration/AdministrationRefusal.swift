@@ -12,6 +12,11 @@ extension CommandError {
         let message = Self.sentence(text.isEmpty ? "the agent answered with status \(reply.status)" : text)
         let said = details?.hint.map { Self.sentence($0) }
         switch reply.status {
+        case 404 where text == Self.memberAgent:
+            self.init(
+                .usage, "this agent is a member of its network, and another one administers it",
+                hint: (said ?? "ask the agent that coordinates it")
+                    + "; on its machine with --agent DIR, or on an admin's device with --node NETWORK")
         case 400, 404, 405, 413:
             self.init(.usage, message, hint: said ?? hint ?? "see the command's --help")
         case 401 where details?.code == "token_required":
@@ -31,6 +36,9 @@ extension CommandError {
         default: self.init(.failed, message, hint: said ?? "the agent's log says more")
         }
     }
+
+    /// What a gateway says that coordinates nothing (docs/protocol.md).
+    private static let memberAgent = "not a coordinator-mode agent"
 
     /// The gateway's answer to who may not come in is one line of text (docs/protocol.md).
     private static func unauthenticated(_ text: String) -> (message: String, hint: String) {

@@ -31,7 +31,8 @@ struct Audit: AsyncParsableCommand {
         try await target.run {
             try await $0.get(path, as: AuditBody.self, hint: "see: openagent audit --help")
         } show: { body in
-            var table = Table("ID", "TIME", "ACTOR", "DEVICE", "ACTION", "SUBJECT", "RESULT")
+            var table = Table(
+                "ID", "TIME", "ACTOR", "DEVICE", "ACTION", "SUBJECT", "RESULT", ids: ["DEVICE", "SUBJECT"])
             for entry in body.entries {
                 table.add(
                     "\(entry.id)", timeText(entry.at), entry.actor, entry.device, entry.action, entry.subject,

@@ -23,7 +23,7 @@ struct Devices: ParsableCommand {
                     Administration.path(DeviceScope.everybody, query: [("user", user)]), as: DevicesBody.self,
                     hint: "see: openagent users list")
             } show: { body in
-                var table = Table("ID", "STATUS", "USER", "LABEL", "CONNECTIONS", "LAST SEEN", "SINCE")
+                var table = Table("ID", "STATUS", "USER", "LABEL", "CONNECTIONS", "LAST SEEN", "SINCE", ids: ["ID"])
                 for device in body.devices {
                     table.add(
                         device.device, device.status, device.handle, device.label, "\(device.connections)",
@@ -118,12 +118,16 @@ struct Devices: ParsableCommand {
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
-            try await target.run {
-                try await $0.post(
+            try await target.run { network in
+                guard try await !network.get("/api/whoami", as: WhoAmI.self).value.isOperator else {
+                    throw CommandError(
+                        .usage, "the agent's operator has no devices",
+                        hint: "invite a user's device with: openagent network invite HANDLE --role device")
+                }
+                return try await network.post(
                     "/api/whoami/invitations",
                     NewInvitation(ttl: terms.ttl?.seconds, uses: terms.uses, label: terms.label),
-                    as: CreatedInvitation.self,
-                    hint: "invite another user's device with: openagent network invite HANDLE")
+                    as: CreatedInvitation.self, hint: "see: openagent devices invite --help")
             } show: {
                 terms.show($0)
             }

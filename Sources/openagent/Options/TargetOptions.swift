@@ -141,7 +141,8 @@ struct TargetOptions: ParsableArguments {
         if let id = try? NodeID(name) {
             matching = joined.networks.filter { $0.coordinator == id }
         } else {
-            matching = joined.matching(name)
+            // Whichever agent of a network is named: the one that coordinates it administers it.
+            matching = joined.places(name).map(\.network)
         }
         guard let network = matching.first else {
             let names = known.map(\.path) + joined.networks.map(\.displayName)
@@ -157,7 +158,7 @@ struct TargetOptions: ParsableArguments {
 
     /// The active network, or the only one.
     private static func chosen(among joined: JoinedNetworks) throws -> JoinedNetwork? {
-        if let active = joined.activeNetwork, let network = joined.matching(active).first { return network }
+        if let network = joined.active { return network }
         guard joined.networks.count < 2 else { throw several(joined.networks) }
         return joined.networks.first
     }

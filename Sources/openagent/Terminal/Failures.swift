@@ -38,7 +38,8 @@ extension CommandError {
         case let error as ChatError:
             switch error {
             case .unreachable, .notConnected, .tooManyWaiting: self.init(.unreachable, "\(error)")
-            case .revoked, .notAuthorized: self.init(.refused, "\(error)")
+            case .revoked, .notAuthorized:
+                self.init(.refused, "\(error)", hint: "'openagent network doctor' tells why, and what to do")
             case .replaced, .refused: self.init(.failed, "\(error)")
             }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
@@ -47,14 +48,17 @@ extension CommandError {
         case let error as AgentNameError: self.init(.usage, "\(error)")
         case let error as AgentNetworkError: self.init(.state, "\(error)", hint: error.hint)
         case let error as InstanceError: self.init(.state, "\(error)")
+        case let error as OfflineAgentError: self.init(.state, "\(error)", hint: "see: openagent status")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
         case let error as ProxyPlaceError:
             self.init(.usage, "\(error)", hint: "give what 'openagent proxy' printed as its first line")
         case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
             is ClientHomeError,
-            is ProxyTokenError, is GatewayClientError:
+            is ProxyTokenError:
             self.init(.failed, "\(error)")
+        case let error as GatewayClientError:
+            self.init(.unreachable, "\(error)", hint: "try again; if it stays so, look at the agent's log")
         case is CancellationError: self.init(.failed, "interrupted")
         default:
             if OpenAgent.exitCode(for: error) != .failure { return nil }

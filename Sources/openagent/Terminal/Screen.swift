@@ -65,7 +65,14 @@ enum Screen {
     }
 }
 
-/// A moment as people and programs read it: UTC, to the second.
+/// A moment: in a terminal to the minute and as the clock on the wall shows it, for programs in UTC to the second.
 func timeText(_ unixSeconds: Double) -> String {
-    Date(timeIntervalSince1970: unixSeconds.rounded(.down)).formatted(.iso8601)
+    let date = Date(timeIntervalSince1970: unixSeconds.rounded(.down))
+    guard Screen.isTerminal else { return date.formatted(.iso8601) }
+    var time = time_t(unixSeconds)
+    var parts = tm()
+    localtime_r(&time, &parts)
+    func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + String(number) }
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
+        + "\(two(parts.tm_hour)):\(two(parts.tm_min))"
 }

@@ -7,10 +7,18 @@ struct Table {
     /// Narrower than this no column becomes: a terminal that is too narrow wraps its lines.
     private static let narrowest = 6
 
+    /// So many characters of an id tell it from the others, nearly always.
+    private static let shortID = 12
+
     private let head: [String]
+    private let ids: Set<String>
     private var rows: [[String]] = []
 
-    init(_ head: String...) { self.head = head }
+    /// - Parameter ids: the columns of long ids, of which the first digits are enough: they give way before others.
+    init(_ head: String..., ids: Set<String> = []) {
+        self.head = head
+        self.ids = ids
+    }
 
     /// One row; nil is an empty cell.
     mutating func add(_ cells: String?...) { rows.append(cells.map { Screen.plain($0 ?? "") }) }
@@ -40,17 +48,18 @@ struct Table {
         .joined()
     }
 
-    /// The widest column gives way first.
+    /// Ids give way first, then whichever column is the widest.
     private func fitting(_ columns: Int, _ wanted: [Int]) -> [Int] {
         var widths = wanted
-        let room = columns - Self.gap * (widths.count - 1)
-        var excess = widths.reduce(0, +) - room
-        while excess > 0 {
-            guard let widest = widths.indices.max(by: { widths[$0] < widths[$1] }), widths[widest] > Self.narrowest
-            else { break }
-            widths[widest] -= 1
-            excess -= 1
+        var excess = widths.reduce(0, +) + Self.gap * (widths.count - 1) - columns
+        func shrink(_ candidates: [Int], to narrowest: Int) {
+            while excess > 0, let widest = candidates.max(by: { widths[$0] < widths[$1] }), widths[widest] > narrowest {
+                widths[widest] -= 1
+                excess -= 1
+            }
         }
+        shrink(head.indices.filter { ids.contains(head[$0]) }, to: Self.shortID)
+        shrink(Array(head.indices), to: Self.narrowest)
         return widths
     }
 }

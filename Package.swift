@@ -79,13 +79,16 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CGMP", pkgConfig: "gmp", providers: [.apt(["libgmp-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         room(
             "Transport",
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
         room("Store", [grdb, nioConcurrency]),
         room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
-        room("Wire", ["Transport", "Certs", nioCore, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
+        room(
+            "Wire",
+            ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
         room("Agent", ["Store", logging]),
         room(
             "Gateway",
@@ -99,8 +102,8 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments, logging,
-                nioCore, nioPosix,
+                "CEdit", "CQREncode", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments,
+                logging, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -114,7 +117,8 @@ let package = Package(
 
         tests("TransportTests", ["Transport", nioCore, nioPosix, nioConcurrency, nioEmbedded, logging]),
         tests("StoreTests", ["Store", grdb]),
-        tests("CertsTests", ["Certs", "Transport", "Store", nioCore, logging], resources: [.copy("Vectors")]),
+        tests(
+            "CertsTests", ["Certs", "Transport", "Store", nioCore, nioPosix, logging], resources: [.copy("Vectors")]),
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),

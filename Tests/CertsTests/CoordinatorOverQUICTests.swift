@@ -21,9 +21,10 @@ struct CoordinatorServer {
     }
 
     static func run(
-        deadline: Duration = Coordinator.callDeadline, _ body: (CoordinatorServer) async throws -> Void
+        deadline: Duration = Coordinator.callDeadline, watches: WatchPolicy = WatchPolicy(),
+        _ body: (CoordinatorServer) async throws -> Void
     ) async throws {
-        let network = try TestNetwork()
+        let network = try TestNetwork(watches: watches)
         let endpoint = try await endpoint(network.identity, alpns: [ALPN.coordinator])
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

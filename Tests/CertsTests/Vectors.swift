@@ -56,3 +56,16 @@ struct Vector: @unchecked Sendable {
 extension Vector: CustomTestStringConvertible {
     var testDescription: String { name.isEmpty ? "vector" : name }
 }
+
+extension CBORValue {
+    /// Whether this says all that `other` says; maps may say more.
+    func isAtLeast(_ other: CBORValue) -> Bool {
+        switch (self, other) {
+        case (.map(let own), .map(let other)):
+            other.keys.allSatisfy { key in own[key].flatMap { own in other[key].map(own.isAtLeast) } ?? false }
+        case (.array(let own), .array(let other)):
+            own.count == other.count && zip(own, other).allSatisfy { $0.isAtLeast($1) }
+        default: self == other || (number != nil && number == other.number)
+        }
+    }
+}

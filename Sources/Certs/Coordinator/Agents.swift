@@ -1,6 +1,6 @@
 internal import NIOCore
 public import Store
-public import Transport
+internal import Transport
 
 // Which agents serve in the network? Each is a row with the node id that it has proven; a handle never changes hands
 // without an admin removing the old agent first.

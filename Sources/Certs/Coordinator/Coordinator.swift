@@ -30,6 +30,7 @@ public final class Coordinator: Sendable {
     let logger: Logger
     let logins = Mutex(Logins())
     let computations = ComputationQueue()
+    let watches: Watches
     /// Makes the records that logins for unknown handles are computed with.
     let decoyKey: [UInt8]
 
@@ -45,9 +46,16 @@ public final class Coordinator: Sendable {
     ///   - now: Unix seconds.
     /// - Throws: ``NetworkStateError`` when this agent does not coordinate a network with this key, or when the database
     ///   cannot be read.
-    public init(
+    public convenience init(
         repository: NetworkRepository, identity: SecretKey, now: @escaping @Sendable () -> Double,
         logger: Logger = Logger(label: "openagent.coordinator")
+    ) throws {
+        try self.init(repository: repository, identity: identity, watches: Watches(), now: now, logger: logger)
+    }
+
+    init(
+        repository: NetworkRepository, identity: SecretKey, watches: Watches, now: @escaping @Sendable () -> Double,
+        logger: Logger
     ) throws {
         let (row, users, devices, agents) = try repository.read {
             try ($0.network(), $0.users(), $0.devices(), $0.agents())
@@ -57,6 +65,7 @@ public final class Coordinator: Sendable {
         decoyKey = identity.derivedKey(for: "openagent coordinator: login decoys v1")
         self.repository = repository
         self.identity = identity
+        self.watches = watches
         self.now = now
         self.logger = logger
     }

@@ -9,8 +9,7 @@ public import Transport
 public final class Roster: Sendable {
     private struct State {
         var members = RosterState()
-        var subscribers: [UInt64: AsyncStream<RosterChange>.Continuation] = [:]
-        var nextSubscriber: UInt64 = 0
+        var subscribers = RosterSubscribers()
     }
 
     private let state = Mutex(State())
@@ -39,14 +38,8 @@ public final class Roster: Sendable {
     /// before the call that made it returns. Unbounded, because none may be lost and each is a person's act.
     public func subscribe() -> (state: RosterState, changes: AsyncStream<RosterChange>) {
         let (stream, continuation) = AsyncStream.makeStream(of: RosterChange.self)
-        let (id, members) = state.withLock { state in
-            state.nextSubscriber += 1
-            state.subscribers[state.nextSubscriber] = continuation
-            return (state.nextSubscriber, state.members)
-        }
-        continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
-        }
+        let (id, members) = state.withLock { ($0.subscribers.add(continuation), $0.members) }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.subscribers.remove(id) } }
         return (members, stream)
     }
 
@@ -54,7 +47,7 @@ public final class Roster: Sendable {
     func apply(_ change: RosterChange) {
         let subscribers = state.withLock { state in
             state.members.apply(change)
-            return Array(state.subscribers.values)
+            return state.subscribers.all
         }
         for subscriber in subscribers { subscriber.yield(change) }
     }
@@ -70,6 +63,22 @@ public final class Roster: Sendable {
     }
 
     deinit {
-        for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.finish() }
+        for subscriber in state.withLock({ $0.subscribers.all }) { subscriber.finish() }
     }
+}
+
+/// Who is told of changes.
+struct RosterSubscribers {
+    private var continuations: [UInt64: AsyncStream<RosterChange>.Continuation] = [:]
+    private var last: UInt64 = 0
+
+    var all: [AsyncStream<RosterChange>.Continuation] { Array(continuations.values) }
+
+    mutating func add(_ continuation: AsyncStream<RosterChange>.Continuation) -> UInt64 {
+        last += 1
+        continuations[last] = continuation
+        return last
+    }
+
+    mutating func remove(_ id: UInt64) { continuations[id] = nil }
 }

@@ -1,9 +1,9 @@
-public import Store
 public import Transport
 
-// How does a device or an operator call the coordinator? Typed calls over one authenticated connection. It checks what
-// the coordinator must prove (its SRP proof, its signature) and hands every refusal on as ``RPCError``. Where things are
-// stored, and what to do next, is the business of ../Client.
+// How does a device, an agent or an operator call the coordinator? Typed calls over one authenticated connection; those
+// about devices and agents are in the files beside this one. It checks what the coordinator must prove (its SRP proof, its
+// signature) and hands every refusal on as ``RPCError``. Where things are stored, and what to do next, is the business of
+// ../Client and ../Member.
 
 /// Carries one message to the coordinator and its answer back.
 protocol RPCExchange: Sendable {
@@ -16,6 +16,8 @@ protocol RPCExchange: Sendable {
 public struct NetworkInfo: Sendable, Equatable {
     public let networkID: String
     public let name: String
+    /// The coordinator's clock in Unix seconds; nil when it does not tell, as the reference's.
+    public let time: Double?
 }
 
 /// Calls to the coordinator at the other end of a connection.
@@ -23,14 +25,15 @@ public struct CoordinatorClient: Sendable {
     /// The coordinator's node id, proven by the connection.
     public var coordinator: NodeID { exchange.coordinator }
 
-    private let exchange: any RPCExchange
+    let exchange: any RPCExchange
 
     init(exchange: any RPCExchange) { self.exchange = exchange }
 
     /// Which network this coordinator speaks for.
     public func networkInfo() async throws -> NetworkInfo {
         let result = try await call(.networkInfo, [:])
-        return NetworkInfo(networkID: try result.answer("network_id"), name: try result.answer("name"))
+        return NetworkInfo(
+            networkID: try result.answer("network_id"), name: try result.answer("name"), time: result["time"]?.number)
     }
 
     /// Registers a user with an invitation of the role `user`. The password does not leave this machine.
@@ -79,45 +82,13 @@ public struct CoordinatorClient: Sendable {
         return try DeviceCertificate(wire: try grant.answerBytes("cert"), coordinator: coordinator)
     }
 
-    /// Every device of the network, in the order of their keys. For the operator, and for admins with their certificate.
-    public func listDevices(certificate: DeviceCertificate? = nil) async throws -> [DeviceRecord] {
-        var devices: [DeviceRecord] = []
-        while true {
-            var parameters = Self.credentials(certificate)
-            if let last = devices.last { _ = parameters.insert("after", .bytes(last.key)) }
-            let result = try await call(.listDevices, parameters)
-            guard case .array(let rows) = result["devices"], case .bool(let more) = result["more"] else {
-                throw CoordinatorClientError.malformedAnswer(RPCMethod.listDevices.rawValue)
-            }
-            for row in rows {
-                guard let device = DeviceRecord(wire: row) else {
-                    throw CoordinatorClientError.malformedAnswer(RPCMethod.listDevices.rawValue)
-                }
-                devices.append(device)
-            }
-            guard more, !rows.isEmpty else { return devices }
-        }
-    }
-
-    /// Puts a device out of the network. For the operator, and for admins with their certificate.
-    ///
-    /// - Returns: whether an active device was revoked; false when there is none with this key.
-    public func revokeDevice(_ key: NodeID, certificate: DeviceCertificate? = nil) async throws -> Bool {
-        var parameters = Self.credentials(certificate)
-        _ = parameters.insert("device_pubkey", .bytes(key.bytes))
-        let result = try await call(.revokeDevice, parameters)
-        guard case .bool(let revoked) = result["ok"] else {
-            throw CoordinatorClientError.malformedAnswer(RPCMethod.revokeDevice.rawValue)
-        }
-        return revoked
-    }
-
-    private static func credentials(_ certificate: DeviceCertificate?) -> CBORMap {
+    /// The parameters of somebody who administers the network.
+    static func credentials(_ certificate: DeviceCertificate?) -> CBORMap {
         guard let certificate else { return [:] }
         return ["cert": .bytes(certificate.wire)]
     }
 
-    private func call(_ method: RPCMethod, _ parameters: CBORMap) async throws -> CBORMap {
+    func call(_ method: RPCMethod, _ parameters: CBORMap) async throws -> CBORMap {
         let id = CBORValue.text(Base16.encode(randomBytes(16)))
         let request = RPCRequest(id: id, method: method.rawValue, parameters: parameters)
         let message = try await exchange.exchange(request.encoded)
@@ -156,13 +127,18 @@ public enum CoordinatorClientError: Error, Equatable, CustomStringConvertible {
 
 extension CBORMap {
     /// A text of an answer.
-    fileprivate func answer(_ key: String) throws(CoordinatorClientError) -> String {
+    func answer(_ key: String) throws(CoordinatorClientError) -> String {
         guard case .text(let text) = self[key] else { throw .malformedAnswer(key) }
         return text
     }
 
-    fileprivate func answerBytes(_ key: String) throws(CoordinatorClientError) -> [UInt8] {
+    func answerBytes(_ key: String) throws(CoordinatorClientError) -> [UInt8] {
         guard case .bytes(let bytes) = self[key] else { throw .malformedAnswer(key) }
         return bytes
+    }
+
+    func answerBool(_ key: String) throws(CoordinatorClientError) -> Bool {
+        guard case .bool(let bool) = self[key] else { throw .malformedAnswer(key) }
+        return bool
     }
 }

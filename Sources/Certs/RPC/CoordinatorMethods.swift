@@ -1,8 +1,9 @@
 internal import Store
 internal import Transport
 
-// Which calls does the coordinator answer? One message in, one message out, for a peer whose key the connection has
-// proven. Parameters are read here, rules are applied in ../Coordinator; nothing internal ever leaves in an error.
+// Which calls does the coordinator answer? One message in, one message out (a watch: many), for a peer whose key the
+// connection has proven. Parameters are read here and in the files of each subject, rules are applied in ../Coordinator;
+// nothing internal ever leaves in an error.
 
 /// Calls that this coordinator knows.
 enum RPCMethod: String {
@@ -10,25 +11,34 @@ enum RPCMethod: String {
     case register
     case loginInit = "login_init"
     case loginFinish = "login_finish"
+    case renew
     case listDevices = "list_devices"
     case revokeDevice = "revoke_device"
+    case deviceStatus = "device_status"
+    case listAgents = "list_agents"
+    case addAgent = "add_agent"
+    case removeAgent = "remove_agent"
+    case agentLogin = "agent_login"
+    case createInvitation = "create_invitation"
+    case watch
 }
 
 extension Coordinator {
-    /// Devices in one answer of `list_devices`.
-    static let devicesPerPage = 500
-
     /// Answers one request.
-    func answer(_ message: [UInt8], from peer: NodeID) async -> [UInt8] {
+    func reply(to message: [UInt8], from peer: NodeID) async -> RPCReply {
         var id = CBORValue.null
         do {
             let request = try Self.request(message, id: &id)
-            return RPCResponse.result(id: id, try await call(request, peer: peer)).encoded
+            if request.method == RPCMethod.watch.rawValue { return try watch(request, peer: peer) }
+            return .message(RPCResponse.result(id: id, try await call(request, peer: peer)).encoded)
         } catch let error as RPCError {
-            return RPCResponse.failure(id: id, error).encoded
+            return .message(RPCResponse.failure(id: id, error).encoded)
+        } catch let error as AdministrationError {
+            return .message(RPCResponse.failure(id: id, RPCError(error)).encoded)
         } catch {
             logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
-            return RPCResponse.failure(id: id, RPCError(.internalError, "the coordinator failed: see its log")).encoded
+            let error = RPCError(.internalError, "the coordinator failed: see its log")
+            return .message(RPCResponse.failure(id: id, error).encoded)
         }
     }
 
@@ -57,14 +67,26 @@ extension Coordinator {
         case .register: return try await register(parameters, peer: peer)
         case .loginInit: return try await loginInit(parameters, peer: peer)
         case .loginFinish: return try await loginFinish(parameters, peer: peer)
+        case .renew: return try await renew(parameters, peer: peer)
         case .listDevices: return try await listDevices(parameters, peer: peer)
         case .revokeDevice: return try await revokeDevice(parameters, peer: peer)
-        case nil: throw RPCError(.unknownMethod, String(request.method.prefix(64)))
+        case .deviceStatus: return try deviceStatus(parameters, peer: peer)
+        case .listAgents: return try await listAgents(peer: peer)
+        case .addAgent: return try await addAgent(parameters, peer: peer)
+        case .removeAgent: return try await removeAgent(parameters, peer: peer)
+        case .agentLogin: return try await agentLogin(parameters, peer: peer)
+        case .createInvitation: return try await createInvitation(parameters, peer: peer)
+        case .watch, nil: throw RPCError(.unknownMethod, String(request.method.prefix(64)))
         }
     }
 
+    // MARK: Joining
+
     private func networkInfo() -> CBORMap {
-        ["network_id": .text(network.networkID), "name": .text(network.name), "pake_algo": .text("srp6a")]
+        [
+            "network_id": .text(network.networkID), "name": .text(network.name), "pake_algo": .text("srp6a"),
+            "time": .float(now()),
+        ]
     }
 
     private func register(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
@@ -83,56 +105,12 @@ extension Coordinator {
     private func loginFinish(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
         let grant = try await finishLogin(
             stateID: parameters.text("state_id"), proof: parameters.bytes("ke3"),
-            deviceKey: Self.deviceKey(parameters), label: parameters.optionalText("label"),
+            deviceKey: parameters.key("device_pubkey"), label: parameters.optionalText("label"),
             invite: parameters.optionalText("invite"), peer: peer)
         return ["cert": .bytes(grant.certificate.wire), "m2": .bytes(grant.proof)]
     }
 
-    private func listDevices(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
-        _ = try administrator(peer: peer, certificate: parameters.optionalBytes("cert"))
-        let after = try parameters.optionalBytes("after")
-        let limit = Self.devicesPerPage
-        let rows = try await repository.read { try $0.devices(after: after, limit: limit + 1) }
-        return [
-            "devices": .array(rows.prefix(limit).map { .map($0.wire) }), "more": .bool(rows.count > limit),
-        ]
-    }
-
-    private func revokeDevice(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
-        let caller = try administrator(peer: peer, certificate: parameters.optionalBytes("cert"))
-        let result = try await revokeDevice(Self.deviceKey(parameters), by: caller)
-        return ["ok": .bool(result == .revoked), "revoked_by": .text(caller.auditName)]
-    }
-
-    private static func deviceKey(_ parameters: RPCParameters) throws(RPCError) -> NodeID {
-        let bytes = try parameters.bytes("device_pubkey")
-        guard let key = try? NodeID(bytes: bytes) else {
-            throw RPCError(.badRequest, "device_pubkey must be 32 bytes")
-        }
-        return key
-    }
-}
-
-extension DeviceRecord {
-    /// The row as `list_devices` sends it.
-    var wire: CBORMap {
-        [
-            "device_pubkey": .bytes(key), "handle": .text(handle), "label": label.map { .text($0) } ?? .null,
-            "status": .text(status.rawValue), "added_at": .float(addedAt),
-            "last_seen": lastSeen.map { .float($0) } ?? .null,
-        ]
-    }
-
-    /// Reads such a row; nil when it is malformed.
-    init?(wire: CBORValue) {
-        guard case .map(let map) = wire, case .bytes(let key) = map["device_pubkey"], key.count == NodeID.length,
-            case .text(let handle) = map["handle"], case .text(let statusText) = map["status"],
-            let status = DeviceStatus(rawValue: statusText), let addedAt = map["added_at"]?.number
-        else { return nil }
-        var label: String?
-        if case .text(let text) = map["label"] { label = text }
-        self.init(
-            key: key, handle: handle, label: label, status: status, addedAt: addedAt, lastSeen: map["last_seen"]?.number
-        )
+    private func renew(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
+        ["cert": .bytes(try await renew(parameters.bytes("cert"), peer: peer).wire)]
     }
 }

@@ -3,7 +3,8 @@ internal import NIOCore
 public import Transport
 
 // How does the coordinator serve a connection? Each stream is one call, independent of the others; a few run at a time and
-// the rest wait in their flow control windows. The peer of every call is the key that the connection has proven.
+// the rest wait in their flow control windows. A watch takes one of these places, and there is one for each peer. The peer
+// of every call is the key that the connection has proven.
 
 extension Coordinator {
     /// Calls of one connection that run at a time.
@@ -35,7 +36,7 @@ extension Coordinator {
     private func serve(_ stream: InboundStream, of peer: NodeID, deadline: Duration) async {
         do {
             let channel = try await stream.start { RPCStream.prepare($0) }
-            try await RPCStream.serve(channel, deadline: deadline) { await self.answer($0, from: peer) }
+            try await RPCStream.serve(channel, deadline: deadline) { await self.reply(to: $0, from: peer) }
         } catch {
             logger.debug("call dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
         }

@@ -38,3 +38,16 @@ public struct RPCErrorCode: RawRepresentable, Hashable, Sendable {
     /// The certificate is too young to be renewed.
     public static let notDue = RPCErrorCode(rawValue: "not_due")
 }
+
+extension RPCError {
+    /// What a refused act of administration is called on the wire.
+    init(_ refusal: AdministrationError) {
+        let code: RPCErrorCode =
+            switch refusal {
+            case .lastAdmin, .ownAgent, .agentHandleTaken: .conflict
+            case .forbidden: .forbidden
+            case .unknownUser, .unknownDevice, .unknownAgent, .unknownInvitation, .invalid: .badRequest
+            }
+        self.init(code, refusal.description)
+    }
+}

@@ -73,6 +73,35 @@ struct RPCFrameReader {
     }
 }
 
+/// Reads length-prefixed messages that follow one another until the stream ends, as a watch's do.
+struct RPCFrameSequence {
+    private let limit: Int
+    /// At most one message less a byte, and what came in with it.
+    private var waiting: [UInt8] = []
+
+    /// - Parameter limit: the longest message in bytes, without its length.
+    init(limit: Int) { self.limit = limit }
+
+    /// Takes bytes as they arrive.
+    ///
+    /// - Returns: the messages that are complete now.
+    /// - Throws: ``RPCFrameReader/Failure/tooLarge`` as soon as a length says so.
+    mutating func consume(_ bytes: some Collection<UInt8>) throws(RPCFrameReader.Failure) -> [[UInt8]] {
+        waiting += bytes
+        var messages: [[UInt8]] = []
+        var start = 0
+        while waiting.count - start >= 4 {
+            let length = waiting[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+            guard length <= limit else { throw .tooLarge }
+            guard waiting.count - start - 4 >= length else { break }
+            messages.append(Array(waiting[start + 4..<start + 4 + length]))
+            start += 4 + length
+        }
+        waiting.removeFirst(start)
+        return messages
+    }
+}
+
 enum RPCFrame {
     /// Longest request that the coordinator reads, in bytes.
     static let requestLimit = 64 * 1_024

@@ -1,3 +1,5 @@
+internal import Transport
+
 // What is in a frame? One CBOR map: a request with method and parameters, or an answer with a result or an error
 // (network.md §6). The codec of both directions; it knows no method.
 
@@ -47,6 +49,47 @@ struct RPCParameters {
         case .bytes(let bytes): return bytes
         default: throw RPCError(.badRequest, "\(key) wrong type")
         }
+    }
+
+    func optionalNumber(_ key: String) throws(RPCError) -> Double? {
+        switch map[key] {
+        case nil, .null: return nil
+        case let value?:
+            guard let number = value.number, number.isFinite else { throw RPCError(.badRequest, "\(key) wrong type") }
+            return number
+        }
+    }
+
+    /// - Parameter limit: more texts are refused.
+    func optionalTexts(_ key: String, limit: Int) throws(RPCError) -> [String]? {
+        switch map[key] {
+        case nil, .null: return nil
+        case .array(let items):
+            guard items.count <= limit else { throw RPCError(.badRequest, "\(key): at most \(limit)") }
+            var texts: [String] = []
+            for item in items {
+                guard case .text(let text) = item else { throw RPCError(.badRequest, "\(key) wrong type") }
+                texts.append(text)
+            }
+            return texts
+        default: throw RPCError(.badRequest, "\(key) wrong type")
+        }
+    }
+
+    /// A node's key, sent as 32 bytes.
+    func key(_ key: String) throws(RPCError) -> NodeID {
+        let bytes = try bytes(key)
+        guard let node = try? NodeID(bytes: bytes) else {
+            throw RPCError(.badRequest, "\(key) must be \(NodeID.length) bytes")
+        }
+        return node
+    }
+
+    /// A node's key, sent as text.
+    func node(_ key: String) throws(RPCError) -> NodeID {
+        let text = try text(key)
+        guard let node = try? NodeID(text) else { throw RPCError(.badRequest, "\(key) must be a node id") }
+        return node
     }
 }
 

@@ -4,6 +4,7 @@ public import Logging
 internal import NIOCore
 public import Store
 public import Transport
+internal import Wire
 
 // Who ties it all together? The server owns the sessions and the live connections, serves each stream by its pipeline,
 // and ends what a change of rights ends. It accepts no connections itself: whoever runs the endpoint hands them in.
@@ -89,6 +90,7 @@ public final class GatewayServer: Sendable {
         await withDiscardingTaskGroup { group in
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
+            group.addTask { await self.sendStrangersAway() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -110,20 +112,32 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// A closed socket gets this long to see its close frame before its connection goes.
-    private static let farewellTime = Duration.milliseconds(60)
+    /// A closed socket gets this long to send its close frame before its connection goes. What it had sent before is
+    /// with the transport already, and a peer that misses the frame reads the same code in the connection's end.
+    private static let farewellTime = Duration.milliseconds(20)
 
     private func enforce(_ changes: AsyncStream<RosterChange>) async {
         await withDiscardingTaskGroup { group in
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
-                for peer in live.closeSockets(notIn: membership) {
+                for (peer, hasSockets) in live.closeSockets(notIn: membership) {
                     group.addTask {
-                        try? await Task.sleep(for: Self.farewellTime)
+                        if hasSockets { try? await Task.sleep(for: Self.farewellTime) }
                         peer.close(UInt64(WebSocketClosing.revoked.code), WebSocketClosing.revoked.reason)
                     }
                 }
             }
+        }
+    }
+
+    /// Closes each connection on which no member has shown a certificate for too long: keep-alives would hold it, and
+    /// its memory, for ever. All have the same time, so they are due in the order in which they came.
+    private func sendStrangersAway() async {
+        for await (id, since) in live.newcomers {
+            do { try await Task.sleep(until: since + configuration.limits.strangerTime) } catch { return }
+            guard let peer = live.stranger(id, to: membership) else { continue }
+            logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            peer.close(UInt64(WebSocketCloseCode.unauthenticated), "no valid certificate was shown")
         }
     }
 

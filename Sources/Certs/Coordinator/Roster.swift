@@ -62,6 +62,14 @@ public final class Roster: Sendable {
         }
     }
 
+    /// Whether the device may come in, as a device of whomever. Takes no I/O and never waits.
+    public func isActive(_ device: NodeID) -> Bool {
+        state.withLock { state in
+            guard let entry = state.devices[device], entry.status == .active else { return false }
+            return state.users[entry.handle]?.status == .active
+        }
+    }
+
     /// Every change from now on. Each subscriber gets all of them; a change is in every stream before the call that made
     /// it returns. Unbounded, because one must not be lost and each is an administrator's act.
     public func changes() -> AsyncStream<RosterChange> {

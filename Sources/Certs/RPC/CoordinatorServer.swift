@@ -11,6 +11,9 @@ extension Coordinator {
     /// From the arrival of a stream to the last byte of its answer.
     static let callDeadline = Duration.seconds(10)
 
+    /// A connection without a call for so long is closed: who comes here wants something, and strangers may come too.
+    static let unusedTime = Duration.seconds(30)
+
     /// Serves a connection with the protocol ``ALPN/coordinator``. Returns when it has ended; cancel the task to stop
     /// before. The caller closes the connection.
     public func serve(_ connection: Connection) async {
@@ -18,6 +21,8 @@ extension Coordinator {
     }
 
     func serve(_ connection: Connection, deadline: Duration) async {
+        connection.closeWhenUnused(for: Self.unusedTime)
+        defer { logins.withLock { $0.states.removeDead(now: now()) } }
         await withTaskGroup(of: Void.self) { group in
             var running = 0
             for await stream in connection.streams {

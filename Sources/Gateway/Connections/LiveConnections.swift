@@ -26,6 +26,11 @@ final class LiveConnections: Sendable {
     }
 
     private let state = Mutex(State())
+    /// The ids of all connections and when each was added, in that order. One consumer.
+    let newcomers: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>
+    private let newcomer: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>.Continuation
+
+    init() { (newcomers, newcomer) = AsyncStream.makeStream() }
 
     /// A number that no other connection or socket of this gateway has.
     func nextID() -> UInt64 {
@@ -37,6 +42,7 @@ final class LiveConnections: Sendable {
 
     func add(_ peer: PeerConnection) {
         state.withLock { $0.entries[peer.id] = Entry(peer: peer) }
+        newcomer.yield((peer.id, .now))
     }
 
     func remove(_ peer: PeerConnection) {
@@ -59,18 +65,34 @@ final class LiveConnections: Sendable {
 
     /// Closes the sockets of everybody who is no longer in good standing.
     ///
-    /// - Returns: the connections that have to end, because nobody who showed a certificate there may stay.
-    func closeSockets(notIn membership: any Membership) -> [PeerConnection] {
+    /// - Returns: the connections that have to end, because nobody who showed a certificate there may stay, and whether
+    ///   there are sockets on them, which say goodbye.
+    func closeSockets(notIn membership: any Membership) -> [(peer: PeerConnection, hasSockets: Bool)] {
         state.withLock { state in
             state.entries.values.compactMap { entry in
-                func mayStay(_ handle: String) -> Bool {
-                    if case .active = membership.standing(of: entry.peer.node, handle: handle) { true } else { false }
+                for socket in entry.sockets.values
+                where !Self.isMember(entry.peer, handle: socket.handle, of: membership) {
+                    socket.outbox.close(.revoked)
                 }
-                for socket in entry.sockets.values where !mayStay(socket.handle) { socket.outbox.close(.revoked) }
                 let handles = entry.peer.handles
-                return handles.isEmpty || handles.contains(where: mayStay) ? nil : entry.peer
+                guard !handles.isEmpty, !Self.hasMember(entry.peer, of: membership) else { return nil }
+                return (entry.peer, !entry.sockets.isEmpty)
             }
         }
+    }
+
+    /// The connection with this id if it is still there, and no member has shown a certificate on it.
+    func stranger(_ id: UInt64, to membership: any Membership) -> PeerConnection? {
+        guard let peer = state.withLock({ $0.entries[id]?.peer }) else { return nil }
+        return Self.hasMember(peer, of: membership) ? nil : peer
+    }
+
+    private static func hasMember(_ peer: PeerConnection, of membership: any Membership) -> Bool {
+        peer.handles.contains { isMember(peer, handle: $0, of: membership) }
+    }
+
+    private static func isMember(_ peer: PeerConnection, handle: String, of membership: any Membership) -> Bool {
+        if case .active = membership.standing(of: peer.node, handle: handle) { true } else { false }
     }
 
     /// Closes every socket.

@@ -66,7 +66,7 @@ public struct AgentNode: Sendable {
         let database = try Database(path: directory.database)
         let coordinator = try makeCoordinator(key: key, database: database)
         let gateway = try makeGateway(coordinator: coordinator, database: database)
-        let endpoint = try await bindEndpoint(key: key)
+        let endpoint = try await bindEndpoint(key: key, roster: coordinator.roster)
         do {
             try publish(endpoint)
         } catch {
@@ -142,13 +142,15 @@ public struct AgentNode: Sendable {
     }
 
     /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
-    private func bindEndpoint(key: SecretKey) async throws -> Endpoint {
+    private func bindEndpoint(key: SecretKey, roster: Roster) async throws -> Endpoint {
         func bind(_ port: Int) async throws -> Endpoint {
             var endpoint = EndpointConfiguration(
                 secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],
                 bindAddresses: EndpointConfiguration.anyAddress(port: port), logger: logger)
             endpoint.limits.maxStreamsPerConnection = configuration.limits.streamsPerConnection
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
+            endpoint.limits.maxConnections = configuration.limits.connections
+            endpoint.isKnown = { roster.isActive($0) }
             return try await Endpoint.bind(endpoint)
         }
         if let port = configuration.port {

@@ -23,8 +23,7 @@ final class EndpointCore {
     private var resetRoutes: [ResetToken: ConnectionCore] = [:]
     private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
-    private var connectionCounts: [NodeID: Int] = [:]
-    private var handshakes = 0
+    private var admission: Admission
     private var nextID: UInt64 = 1
     private var dials: [ObjectIdentifier: Dial] = [:]
     private var isClosed = false
@@ -50,6 +49,7 @@ final class EndpointCore {
         credentials = try TLSCredentials(secretKey: configuration.secretKey, alpns: configuration.alpns)
         answers = StatelessAnswers(key: configuration.secretKey.derivedKey(for: "openagent/quic/stateless/1"))
         logger = configuration.logger
+        admission = Admission(limits: configuration.limits, isKnown: configuration.isKnown)
         (incoming, incomingContinuation) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingOldest(configuration.limits.maxHandshakes))
     }
@@ -196,13 +196,13 @@ final class EndpointCore {
     private func accept(_ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64) {
         guard !isClosed, !credentials.alpns.isEmpty, var initial = InitialPacket(packet) else { return }
         initial.retriedDestination = answers.retriedDestination(initial, from: path.remote, now: now)
-        if handshakes >= limits.maxHandshakes, initial.retriedDestination == nil {
+        switch admission.judge(addressIsProven: initial.retriedDestination != nil) {
+        case .handshake: break
+        case .retry:
             reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
             return
-        }
-        guard handshakes < 2 * limits.maxHandshakes else {
-            // Even proven addresses are too many.
-            reply(answers.refusal(initial, code: Self.connectionRefused), path: path, now: now)
+        case .refuse(let reason):
+            reply(answers.refusal(initial, code: Self.connectionRefused, reason: reason), path: path, now: now)
             return
         }
         do {
@@ -210,7 +210,7 @@ final class EndpointCore {
                 accepting: initial, path: path, credentials: credentials, resetKey: answers.key, limits: limits,
                 now: now)
             let connection = add(quic, dialled: nil, path: path)
-            handshakes += 1
+            admission.handshakeBegan()
             connection.registerIDs()
             deliver(packet, to: connection, ecn: ecn, now: now)
             // A ClientHello of several packets whose first one is late: RFC 9000 §8.1.2's way out costs no memory.
@@ -346,13 +346,11 @@ final class EndpointCore {
 
     /// An incoming handshake is complete.
     func accepted(_ connection: Connection, core: ConnectionCore) {
-        handshakes -= 1
-        guard connectionCounts[connection.peer, default: 0] < limits.maxConnectionsPerNode else {
-            let reason = "too many connections from this node"
+        admission.handshakeEnded()
+        if let reason = admission.admit(connection.peer) {
             core.close(.failed(reason), frame: .transport(code: Self.connectionRefused, reason: reason))
             return
         }
-        connectionCounts[connection.peer, default: 0] += 1
         core.countedPeer = connection.peer
         if case .enqueued = incomingContinuation.yield(connection) { return }
         core.close(
@@ -369,11 +367,8 @@ final class EndpointCore {
         for id in connection.connectionIDs { routes[id] = nil }
         for token in connection.resetTokens { resetRoutes[token] = nil }
         connections[connection.id] = nil
-        if wasHandshaking, connection.dialled == nil { handshakes -= 1 }
-        if let peer = connection.countedPeer {
-            let count = (connectionCounts[peer] ?? 1) - 1
-            connectionCounts[peer] = count > 0 ? count : nil
-        }
+        if wasHandshaking, connection.dialled == nil { admission.handshakeEnded() }
+        if let peer = connection.countedPeer { admission.left(peer) }
     }
 
     /// Keeps answering for a closed connection, so that late packets are not taken for new ones (RFC 9000 §10.2).
@@ -404,6 +399,13 @@ final class EndpointCore {
     }
 
     func dialEnded(_ dial: Dial) { dials[ObjectIdentifier(dial)] = nil }
+
+    var statistics: EndpointStatistics {
+        EndpointStatistics(
+            connections: connections.values.count { !$0.isHandshaking },
+            handshakes: connections.values.count { $0.isHandshaking },
+            openStreams: connections.values.reduce(0) { $0 + $1.streamCount }, refusals: admission.refusals)
+    }
 
     // MARK: Ending
 

@@ -11,6 +11,8 @@ public enum WebSocketCloseCode {
     public static let tooLarge: UInt16 = 1009
     /// The gateway ends or restarts; the client may come back.
     public static let restarting: UInt16 = 1012
+    /// No valid certificate was shown in time. Of connections only: no socket opens without one.
+    public static let unauthenticated: UInt16 = 4001
     /// The device's certificate counts no more; coming back is of no use.
     public static let revoked: UInt16 = 4003
     /// The client reads too slowly; it may come back and resume.

@@ -1,13 +1,14 @@
-internal import Foundation
-internal import Glibc
+internal import Dispatch
 internal import Synchronization
 
 // Where are passwords' proofs computed? Each takes milliseconds of pure arithmetic, and strangers decide how many there
-// are: whoever makes new node ids and handles escapes the throttle. So they are computed one at a time on a thread that
-// gives way to every other one, in lanes of bounded length; who finds a lane full is turned away before anything is
-// computed or read for them. A flood of logins waits for itself: it holds up no stream, and no device that belongs here.
+// are: whoever makes new node ids and handles escapes the throttle. So they are computed one at a time, off the threads
+// that tasks share, in lanes of bounded length; who finds a lane full is turned away before anything is computed or read
+// for them. Between strangers the queue rests: a flood of logins has half of a core and waits for itself, holding up no
+// stream, and no device that belongs here. (A thread of low priority would leave them less, but whoever waits for a lock
+// that such a thread holds waits with its priority.)
 
-/// Runs computations one after another, off the threads that tasks share.
+/// Runs computations one after another.
 final class ComputationQueue: Sendable {
     /// Who goes first. A lane waits while there is work in one above it.
     enum Lane: Int, CaseIterable, Sendable {
@@ -54,7 +55,8 @@ final class ComputationQueue: Sendable {
 
     private let worker = ComputationWorker()
 
-    deinit { worker.end() }
+    /// Computations in `lane` whose turn has not come.
+    func waiting(in lane: Lane) -> Int { worker.waiting(in: lane) }
 
     /// Keeps a place in `lane` while `body` runs, waiting for it or computing.
     ///
@@ -66,7 +68,7 @@ final class ComputationQueue: Sendable {
     }
 }
 
-/// The queue's state and its thread, which starts with the first job and ends with the queue.
+/// The queue's state, and the work itself.
 private final class ComputationWorker: Sendable {
     struct Job: Sendable {
         let id: UInt64
@@ -78,16 +80,22 @@ private final class ComputationWorker: Sendable {
         var places = [Int](repeating: 0, count: ComputationQueue.Lane.allCases.count)
         var jobs = [[Job]](repeating: [], count: ComputationQueue.Lane.allCases.count)
         var lastID: UInt64 = 0
-        var hasThread = false
-        var hasEnded = false
+        /// Until then nothing is computed for strangers.
+        var rest = ContinuousClock.now
+        var isAwake = true
+
+        /// The next job that may run at `now`, and whether it is a stranger's.
+        mutating func next(now: ContinuousClock.Instant) -> (job: Job, isStrangers: Bool)? {
+            for lane in ComputationQueue.Lane.allCases where !jobs[lane.rawValue].isEmpty {
+                let isStrangers = lane != .known
+                return isStrangers && now < rest ? nil : (jobs[lane.rawValue].removeFirst(), isStrangers)
+            }
+            return nil
+        }
     }
 
-    /// Steps below the priority of all other threads (nice(2), which counts for one thread on Linux): while they are
-    /// busy, the thread gets a tenth of a core, and all of it otherwise.
-    private static let niceness: Int32 = 10
-
     private let state = Mutex(State())
-    private let arrivals = DispatchSemaphore(value: 0)
+    private let queue = DispatchQueue(label: "openagent.coordinator.proofs")
 
     func nextID() -> UInt64 {
         state.withLock { state in
@@ -108,17 +116,17 @@ private final class ComputationWorker: Sendable {
         state.withLock { $0.places[lane.rawValue] -= 1 }
     }
 
+    func waiting(in lane: ComputationQueue.Lane) -> Int { state.withLock { $0.jobs[lane.rawValue].count } }
+
     /// - Returns: false when the caller's task is cancelled already.
     func add(_ job: Job, to lane: ComputationQueue.Lane) -> Bool {
-        let (isAdded, needsThread) = state.withLock { state in
+        let isAdded = state.withLock { state in
             // A cancellation that comes later finds the job.
-            guard !Task.isCancelled else { return (false, false) }
+            guard !Task.isCancelled else { return false }
             state.jobs[lane.rawValue].append(job)
-            defer { state.hasThread = true }
-            return (true, !state.hasThread)
+            return true
         }
-        if needsThread { start() }
-        if isAdded { arrivals.signal() }
+        if isAdded { queue.async { self.work() } }
         return isAdded
     }
 
@@ -130,31 +138,24 @@ private final class ComputationWorker: Sendable {
         }
     }
 
-    /// Nobody waits any more.
-    func end() {
-        state.withLock { $0.hasEnded = true }
-        arrivals.signal()
-    }
-
-    private func start() {
-        let thread = Thread { [self] in
-            _ = nice(Self.niceness)
-            work()
-        }
-        thread.name = "proofs"
-        thread.start()
-    }
-
+    /// Computes what may be computed now. On the queue.
     private func work() {
-        while true {
-            arrivals.wait()
-            let (job, hasEnded) = state.withLock { state -> (Job?, Bool) in
-                guard let lane = state.jobs.firstIndex(where: { !$0.isEmpty }) else { return (nil, state.hasEnded) }
-                return (state.jobs[lane].removeFirst(), false)
-            }
-            // Without a job it was removed meanwhile.
-            job?.run()
-            if hasEnded { return }
+        while let (job, isStrangers) = state.withLock({ $0.next(now: .now) }) {
+            let started = ContinuousClock.now
+            job.run()
+            let ended = ContinuousClock.now
+            // As long a rest as the work: strangers get half of a core at most.
+            if isStrangers { state.withLock { $0.rest = ended + (ended - started) } }
+        }
+        let rest: Duration? = state.withLock { state in
+            guard state.isAwake, state.jobs.contains(where: { !$0.isEmpty }) else { return nil }
+            state.isAwake = false
+            return state.rest - .now
+        }
+        guard let rest else { return }
+        queue.asyncAfter(deadline: .now() + max(0, rest / .seconds(1))) {
+            self.state.withLock { $0.isAwake = true }
+            self.work()
         }
     }
 }

@@ -20,15 +20,19 @@ extension Coordinator {
 
     /// Answers one request.
     func answer(_ message: [UInt8], from peer: NodeID) async -> [UInt8] {
+        await respond(to: message, from: peer).encoded
+    }
+
+    func respond(to message: [UInt8], from peer: NodeID) async -> RPCResponse {
         var id = CBORValue.null
         do {
             let request = try Self.request(message, id: &id)
-            return RPCResponse.result(id: id, try await call(request, peer: peer)).encoded
+            return RPCResponse.result(id: id, try await call(request, peer: peer))
         } catch let error as RPCError {
-            return RPCResponse.failure(id: id, error).encoded
+            return RPCResponse.failure(id: id, error)
         } catch {
             logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
-            return RPCResponse.failure(id: id, RPCError(.internalError, "the coordinator failed: see its log")).encoded
+            return RPCResponse.failure(id: id, RPCError(.internalError, "the coordinator failed: see its log"))
         }
     }
 

@@ -11,6 +11,9 @@ extension Coordinator {
     /// From the arrival of a stream to the last byte of its answer.
     static let callDeadline = Duration.seconds(10)
 
+    /// Whoever has tried too often, or comes in a flood, waits for the refusal: it costs so little that without the wait
+    /// it could be asked for as fast as a connection carries it.
+    static let refusalTime = Duration.seconds(1)
     /// A connection without a call for so long is closed: who comes here wants something, and strangers may come too.
     static let unusedTime = Duration.seconds(30)
 
@@ -40,7 +43,13 @@ extension Coordinator {
     private func serve(_ stream: InboundStream, of peer: NodeID, deadline: Duration) async {
         do {
             let channel = try await stream.start { RPCStream.prepare($0) }
-            try await RPCStream.serve(channel, deadline: deadline) { await self.answer($0, from: peer) }
+            try await RPCStream.serve(channel, deadline: deadline) { message in
+                let response = await self.respond(to: message, from: peer)
+                if case .failure(_, let error) = response, error.code == .rateLimited {
+                    try? await Task.sleep(for: Self.refusalTime)
+                }
+                return response.encoded
+            }
         } catch {
             logger.debug("call dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
         }

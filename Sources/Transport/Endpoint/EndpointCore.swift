@@ -24,6 +24,7 @@ final class EndpointCore {
     private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
     private var admission: Admission
+    private var newcomers: Newcomers
     private var nextID: UInt64 = 1
     private var dials: [ObjectIdentifier: Dial] = [:]
     private var isClosed = false
@@ -50,6 +51,7 @@ final class EndpointCore {
         answers = StatelessAnswers(key: configuration.secretKey.derivedKey(for: "openagent/quic/stateless/1"))
         logger = configuration.logger
         admission = Admission(limits: configuration.limits, isKnown: configuration.isKnown)
+        newcomers = Newcomers(perSecond: configuration.limits.maxHandshakesPerSecond)
         (incoming, incomingContinuation) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingOldest(configuration.limits.maxHandshakes))
     }
@@ -140,7 +142,7 @@ final class EndpointCore {
 
     private func receive(
         _ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64,
-        last: inout (ConnectionID, ConnectionCore)?
+        last: inout (ConnectionID, ConnectionCore)?, hasWaited: Bool = false
     ) {
         if DiscoPacket.isDisco(packet) {
             guard discoLimit.allows(now: now) else { return }
@@ -160,7 +162,7 @@ final class EndpointCore {
             } else if isShort {
                 receiveStray(packet, destination: destination, path: path, ecn: ecn, now: now)
             } else {
-                accept(packet, path: path, ecn: ecn, now: now)
+                accept(packet, path: path, ecn: ecn, now: now, hasWaited: hasWaited)
             }
         case .unknownVersion(let destination, let source):
             // Only a full-size packet may be answered: an answer must not be larger than the question.
@@ -193,7 +195,9 @@ final class EndpointCore {
         reply(answers.reset(destination: destination, answering: packet.count), path: path, now: now)
     }
 
-    private func accept(_ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64) {
+    private func accept(
+        _ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64, hasWaited: Bool
+    ) {
         guard !isClosed, !credentials.alpns.isEmpty, var initial = InitialPacket(packet) else { return }
         initial.retriedDestination = answers.retriedDestination(initial, from: path.remote, now: now)
         switch admission.judge(addressIsProven: initial.retriedDestination != nil) {
@@ -203,6 +207,10 @@ final class EndpointCore {
             return
         case .refuse(let reason):
             reply(answers.refusal(initial, code: Self.connectionRefused, reason: reason), path: path, now: now)
+            return
+        }
+        guard hasWaited || newcomers.mayBegin(now: now) else {
+            if newcomers.wait(Newcomers.Packet(bytes: Array(packet), path: path, ecn: ecn)) { awaitTurn() }
             return
         }
         do {
@@ -219,6 +227,23 @@ final class EndpointCore {
             }
         } catch {
             logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
+        }
+    }
+
+    /// Begins the next handshake that waits, when it may.
+    private func awaitTurn() {
+        eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(newcomers.interval))) { [self] in
+            let now = NIODeadline.now().uptimeNanoseconds
+            if let packet = newcomers.next(now: now) {
+                receivePath.set(packet.path)
+                isInBatch = true
+                var last: (ConnectionID, ConnectionCore)?
+                packet.bytes.withUnsafeBytes {
+                    receive($0, path: packet.path, ecn: packet.ecn, now: now, last: &last, hasWaited: true)
+                }
+                finishReading()
+            }
+            if !newcomers.isEmpty { awaitTurn() }
         }
     }
 
@@ -412,6 +437,7 @@ final class EndpointCore {
     func close(code: UInt64, reason: String) {
         guard !isClosed else { return }
         isClosed = true
+        newcomers.removeAll()
         for dial in dials.values { dial.fail(ConnectError.endpointClosed) }
         for connection in connections.values {
             connection.close(.endpointClosed, frame: .application(code: code, reason: reason))

@@ -111,6 +111,11 @@ let package = Package(
             path: "Benchmarks/TransportBench",
             swiftSettings: settings),
         .executableTarget(
+            name: "gateway-bench",
+            dependencies: ["Transport", "Certs", "Store", "Wire", "Agent", "Gateway", nioCore, nioHTTP1, logging],
+            path: "Benchmarks/GatewayBench",
+            swiftSettings: settings),
+        .executableTarget(
             name: "interop-peer", dependencies: ["Transport", nioCore, logging],
             path: "Tests/Interop/Peer",
             swiftSettings: settings),

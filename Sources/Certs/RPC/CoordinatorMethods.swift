@@ -32,13 +32,14 @@ extension Coordinator {
             if request.method == RPCMethod.watch.rawValue { return try watch(request, peer: peer) }
             return .message(RPCResponse.result(id: id, try await call(request, peer: peer)).encoded)
         } catch let error as RPCError {
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         } catch let error as AdministrationError {
-            return .message(RPCResponse.failure(id: id, RPCError(error)).encoded)
+            let error = RPCError(error)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         } catch {
             logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
             let error = RPCError(.internalError, "the coordinator failed: see its log")
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         }
     }
 

@@ -37,10 +37,18 @@ struct Device: Sendable {
     }
 
     /// A pool of one connection to a gateway.
-    func pool(to gateway: NodeAddress) -> GatewayPool {
+    ///
+    /// - Parameter onClose: called for each connection that is over.
+    func pool(to gateway: NodeAddress, onClose: @escaping @Sendable () -> Void = {}) -> GatewayPool {
         var limits = GatewayPool.Limits()
         limits.connections = 1
-        return GatewayPool(endpoint: endpoint, address: gateway, limits: limits) { certificate.wire }
+        return GatewayPool(agent: "bench", limits: limits) {
+            certificate.wire
+        } connect: {
+            let connection = try await endpoint.connect(to: gateway, alpn: ALPN.gateway)
+            connection.onClose { _ in onClose() }
+            return connection
+        }
     }
 
     /// What only a member gets.

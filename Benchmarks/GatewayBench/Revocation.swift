@@ -27,37 +27,36 @@ struct Revocation {
     private final class Place: Sendable {
         let device: Device
         let client: GatewayClient
-        /// When the gateway's goodbye came in on the WebSocket, and when the stream was over.
-        private let times = Mutex<(goodbye: ContinuousClock.Instant?, end: ContinuousClock.Instant?)>((nil, nil))
+        private let times = Times()
         let (ends, end) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let (openings, opening) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
         init(device: Device, gateway: NodeAddress) {
             self.device = device
-            client = GatewayClient(dialer: device.pool(to: gateway))
+            client = GatewayClient(dialer: device.pool(to: gateway) { [times] in times.noteConnectionEnd() })
         }
 
-        var goodbye: ContinuousClock.Instant? { times.withLock { $0.goodbye } }
-        var over: ContinuousClock.Instant? { times.withLock { $0.end } }
+        /// When the WebSocket was over, and the first connection to the gateway.
+        var streamEnd: ContinuousClock.Instant? { times.stream }
+        var connectionEnd: ContinuousClock.Instant? {
+            get async throws {
+                try await Revocation.first(of: times.connectionEnds, or: "a revoked device kept its connection")
+                return times.connection
+            }
+        }
 
         /// Until the WebSocket is over.
         func run() async {
             try? await client.withWebSocket { socket in
-                for try await event in socket.events {
-                    switch event {
-                    case .text: opening.yield()
-                    case .closed: times.withLock { $0.goodbye = .now }
-                    case .pong: break
-                    }
-                }
+                for try await event in socket.events { if case .text = event { opening.yield() } }
             }
-            times.withLock { $0.end = .now }
+            times.noteStreamEnd()
             end.yield()
             opening.finish()
         }
 
         func isServed() async -> Bool {
-            guard over == nil else { return false }
+            guard streamEnd == nil else { return false }
             return (try? await client.request(path: Device.question, timeout: Revocation.patience).status) == .ok
         }
 
@@ -68,10 +67,28 @@ struct Revocation {
         }
     }
 
+    /// What has ended, and when. The first of each counts.
+    private final class Times: Sendable {
+        private let state = Mutex<(stream: ContinuousClock.Instant?, connection: ContinuousClock.Instant?)>((nil, nil))
+        let (connectionEnds, connectionEnd) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingOldest(1))
+
+        var stream: ContinuousClock.Instant? { state.withLock { $0.stream } }
+        var connection: ContinuousClock.Instant? { state.withLock { $0.connection } }
+
+        func noteStreamEnd() { state.withLock { $0.stream = $0.stream ?? .now } }
+
+        func noteConnectionEnd() {
+            state.withLock { $0.connection = $0.connection ?? .now }
+            connectionEnd.yield()
+        }
+    }
+
     private struct Round {
         var call: Duration
         /// For each gateway.
         var stream: [Duration] = []
+        var connection: [Duration] = []
         var request: [Duration] = []
     }
 
@@ -138,8 +155,9 @@ struct Revocation {
             var round = Round(call: .now - started)
             for place in places {
                 try await Self.first(of: place.ends, or: "a revoked device kept its stream")
-                guard let end = [place.goodbye, place.over].compactMap({ $0 }).max() else { continue }
-                round.stream.append(end - started)
+                guard let stream = place.streamEnd, let connection = try await place.connectionEnd else { continue }
+                round.stream.append(stream - started)
+                round.connection.append(connection - started)
             }
             round.request = try await failures.map { $0 - started }
             return round
@@ -189,6 +207,7 @@ struct Revocation {
             Report.write([
                 ("gateway", .count(gateway)), ("call_ms", milliseconds(rounds.map(\.call))),
                 ("stream_ms", milliseconds(rounds.map { $0.stream[gateway] })),
+                ("connection_ms", milliseconds(rounds.map { $0.connection[gateway] })),
                 ("request_ms", milliseconds(rounds.map { $0.request[gateway] })),
                 ("others_asked", .count(asked)), ("others_unserved", .count(unserved)),
             ])

@@ -4,7 +4,7 @@ internal import Synchronization
 // Where are passwords' proofs computed? Each takes milliseconds of pure arithmetic, and strangers decide how many there
 // are: whoever makes new node ids and handles escapes the throttle. So they are computed one at a time, off the threads
 // that tasks share, in lanes of bounded length; who finds a lane full is turned away before anything is computed or read
-// for them. Between strangers the queue rests: a flood of logins has half of a core and waits for itself, holding up no
+// for them. Between strangers the queue rests: a flood of logins has a quarter of a core and waits for itself, holding up no
 // stream, and no device that belongs here. (A thread of low priority would leave them less, but whoever waits for a lock
 // that such a thread holds waits with its priority.)
 
@@ -94,6 +94,9 @@ private final class ComputationWorker: Sendable {
         }
     }
 
+    /// The rest behind each computation for a stranger, in times of its length: they get a quarter of a core at most.
+    private static let restFactor = 3
+
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "openagent.coordinator.proofs")
 
@@ -144,8 +147,7 @@ private final class ComputationWorker: Sendable {
             let started = ContinuousClock.now
             job.run()
             let ended = ContinuousClock.now
-            // As long a rest as the work: strangers get half of a core at most.
-            if isStrangers { state.withLock { $0.rest = ended + (ended - started) } }
+            if isStrangers { state.withLock { $0.rest = ended + (ended - started) * Self.restFactor } }
         }
         let rest: Duration? = state.withLock { state in
             guard state.isAwake, state.jobs.contains(where: { !$0.isEmpty }) else { return nil }

@@ -30,14 +30,16 @@ final class TemporaryDirectory: Sendable {
 /// A network with its coordinator.
 final class TestNetwork: Sendable {
     let directory: TemporaryDirectory
-    let clock = TestClock()
-    let identity = SecretKey()
+    let clock: TestClock
+    let identity: SecretKey
     let database: Database
     let repository: NetworkRepository
     let coordinator: Coordinator
 
     init(watches: WatchPolicy = WatchPolicy()) throws {
         directory = try TemporaryDirectory()
+        clock = TestClock()
+        identity = SecretKey()
         database = try Database(path: directory.path + "/openagent.db")
         repository = NetworkRepository(database)
         _ = try Coordinator.createNetworkIfMissing(
@@ -53,6 +55,22 @@ final class TestNetwork: Sendable {
     /// The same database after a restart of the agent.
     func restarted() throws -> Coordinator {
         try Coordinator(repository: repository, identity: identity, now: { [clock] in clock.now })
+    }
+
+    /// The network as it stands on disk at this moment, as after `kill -9`: nothing in memory comes along.
+    func afterCrash() throws -> TestNetwork { try TestNetwork(survivorOf: self) }
+
+    private init(survivorOf other: TestNetwork) throws {
+        directory = try TemporaryDirectory()
+        identity = other.identity
+        clock = other.clock
+        for suffix in ["", "-wal"] {
+            let file = "/openagent.db" + suffix
+            try FileManager.default.copyItem(atPath: other.directory.path + file, toPath: directory.path + file)
+        }
+        database = try Database(path: directory.path + "/openagent.db")
+        repository = NetworkRepository(database)
+        coordinator = try Coordinator(repository: repository, identity: identity, now: { [clock] in clock.now })
     }
 
     /// Calls as the peer with this key.

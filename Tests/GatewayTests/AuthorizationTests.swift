@@ -200,7 +200,9 @@ import Testing
                 guard case .message(let greeting) = try await socket.next(), case .authOK = greeting.body else {
                     continue
                 }
-                #expect(try await socket.next() == .close(code: 4003, reason: "device authorization changed"))
+                #expect(
+                    try await socket.next()
+                        == .close(code: 4001, reason: "certificate expired: come back with a newer one"))
                 hasEnded = true
             }
             #expect(hasEnded)

@@ -95,7 +95,8 @@ final class LiveConnections: Sendable {
                     switch membership.standing(of: entry.peer.node, handle: handle) {
                     case .active: nil
                     case .suspended: .suspended
-                    case .revoked, .unknown, .unavailable: .revoked
+                    case .unavailable: .unavailable
+                    case .revoked, .unknown: .revoked
                     }
                 }
                 for socket in entry.sockets.values {

@@ -75,7 +75,8 @@ public struct AgentNetwork: Sendable {
             }
             try check(before.network, users: before.users, agents: before.agents, ticket: ticket, own: key.nodeID)
             let known = before.network?.membership
-            let handle = handle ?? known?.handle ?? name
+            // An agent's name may have spaces, a handle has none.
+            let handle = handle ?? known?.handle ?? name.split(whereSeparator: \.isWhitespace).joined(separator: "-")
             let addresses = AddressHints.read(directory, of: key.nodeID)?.addresses ?? []
             let coordinator = NodeAddress(
                 nodeID: ticket.node, addresses: ticket.addresses.compactMap { try? SocketAddress(hostAndPort: $0) },

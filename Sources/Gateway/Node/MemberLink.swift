@@ -113,7 +113,7 @@ final class MemberLink: Sendable {
     /// Renews this agent's certificate from half of its life on. It serves without one, so a failure is only noted.
     private func keepCertificate(_ endpoint: Endpoint, nearby: @Sendable () -> [SocketAddress]) async {
         repeat {
-            guard let old = certificate, now() >= old.renewalDueAt, roster.link == .live else { continue }
+            guard let old = certificate, now() >= old.renewalDueAt, roster.link != .refused else { continue }
             do {
                 let connection = try await connect(endpoint, nearby: nearby())
                 defer { connection.close() }

@@ -54,7 +54,7 @@ struct GatewaySocket {
                     if let end = caller.expiresAt {
                         group.addTask {
                             try await Task.sleep(for: .seconds(min(max(0, end - authorizer.now()), Self.longestWait)))
-                            outbox.close(.revoked)
+                            outbox.close(.expired)
                             return .expiry
                         }
                     }
@@ -75,8 +75,11 @@ struct GatewaySocket {
 
     /// The first frame, unprompted. The rights may have changed since the upgrade: then the socket ends here.
     private func greet() -> Caller? {
-        guard case .success(let caller) = authorizer.authorize(credential, needs: .member) else {
-            outbox.close(.revoked)
+        let caller: Caller
+        switch authorizer.authorize(credential, needs: .member) {
+        case .success(let authorized): caller = authorized
+        case .failure(let refusal):
+            outbox.close(WebSocketClosing(refusal))
             return nil
         }
         send(
@@ -165,7 +168,7 @@ struct GatewaySocket {
         case .failure(.forbidden): send(.error(code: .forbidden, text: "Only an admin of the network may do this."))
         case .failure(let refusal):
             logger.notice("gateway::refused", metadata: ["reason": "\(refusal)"])
-            outbox.close(.revoked)
+            outbox.close(WebSocketClosing(refusal))
         }
     }
 

@@ -35,6 +35,8 @@ public final class MemberRoster: Sendable {
         /// Before the first attempt to dial again; doubled by each one that fails.
         var firstDelay = Duration.milliseconds(250)
         var longestDelay = Duration.seconds(15)
+        /// Users, devices and agents of a network, at most.
+        var largestSnapshot = 1_000_000
         /// Questions asked at a time.
         var concurrentQuestions = 6
     }
@@ -45,8 +47,14 @@ public final class MemberRoster: Sendable {
         var subscribers = RosterSubscribers()
         /// The snapshot that is arriving.
         var incoming = RosterState()
+        var incomingChanges = 0
         /// Snapshots that were complete.
         var snapshots = 0
+
+        mutating func beginSnapshot() {
+            incoming = RosterState()
+            incomingChanges = 0
+        }
     }
 
     private let now: @Sendable () -> ContinuousClock.Instant
@@ -189,7 +197,7 @@ public final class MemberRoster: Sendable {
     private func watch(_ exchange: ConnectionExchange, addresses: @Sendable () -> [String]) async {
         while !Task.isCancelled {
             do {
-                state.withLock { $0.incoming = RosterState() }
+                state.withLock { $0.beginSnapshot() }
                 try await exchange.watch(addresses: addresses(), silence: policy.silence) { try self.take($0) }
             } catch {
                 let now = now()
@@ -211,13 +219,17 @@ public final class MemberRoster: Sendable {
         let now = now()
         switch frame {
         case .snapshot(let changes, let isComplete):
-            publish { state in
+            let limit = policy.largestSnapshot
+            let fits = publish { state in
+                state.incomingChanges += changes.count
+                guard state.incomingChanges <= limit else { return nil }
                 for change in changes { state.incoming.apply(change) }
                 guard isComplete else { return [] }
-                defer { state.incoming = RosterState() }
+                defer { state.beginSnapshot() }
                 state.snapshots += 1
                 return state.mirror.replace(state.incoming, now: now)
             }
+            guard fits else { throw CoordinatorClientError.malformedAnswer(RPCMethod.watch.rawValue) }
         case .changes(let changes): try apply(changes, now: now)
         case .alive: try apply([], now: now)
         }

@@ -99,11 +99,11 @@ final class TestNetwork: Sendable {
 extension Coordinator {
     /// Answers a call that has one answer.
     func answer(_ message: [UInt8], from peer: NodeID) async -> [UInt8] {
-        guard case .message(let answer) = await reply(to: message, from: peer) else {
+        guard case .response(let response) = await reply(to: message, from: peer) else {
             Issue.record("a watch was answered to a call")
             return []
         }
-        return answer
+        return response.encoded
     }
 }
 

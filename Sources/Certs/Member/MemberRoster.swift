@@ -48,8 +48,8 @@ public final class MemberRoster: Sendable {
         /// The snapshot that is arriving.
         var incoming = RosterState()
         var incomingChanges = 0
-        /// Snapshots that were complete.
-        var snapshots = 0
+        /// Complete snapshots and answers about devices.
+        var heard = 0
 
         mutating func beginSnapshot() {
             incoming = RosterState()
@@ -175,13 +175,13 @@ public final class MemberRoster: Sendable {
         return delay * Double.random(in: 0.5...1)
     }
 
-    /// - Returns: whether the coordinator told its roster.
+    /// - Returns: whether the coordinator told its roster, or answered.
     private func serve(_ connection: Connection, addresses: @escaping @Sendable () -> [String]) async -> Bool {
         defer { connection.close() }
         let exchange = ConnectionExchange(connection: connection, timeout: policy.answer)
         let (questions, line) = AsyncStream.makeStream(of: NodeID.self)
         wake(state.withLock { $0.questions.set(.up(line)) })
-        let before = state.withLock(\.snapshots)
+        let before = state.withLock(\.heard)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.watch(exchange, addresses: addresses) }
             group.addTask { await self.answer(questions, through: CoordinatorClient(exchange: exchange)) }
@@ -190,7 +190,7 @@ public final class MemberRoster: Sendable {
             await group.next()
             group.cancelAll()
         }
-        return state.withLock(\.snapshots) != before
+        return state.withLock(\.heard) != before
     }
 
     /// Watches until the connection is of no use any more. A coordinator that only refuses to be watched is still asked.
@@ -226,7 +226,7 @@ public final class MemberRoster: Sendable {
                 for change in changes { state.incoming.apply(change) }
                 guard isComplete else { return [] }
                 defer { state.beginSnapshot() }
-                state.snapshots += 1
+                state.heard += 1
                 return state.mirror.replace(state.incoming, now: now)
             }
             guard fits else { throw CoordinatorClientError.malformedAnswer(RPCMethod.watch.rawValue) }
@@ -272,7 +272,10 @@ public final class MemberRoster: Sendable {
         do {
             let answer = try await client.deviceStatus(device)
             let now = now()
-            publish { $0.mirror.answered(device, answer, now: now) }
+            publish { state in
+                state.heard += 1
+                return state.mirror.answered(device, answer, now: now)
+            }
         } catch let refusal as RPCError where Self.isExpulsion(refusal) {
             publish { $0.mirror.refuse() }
         } catch {

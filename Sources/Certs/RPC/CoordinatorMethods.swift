@@ -30,15 +30,14 @@ extension Coordinator {
         do {
             let request = try Self.request(message, id: &id)
             if request.method == RPCMethod.watch.rawValue { return try watch(request, peer: peer) }
-            return .message(RPCResponse.result(id: id, try await call(request, peer: peer)).encoded)
+            return .response(.result(id: id, try await call(request, peer: peer)))
         } catch let error as RPCError {
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .response(.failure(id: id, error))
         } catch let error as AdministrationError {
-            return .message(RPCResponse.failure(id: id, RPCError(error)).encoded)
+            return .response(.failure(id: id, RPCError(error)))
         } catch {
             logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
-            let error = RPCError(.internalError, "the coordinator failed: see its log")
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .response(.failure(id: id, RPCError(.internalError, "the coordinator failed: see its log")))
         }
     }
 

@@ -11,7 +11,7 @@ struct DeadlineExceeded: Error {}
 
 /// What the coordinator answers.
 enum RPCReply: Sendable {
-    case message([UInt8])
+    case response(RPCResponse)
     /// Frames until the body returns; when it throws, the stream is reset.
     case frames(@Sendable (RPCFrameWriter) async throws -> Void)
 }
@@ -57,8 +57,8 @@ enum RPCStream {
                     case .failure(.endOfStream): refusal(.endOfStream, "the request is incomplete")
                     }
                 switch reply {
-                case .message(let message):
-                    try await outbound.write(ByteBuffer(bytes: RPCFrame.encode(message)))
+                case .response(let response):
+                    try await outbound.write(ByteBuffer(bytes: RPCFrame.encode(response.encoded)))
                     return nil as (@Sendable (RPCFrameWriter) async throws -> Void)?
                 case .frames(let body): return body
                 }
@@ -136,7 +136,7 @@ enum RPCStream {
     }
 
     private static func refusal(_ code: RPCErrorCode, _ message: String) -> RPCReply {
-        .message(RPCResponse.failure(id: .null, RPCError(code, message)).encoded)
+        .response(.failure(id: .null, RPCError(code, message)))
     }
 }
 

@@ -5,13 +5,15 @@ BINARY = .build/release/openagent
 RELEASE = swift build -c release --static-swift-stdlib
 SOURCES = Package.swift Sources Tests Benchmarks
 
-.PHONY: help run build test lint format bench clean packages
+.PHONY: help run build man test lint format bench fuzz clean packages
 
 help:
 	@echo "make run      install what is missing, build, serve the agent in $(AGENT)"
 	@echo "make build    build $(BINARY) and link it as bin/openagent"
+	@echo "make man      write the manual's pages to man/"
 	@echo "make test     everything that CI runs"
 	@echo "make bench    measure (ONLY=proxy for a part)"
+	@echo "make fuzz     attack the parsers (FUZZ_SECONDS=60 for each)"
 	@echo "make format   rewrite the sources with the repository's style"
 	@echo "make clean    remove what was built"
 
@@ -25,6 +27,12 @@ build: packages
 run: build
 	@exec $(BINARY) serve $(AGENT)
 
+# From the binary that tests use: making the pages needs no second optimised build.
+man: packages
+	swift package generate-manual --multi-page --configuration debug
+	@rm -rf man && mkdir man && cp .build/plugins/GenerateManual/outputs/openagent/*.1 man/
+	@echo "Read one with: man -l man/openagent.1"
+
 lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 
@@ -34,6 +42,8 @@ test:
 	$(MAKE) lint
 	$(MAKE) build
 	swift build --build-tests
+	$(MAKE) man
+	@for page in man/*.1; do man --warnings --local-file "$$page" > /dev/null || exit 1; done
 	swift test --skip-build --no-parallel
 	Tests/Interop/run
 
@@ -42,9 +52,13 @@ bench:
 	$(RELEASE)
 	ONLY="$(ONLY)" Benchmarks/run
 
+fuzz:
+	scripts/install-packages run
+	FUZZ_SECONDS="$(FUZZ_SECONDS)" Tests/Fuzz/run
+
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)
 
 clean:
 	swift package clean
-	rm -rf .build bin
+	rm -rf .build .build-fuzz bin man

@@ -1,11 +1,17 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("ExistentialAny"),
-]
+/// `make fuzz` sets this: our own code is then built for libFuzzer and AddressSanitizer, and the fuzzer takes the place of
+/// the tests that replay its corpora (the two share their sources, and libFuzzer brings a `main` of its own).
+let isFuzzing = Context.environment["OPENAGENT_FUZZ"] != nil
+let sanitizers = "-sanitize=fuzzer,address"
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+    ] + (isFuzzing ? [.unsafeFlags([sanitizers, "-O"])] : [])
 
 /// A library of this package: its sources and the products that it may import, nothing else.
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -34,6 +40,19 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// The parsers' promises, with the driver that attacks them or with the tests that replay what it found.
+let fuzzed: [Target.Dependency] = ["Gateway", "Certs", "Transport", "Store", nioCore]
+let fuzzTarget: Target =
+    isFuzzing
+    ? .executableTarget(
+        name: "fuzz", dependencies: fuzzed, path: "Tests/Fuzz", exclude: ["Replay", "corpus", "run", "words.dict"],
+        sources: ["Properties", "Driver"], swiftSettings: settings,
+        linkerSettings: [.unsafeFlags([sanitizers])])
+    : .testTarget(
+        name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+        exclude: ["Driver", "corpus", "run", "words.dict"],
+        sources: ["Properties", "Replay"], swiftSettings: settings)
+
 let package = Package(
     name: "OpenAgent",
     platforms: [.macOS(.v15)],
@@ -60,13 +79,16 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CGMP", pkgConfig: "gmp", providers: [.apt(["libgmp-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         room(
             "Transport",
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
         room("Store", [grdb, nioConcurrency]),
         room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
-        room("Wire", ["Transport", "Certs", nioCore, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
+        room(
+            "Wire",
+            ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
         room("Agent", ["Store", logging]),
         room(
             "Gateway",
@@ -80,13 +102,18 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments, logging,
-                nioCore, nioPosix,
+                "CEdit", "CQREncode", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments,
+                logging, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "transport-bench", dependencies: ["Transport", nioCore, nioPosix, logging],
             path: "Benchmarks/TransportBench",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "gateway-bench",
+            dependencies: ["Transport", "Certs", "Store", "Wire", "Agent", "Gateway", nioCore, nioHTTP1, logging],
+            path: "Benchmarks/GatewayBench",
             swiftSettings: settings),
         .executableTarget(
             name: "interop-peer", dependencies: ["Transport", nioCore, logging],
@@ -104,12 +131,13 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, httpTypes, hummingbird,
-                logging,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
+                hummingbird, logging,
             ]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
         tests("SystemTests", ["Store"]),
+        fuzzTarget,
     ]
 )

@@ -2,8 +2,10 @@ public import Agent
 internal import Certs
 public import Logging
 internal import NIOCore
+internal import NIOHTTP1
 public import Store
 public import Transport
+internal import Wire
 
 // Who ties it all together? The server owns the sessions and the live connections, serves each stream by its pipeline,
 // and ends what a change of rights ends. It accepts no connections itself: whoever runs the endpoint hands them in.
@@ -13,6 +15,8 @@ public struct GatewayConfiguration: Sendable {
     public var agent: AgentDescription
     /// The key that signs the network's certificates.
     public var coordinator: NodeID
+    /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
+    public var administration: NetworkAdministration
     public var limits = GatewayLimits()
     /// Unix seconds.
     public var now: @Sendable () -> Double
@@ -21,6 +25,7 @@ public struct GatewayConfiguration: Sendable {
         self.agent = agent
         self.coordinator = coordinator
         self.now = now
+        administration = .member(coordinator: coordinator, network: agent.networkName)
     }
 }
 
@@ -36,12 +41,18 @@ public final class GatewayServer: Sendable {
     private let sessions: SessionManager
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
-    private let live = LiveConnections()
+    private let live: LiveConnections
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    static func routes(_ configuration: GatewayConfiguration) -> [Route] {
-        HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
+    static func routes(_ configuration: GatewayConfiguration, live: LiveConnections) -> [Route] {
+        let administration = configuration.administration
+        return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
+            + WhoAmIRoutes.routes(configuration.agent, administration, live)
+            + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
+            + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
+            + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
+            + AuditRoutes.routes(administration)
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -56,26 +67,29 @@ public final class GatewayServer: Sendable {
     ) throws {
         try self.init(
             configuration: configuration, membership: membership, agent: agent, sessions: sessions, logger: logger,
-            routes: Self.routes(configuration))
+            besides: [])
     }
 
+    /// - Parameter besides: further routes.
     init(
         configuration: GatewayConfiguration, membership: any Membership, agent: any AgentRuntime,
-        sessions: SessionRepository, logger: Logger, routes: [Route]
+        sessions: SessionRepository, logger: Logger, besides: [Route]
     ) throws {
+        let live = LiveConnections()
+        self.live = live
         self.configuration = configuration
         self.membership = membership
         self.agent = agent
         self.logger = logger
         let authorizer = Authorizer(
-            networkID: configuration.agent.networkID, coordinator: configuration.coordinator, membership: membership,
-            now: configuration.now)
+            networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
+            agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
         self.sessions = try SessionManager(
             repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: routes, webSocket: Self.webSocket,
-            bodyLength: configuration.limits.bodyLength, logger: logger)
+            authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
+            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)
@@ -89,6 +103,7 @@ public final class GatewayServer: Sendable {
         await withDiscardingTaskGroup { group in
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
+            group.addTask { await self.sendStrangersAway() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -110,20 +125,47 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// A closed socket gets this long to see its close frame before its connection goes.
-    private static let farewellTime = Duration.milliseconds(60)
+    /// A closed socket gets this long to send its close frame before its connection goes. What it had sent before is
+    /// with the transport already, and a peer that misses the frame reads the same code in the connection's end.
+    private static let farewellTime = Duration.milliseconds(20)
 
     private func enforce(_ changes: AsyncStream<RosterChange>) async {
         await withDiscardingTaskGroup { group in
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
-                for peer in live.closeSockets(notIn: membership) {
+                guard let affected = Affected(change) else { continue }
+                for (peer, closing) in live.closeSockets(of: affected, notIn: membership) {
                     group.addTask {
                         try? await Task.sleep(for: Self.farewellTime)
-                        peer.close(UInt64(WebSocketClosing.revoked.code), WebSocketClosing.revoked.reason)
+                        peer.close(UInt64(closing.code), closing.reason)
                     }
                 }
             }
+        }
+    }
+
+    /// Answers a request that the operator makes in this process; needs no ``run()``.
+    ///
+    /// - Throws: ``GatewayClientError/bodyTooLarge(limit:)``.
+    func respondToOperator(
+        method: HTTPMethod, path: String, headers: HTTPHeaders, body: ByteBuffer, maximumBody: Int
+    ) async throws -> GatewayResponse {
+        try await responder.respondToOperator(
+            HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers), body: body,
+            maximumBody: maximumBody)
+    }
+
+    /// Closes each connection on which no member has shown a certificate for too long: keep-alives would hold it, and
+    /// its memory, for ever. All have the same time, so they are due in the order in which they came. The operator shows
+    /// none and may stay.
+    private func sendStrangersAway() async {
+        for await (id, since) in live.newcomers {
+            do { try await Task.sleep(until: since + configuration.limits.strangerTime) } catch { return }
+            guard let peer = live.stranger(id, to: membership), peer.node != configuration.agent.nodeID else {
+                continue
+            }
+            logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            peer.close(UInt64(WebSocketCloseCode.unauthenticated), "no valid certificate was shown")
         }
     }
 
@@ -135,6 +177,7 @@ public final class GatewayServer: Sendable {
             id: live.nextID(), node: connection.peer, remote: { connection.remoteAddress.hostAndPort },
             close: { code, reason in connection.close(code: code, reason: reason) })
         await withConnection(peer) {
+            await membership.confirm(peer.node)
             await withDiscardingTaskGroup { group in
                 for await stream in connection.streams {
                     group.addTask {
@@ -179,7 +222,7 @@ public final class GatewayServer: Sendable {
             let watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: configuration.limits))
             // In the registry before its rights are looked at again: no change can slip between the two.
             if case .success(let caller) = authorizer.authenticate(credential) {
-                live.add(watcher, of: caller.handle, on: credential.peer)
+                live.add(watcher, of: caller.isOperator ? nil : caller.handle, on: credential.peer)
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,

@@ -186,12 +186,13 @@ import Testing
 
         func answer(_ request: RPCRequest) async -> RPCReply {
             guard request.method == "device_status", let key = try? request.parameters.key("device_pubkey") else {
-                return .response(.failure(id: request.id, RPCError(.unknownMethod, request.method)))
+                return .message(
+                    RPCResponse.failure(id: request.id, RPCError(.unknownMethod, request.method)).encoded)
             }
             state.withLock { $0.asked[key.bytes, default: 0] += 1 }
             while state.withLock(\.isMute), !Task.isCancelled { try? await Task.sleep(for: .milliseconds(5)) }
             let isActive = if case .active = self[key] { true } else { false }
-            return .response(.result(id: request.id, ["active": .bool(isActive)]))
+            return .message(RPCResponse.result(id: request.id, ["active": .bool(isActive)]).encoded)
         }
     }
 

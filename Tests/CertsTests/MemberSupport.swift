@@ -170,7 +170,7 @@ struct StrangeCoordinator {
                         guard let value = try? CBORReader.read(message, limits: CBORLimits(bytes: 65_536)),
                             case .map(let map) = value, case .text(let method) = map["method"],
                             case .map(let parameters) = map["params"]
-                        else { return .response(.failure(id: .null, RPCError(.badRequest, "no request"))) }
+                        else { return .message([]) }
                         return await answer(RPCRequest(id: map["id"] ?? .null, method: method, parameters: parameters))
                     }
                 }

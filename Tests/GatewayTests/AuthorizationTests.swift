@@ -23,7 +23,9 @@ import Testing
             coordinator: SecretKey().nodeID, now: { 0 })
         // Every declared route, its handler replaced by a spy; and an admin's route beside them.
         let declared =
-            GatewayServer.routes(configuration) + [.admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }]
+            GatewayServer.routes(configuration, live: LiveConnections()) + [
+                .admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }
+            ]
         let spies = declared.map { route -> Route in
             switch route.access {
             case .open: route
@@ -198,7 +200,9 @@ import Testing
                 guard case .message(let greeting) = try await socket.next(), case .authOK = greeting.body else {
                     continue
                 }
-                #expect(try await socket.next() == .close(code: 4003, reason: "device authorization changed"))
+                #expect(
+                    try await socket.next()
+                        == .close(code: 4001, reason: "certificate expired: come back with a newer one"))
                 hasEnded = true
             }
             #expect(hasEnded)

@@ -96,6 +96,22 @@ import Testing
         return socket
     }
 
+    @Test func whoeverHoldsTheAgentsKeyIsTheOperatorWithoutACertificate() async throws {
+        let network = try await Network()
+        try await Self.run(network) { client, address in
+            let own = try await Self.endpoint(network.identity)
+            let connection = try await own.connect(to: address, alpn: ALPN.gateway)
+            let me: WhoAmI = try await Self.stream(connection, []).ask("GET", "/api/whoami").decode()
+            #expect(me.isOperator && me.device == network.identity.nodeID.hex)
+            // The key says it, and nothing else: another's certificate on it is worth nothing, nor is another's key.
+            let borrowed = try await Self.stream(connection, network.certificate)
+            #expect(try await borrowed.ask("GET", "/api/whoami").body == "cert rejected: invalid")
+            let stranger = try await Self.stream(try await client.connect(to: address, alpn: ALPN.gateway), [])
+            #expect(try await stranger.ask("GET", "/api/whoami").body == "missing device cert")
+            await own.close()
+        }
+    }
+
     @Test func requestsAndTurnsRunOverQUIC() async throws {
         let network = try await Network()
         try await Self.run(network) { client, address in

@@ -95,7 +95,7 @@ import Testing
         let world = try TestHome()
         let (server, reader) = try await world.serveSlowAnswer()
         let list = try await world.run(["devices", "list", "--agent", world.agent.path])
-        let id = try #require(list.output.split(separator: " ").first.map(String.init))
+        let id = try #require(list.output.split(separator: "\t").first.map(String.init))
         let terminal = try world.startInTerminal(["connect"])
         try await terminal.line(containing: "Connected")
         #expect(try await world.run(["devices", "revoke", id, "--agent", world.agent.path]).status == 0)

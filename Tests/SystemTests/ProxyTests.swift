@@ -16,8 +16,8 @@ import Testing
 
         let list = try await world.run(["devices", "list", "--json", "--agent", world.agent.path])
         let devices = try #require(
-            try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]], "\(list)")
-        let device = try #require(devices.first?["device"] as? String)
+            try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: [[String: Any]]], "\(list)")
+        let device = try #require(devices["devices"]?.first?["device"] as? String)
         let revoke = try await world.run(["devices", "revoke", device, "--agent", world.agent.path])
         #expect(revoke.status == 0, "\(revoke)")
         #expect(try await curlStatus(["\(url)/api/agent-info"]) == 401)

@@ -37,10 +37,12 @@ public struct ClientHome: Sendable {
 
     /// Where the certificate of a handle in a network is kept.
     public func certificatePath(networkID: String, handle: String) -> String {
-        let stem = "\(networkID)__\(handle)".unicodeScalars.map { scalar in
-            Self.isPlain(scalar) ? Character(scalar) : "_"
-        }
-        return path + "/certs/" + String(stem) + ".cert"
+        path + "/certs/" + Self.plain("\(networkID)__\(handle)") + ".cert"
+    }
+
+    /// A name that is safe for a file: what is not a plain character becomes `_`.
+    static func plain(_ name: String) -> String {
+        String(name.unicodeScalars.map { Self.isPlain($0) ? Character($0) : "_" })
     }
 
     /// Stores a certificate (mode 0600), in place of an older one, so that a crash leaves one or the other.

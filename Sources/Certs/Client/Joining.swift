@@ -24,13 +24,16 @@ public struct Joining: Sendable {
 
     /// - Parameters:
     ///   - label: what this device is called in lists.
+    ///   - key: the key to join with when it isn't this device's yet, see ``ClientHome/pendingIdentity()``.
     ///   - now: Unix seconds.
     /// - Throws: ``SecretKeyError`` when the device's key cannot be used.
-    public init(home: ClientHome, label: String?, now: @escaping @Sendable () -> Double) throws {
+    public init(
+        home: ClientHome, label: String?, key: SecretKey? = nil, now: @escaping @Sendable () -> Double
+    ) throws {
         self.home = home
         self.label = label
         self.now = now
-        device = try home.identity().nodeID
+        device = try (key ?? home.identity()).nodeID
     }
 
     /// Joins the network of a ticket.
@@ -53,10 +56,7 @@ public struct Joining: Sendable {
     public func login(
         _ network: JoinedNetwork, password: Password, endpoint: Endpoint
     ) async throws -> JoinResult {
-        let addresses = network.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) }
-        let address = NodeAddress(
-            nodeID: network.coordinator, addresses: addresses, relayURL: network.coordinatorRelayURL)
-        return try await withClient(of: address, endpoint: endpoint) { client, reached in
+        try await withClient(of: network.coordinatorAddress(), endpoint: endpoint) { client, reached in
             try await login(network, password: password, through: client, reached: reached)
         }
     }
@@ -82,21 +82,8 @@ public struct Joining: Sendable {
         let isReturning = try home.networks.load().networks.contains {
             $0.networkID == ticket.networkID && $0.handle == handle
         }
-        var refusal: RPCError?
-        if ticket.role == .user, !isReturning {
-            refusal = try await register(handle, password: password, invite: ticket.code, client: client)
-        }
-        let certificate: DeviceCertificate
-        do {
-            certificate = try await client.login(
-                handle: handle, password: password, deviceKey: device, label: label, invite: ticket.code)
-        } catch let error as RPCError where error.code == .unauthorized {
-            switch refusal?.code {
-            case .conflict?: throw JoinError.handleTaken(handle)
-            case .some: throw JoinError.ticketSpent(handle)
-            case nil: throw error
-            }
-        }
+        let account = Account(handle: handle, password: password, ticket: ticket)
+        let certificate = try await admit(account, isReturning: isReturning, client: client)
         let network = JoinedNetwork(
             name: ticket.networkName, networkID: ticket.networkID, coordinator: ticket.node, handle: handle,
             addedAt: now(), certificatePath: "", coordinatorRelayURL: ticket.relayURL,
@@ -124,14 +111,52 @@ public struct Joining: Sendable {
         return handle
     }
 
+    /// Who joins, and with what.
+    private struct Account {
+        let handle: String
+        let password: Password
+        let ticket: InviteTicket
+    }
+
+    /// Registers where that is needed, and logs in. Whoever was here before is known to the network, unless they were
+    /// removed from it since: then their new ticket makes the account again.
+    private func admit(
+        _ account: Account, isReturning: Bool, client: CoordinatorClient
+    ) async throws -> DeviceCertificate {
+        guard account.ticket.role == .user else { return try await login(account, client: client) }
+        if isReturning {
+            do { return try await login(account, client: client) } catch let error as RPCError
+                where error.code == .unauthorized
+            {
+                guard try await register(account, client: client) == nil else { throw error }
+                return try await login(account, client: client)
+            }
+        }
+        let refusal = try await register(account, client: client)
+        do { return try await login(account, client: client) } catch let error as RPCError
+            where error.code == .unauthorized
+        {
+            switch refusal?.code {
+            case .conflict?: throw JoinError.handleTaken(account.handle)
+            case .some: throw JoinError.ticketSpent(account.handle)
+            case nil: throw error
+            }
+        }
+    }
+
+    private func login(_ account: Account, client: CoordinatorClient) async throws -> DeviceCertificate {
+        try await client.login(
+            handle: account.handle, password: account.password, deviceKey: device, label: label,
+            invite: account.ticket.code)
+    }
+
     /// Registers.
     ///
     /// - Returns: the refusal when the user may exist already: an earlier attempt may have come this far.
-    private func register(
-        _ handle: String, password: Password, invite: String, client: CoordinatorClient
-    ) async throws -> RPCError? {
+    private func register(_ account: Account, client: CoordinatorClient) async throws -> RPCError? {
         do {
-            _ = try await client.register(invite: invite, handle: handle, password: password)
+            _ = try await client.register(
+                invite: account.ticket.code, handle: account.handle, password: account.password)
             return nil
         } catch let error as RPCError where [.conflict, .invalidInvite].contains(error.code) {
             return error
@@ -205,7 +230,8 @@ public enum JoinError: Error, Equatable, CustomStringConvertible {
         case .agentTicket: "the ticket is for an agent, not for a person: ask for a user or device ticket"
         case .otherNetwork: "the coordinator speaks for another network than the ticket: ask for a new ticket"
         case .otherCoordinator(let network):
-            "the network '\(network)' was joined with another coordinator key: if it was really moved, forget it first"
+            "the network '\(network)' was joined with another coordinator key: if it was really moved, forget it first "
+                + "with: openagent networks forget \(network)"
         case .otherHandle: "the coordinator issued a certificate for somebody else: tell whoever runs it"
         case .handleTaken(let handle):
             "the handle '\(handle)' is taken: choose another one, or check the password if it is yours"

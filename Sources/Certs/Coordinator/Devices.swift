@@ -62,7 +62,8 @@ extension Coordinator {
         let printable = (label ?? "").unicodeScalars.filter {
             $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
         }
-        let text = String(String(String.UnicodeScalarView(printable)).prefix(64))
+        // Code points, not letters: one letter may carry any number of marks.
+        let text = String(String.UnicodeScalarView(printable.prefix(64)))
         return text.allSatisfy(\.isWhitespace) ? nil : text
     }
 }

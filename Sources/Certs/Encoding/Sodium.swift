@@ -33,7 +33,7 @@ struct SHA256: ~Copyable {
 }
 
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
-func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.count == right.count && sodium_memcmp(left, right, left.count) == 0
 }
 

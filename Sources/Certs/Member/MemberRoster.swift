@@ -86,6 +86,9 @@ public final class MemberRoster: Sendable {
         return state.withLock { $0.mirror.standing(of: device, handle: handle, now: now) }
     }
 
+    /// Whether memory knows a device or an agent of this key in good standing. Takes no I/O and never waits.
+    public func isKnown(_ node: NodeID) -> Bool { state.withLock { $0.mirror.isKnown(node) } }
+
     /// The handle of the agent with this node id.
     public func agent(_ node: NodeID) -> String? { state.withLock { $0.mirror.agent(node) } }
 

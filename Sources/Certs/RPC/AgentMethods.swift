@@ -44,8 +44,16 @@ extension Coordinator {
         return ["ok": .bool(true)]
     }
 
+    /// By whoever administers the network; an agent may take itself out.
     func removeAgent(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
-        let caller = try administrator(peer: peer, certificate: parameters.optionalBytes("cert"))
+        let caller: Principal
+        if let own = roster.agent(peer), peer != network.coordinator,
+            HandleRule.typed(try parameters.text("handle")) == own
+        {
+            caller = .member(handle: own, device: peer)
+        } else {
+            caller = try administrator(peer: peer, certificate: parameters.optionalBytes("cert"))
+        }
         let removed: Bool
         do {
             try await removeAgent(parameters.text("handle"), by: caller)

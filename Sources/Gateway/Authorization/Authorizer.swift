@@ -10,13 +10,18 @@ struct Authorizer: Sendable {
     let networkID: String
     /// The key that signs the network's certificates.
     let coordinator: NodeID
+    /// The agent's own key: whoever proves it is the operator.
+    let agent: NodeID
     let membership: any Membership
     /// Unix seconds.
     let now: @Sendable () -> Double
 
     /// Who stands behind a stream at this moment.
     func authenticate(_ credential: StreamCredential) -> Result<Caller, Refusal> {
-        guard !credential.certificate.isEmpty else { return .failure(.missingCertificate) }
+        guard !credential.certificate.isEmpty else {
+            let isOperator = constantTimeEqual(credential.peer.node.bytes, agent.bytes)
+            return isOperator ? .success(.operator(of: agent)) : .failure(.missingCertificate)
+        }
         let certificate: DeviceCertificate
         do {
             certificate = try credential.peer.certificate(credential.certificate, coordinator: coordinator)
@@ -26,10 +31,7 @@ struct Authorizer: Sendable {
         }
         switch membership.standing(of: certificate.deviceKey, handle: certificate.handle) {
         case .active(let role):
-            return .success(
-                Caller(
-                    handle: certificate.handle, device: certificate.deviceKey, role: Role(role),
-                    expiresAt: certificate.expiresAt))
+            return .success(Caller(certificate, role: Role(role)))
         case .revoked: return .failure(.revoked)
         case .suspended, .unknown: return .failure(.inactive)
         case .unavailable: return .failure(.membershipUnavailable)

@@ -3,16 +3,51 @@ internal import Transport
 
 // Who asks, and why is somebody refused? The answers of authorization as values.
 
-/// An authenticated device and the rights of its user at this moment.
+/// An authenticated device and the rights of its user at this moment; or the operator.
 struct Caller: Sendable, Equatable {
     let handle: String
     let device: NodeID
     let role: Role
-    /// Unix seconds at which its certificate ends.
-    let expiresAt: Double
+    /// Nil for the operator, who needs none.
+    let certificate: DeviceCertificate?
+
+    /// A user's device.
+    init(_ certificate: DeviceCertificate, role: Role) {
+        handle = certificate.handle
+        device = certificate.deviceKey
+        self.role = role
+        self.certificate = certificate
+    }
+
+    private init(operatorOf agent: NodeID) {
+        handle = Principal.operator.auditName
+        device = agent
+        role = .admin
+        certificate = nil
+    }
+
+    /// Whoever holds the agent's own key.
+    static func `operator`(of agent: NodeID) -> Caller { Caller(operatorOf: agent) }
+
+    var isOperator: Bool { certificate == nil }
+
+    /// Unix seconds at which its rights end by themselves; nil when they do not.
+    var expiresAt: Double? { certificate?.expiresAt }
 
     /// Whose turns run one after the other.
     var lane: String { device.hex }
+
+    /// Who asks the coordinator for an act of administration.
+    var principal: Principal {
+        guard !isOperator else { return .operator }
+        return switch role {
+        case .admin: .admin(handle: handle, device: device)
+        case .member: .member(handle: handle, device: device)
+        }
+    }
+
+    /// Who asks for something that is the caller's own, and may reach nothing else, admin or not.
+    var ownPrincipal: Principal { .member(handle: handle, device: device) }
 }
 
 /// What a route or message asks of its caller.

@@ -1,3 +1,4 @@
+internal import Certs
 internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
@@ -18,6 +19,8 @@ struct ErrorResponse: Error, Sendable {
     static let internalError = ErrorResponse(
         status: .internalServerError, code: .internalError, message: "The server could not answer this request.",
         hint: "The server's log says why.")
+    static let tooLarge = ErrorResponse(
+        status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
     static let forbidden = ErrorResponse(
         status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.")
 
@@ -31,13 +34,29 @@ struct ErrorResponse: Error, Sendable {
     init(_ error: HTTPError) {
         switch error.status {
         case .notFound, .methodNotAllowed: self = .notFound
-        case .contentTooLarge:
-            self.init(status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
+        case .contentTooLarge: self = .tooLarge
         case .badRequest, .unprocessableContent, .unsupportedMediaType:
             self.init(
                 status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
         default: self = .internalError
         }
+    }
+
+    /// Why an act of administration was not carried out.
+    init(_ error: AdministrationError) {
+        let (status, code): (HTTPResponse.Status, ErrorCode) =
+            switch error {
+            case .unknownUser, .unknownDevice, .unknownAgent, .unknownInvitation: (.notFound, .notFound)
+            case .lastAdmin, .ownAgent, .agentHandleTaken: (.conflict, .conflict)
+            case .invalid: (.badRequest, .invalid)
+            case .forbidden: (.forbidden, .forbidden)
+            }
+        self.init(status: status, code: code, message: error.description)
+    }
+
+    /// A value that is none of those that are possible.
+    static func invalid(_ message: String, hint: String? = nil) -> ErrorResponse {
+        ErrorResponse(status: .badRequest, code: .invalid, message: message, hint: hint)
     }
 
     init(status: HTTPResponse.Status, code: ErrorCode, message: String, hint: String? = nil) {

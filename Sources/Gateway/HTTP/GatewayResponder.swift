@@ -1,3 +1,4 @@
+internal import Certs
 internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
@@ -48,10 +49,23 @@ struct GatewayResponder: Sendable {
 
     /// Answers one request. Never throws: every failure has an answer.
     func respond(to request: Request, from credential: StreamCredential) async -> Response {
-        let authentication = authorizer.authenticate(credential)
         var log = logger
         log[metadataKey: "peer"] = "\(credential.peer.node.short)"
         log[metadataKey: "remote"] = "\(credential.peer.remote())"
+        return await respond(to: request, authentication: authorizer.authenticate(credential), log: log)
+    }
+
+    /// Answers one request that the operator makes in this process, where no connection is needed to know who it is.
+    func respondToOperator(_ request: Request) async -> Response {
+        var log = logger
+        log[metadataKey: "peer"] = "in process"
+        return await respond(to: request, authentication: .success(.operator(of: authorizer.agent)), log: log)
+    }
+
+    private func respond(
+        to request: Request, authentication: Result<Caller, Refusal>, log: Logger
+    ) async -> Response {
+        var log = log
         log[metadataKey: "method"] = "\(request.method)"
         log[metadataKey: "path"] = "\(Self.path(of: request.head).prefix(200))"
         var response = await answer(request, authentication: authentication, log: log)
@@ -79,6 +93,8 @@ struct GatewayResponder: Sendable {
             return Self.refuse(refusal, log: log)
         } catch let error as ErrorResponse {
             return error.response
+        } catch let error as AdministrationError {
+            return ErrorResponse(error).response
         } catch {
             log.error("gateway::request_failed", metadata: ["error": "\(error)"])
             return ErrorResponse.internalError.response
@@ -139,6 +155,8 @@ private struct OwnErrors: RouterMiddleware {
             return try await next(request, context)
         } catch let error as HTTPError {
             throw ErrorResponse(error)
+        } catch is NIOTooManyBytesError {
+            throw ErrorResponse.tooLarge
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+public import NIOCore
 public import Store
 public import Transport
 
@@ -42,6 +43,16 @@ public struct RunningAgents: Sendable {
             return try? JSONDecoder().decode(Entry.self, from: Data(bytes)).directory
         }
         return Set(paths.filter { $0.hasPrefix("/") }).sorted().map { AgentDirectory($0) }
+    }
+
+    /// Where a node listens on this machine if it is one of those that run; nothing otherwise. Its port may have changed
+    /// since others were told.
+    public func addresses(of node: NodeID) -> [SocketAddress] {
+        for directory in directories() {
+            guard case .running(let record) = InstanceState(directory), record.nodeId == node else { continue }
+            return ["127.0.0.1", "::1"].compactMap { try? SocketAddress(ipAddress: $0, port: Int(record.udpPort)) }
+        }
+        return []
     }
 
     private func file(_ node: NodeID) -> String { "\(folder)/\(node.hex).json" }

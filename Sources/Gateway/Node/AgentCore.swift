@@ -4,13 +4,15 @@ internal import Logging
 internal import Store
 internal import Transport
 
-// What is an agent without its endpoint? Database, coordinator, agent and gateway, put together here and bound to nothing:
+// What is an agent without its endpoint? Database, place in a network, agent and gateway, put together here and bound to nothing:
 // `serve` gives it an endpoint, and a command asks it in its own process while nobody serves.
 
 /// The rooms of one agent, put together.
 struct AgentCore: Sendable {
-    let coordinator: Coordinator
+    let place: AgentPlace
     let gateway: GatewayServer
+    /// What tickets say about where this agent is; serving sets it.
+    let addresses: AdvertisedAddresses
     private let database: Database
 
     /// Opens the agent's database and takes up what an earlier process left.
@@ -26,9 +28,10 @@ struct AgentCore: Sendable {
     ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
-        _ = try Coordinator.createNetworkIfMissing(
-            repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now())
-        coordinator = try Coordinator(repository: repository, identity: key, now: now, logger: logger)
+        let place = try AgentPlace(
+            repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now,
+            logger: logger)
+        self.place = place
 
         var vaultLimits = Vault.Limits()
         vaultLimits.noteSize = configuration.limits.noteSize
@@ -36,16 +39,20 @@ struct AgentCore: Sendable {
             directory: configuration.vault, indexPath: directory.noteIndex, limits: vaultLimits, now: now)
         let librarian = Librarian(
             vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
-        let network = coordinator.network
         var settings = GatewayConfiguration(
             agent: AgentDescription(
-                name: configuration.name, directory: directory.path, nodeID: key.nodeID, networkID: network.networkID,
-                networkName: network.name, version: version),
-            coordinator: network.coordinator, now: now)
+                name: configuration.name, directory: directory.path, nodeID: key.nodeID, networkID: place.networkID,
+                networkName: place.networkName, networkRole: place.role, version: version),
+            coordinator: place.coordinatorNode, now: now)
+        let addresses = AdvertisedAddresses(directory, node: key.nodeID)
+        self.addresses = addresses
+        if case .coordinator(let coordinator) = place {
+            settings.administration = .coordinator(coordinator, addresses: { addresses.current })
+        }
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         gateway = try GatewayServer(
-            configuration: settings, membership: coordinator.roster, agent: librarian,
+            configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)
     }
 

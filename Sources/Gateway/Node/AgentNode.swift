@@ -14,6 +14,8 @@ public struct AgentNode: Sendable {
         public var name: String
         public var nodeID: NodeID
         public var networkName: String
+        /// Whether another agent coordinates the network.
+        public var isMember: Bool
         /// Where the agent can be reached by UDP.
         public var addresses: [SocketAddress]
         /// Admits the network's first user; nil once there is one. Whoever reads it can join: show it, never log it.
@@ -62,8 +64,9 @@ public struct AgentNode: Sendable {
         let key = try SecretKey.loadOrCreate(path: directory.identityKey)
         let core = try AgentCore(
             key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger)
-        let (coordinator, gateway) = (core.coordinator, core.gateway)
-        let endpoint = try await bindEndpoint(key: key)
+        let (place, gateway) = (core.place, core.gateway)
+        let endpoint = try await bindEndpoint(key: key, place: place)
+        core.addresses.follow { endpoint.advertisedAddresses() }
         do {
             try publish(endpoint)
         } catch {
@@ -78,8 +81,16 @@ public struct AgentNode: Sendable {
                 return .workEnded
             }
             group.addTask {
-                await accept(from: endpoint, gateway: gateway, coordinator: coordinator)
+                await accept(from: endpoint, gateway: gateway, place: place)
                 return .workEnded
+            }
+            if case .member(let link) = place {
+                group.addTask {
+                    await link.run(
+                        endpoint: endpoint, addresses: { core.addresses.current },
+                        nearby: { running.addresses(of: link.coordinator) })
+                    return .workEnded
+                }
             }
             group.addTask {
                 for await request in requests {
@@ -99,7 +110,7 @@ public struct AgentNode: Sendable {
                 }
                 return .workEnded
             }
-            greet(endpoint, coordinator, onServing)
+            greet(endpoint, place, onServing)
             for await ending in group where ending == .stopped { group.cancelAll() }
         }
         // Done already, unless the task was cancelled.
@@ -113,13 +124,16 @@ public struct AgentNode: Sendable {
     // MARK: Parts
 
     /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
-    private func bindEndpoint(key: SecretKey) async throws -> Endpoint {
+    private func bindEndpoint(key: SecretKey, place: AgentPlace) async throws -> Endpoint {
         func bind(_ port: Int) async throws -> Endpoint {
             var endpoint = EndpointConfiguration(
-                secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],
+                secretKey: key, alpns: place.protocols,
                 bindAddresses: EndpointConfiguration.anyAddress(port: port), logger: logger)
             endpoint.limits.maxStreamsPerConnection = configuration.limits.streamsPerConnection
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
+            endpoint.limits.maxConnections = configuration.limits.connections
+            let (own, membership) = (key.nodeID, place.membership)
+            endpoint.isKnown = { $0 == own || membership.isKnown($0) }
             return try await Endpoint.bind(endpoint)
         }
         if let port = configuration.port {
@@ -148,38 +162,42 @@ public struct AgentNode: Sendable {
         try running.add(endpoint.nodeID, directory: directory)
     }
 
-    private func greet(_ endpoint: Endpoint, _ coordinator: Coordinator, _ onServing: (Greeting) -> Void) {
+    private func greet(_ endpoint: Endpoint, _ place: AgentPlace, _ onServing: (Greeting) -> Void) {
         let addresses = endpoint.advertisedAddresses()
-        let ticket: String?
-        do {
-            ticket = try coordinator.bootstrapInvitation().map {
-                coordinator.ticket(for: $0, addresses: addresses).text
+        var ticket: String?
+        var isMember = true
+        if case .coordinator(let coordinator) = place {
+            isMember = false
+            do {
+                ticket = try coordinator.bootstrapInvitation().map {
+                    coordinator.ticket(for: $0, addresses: addresses).text
+                }
+            } catch {
+                logger.error("node::no_invitation", metadata: ["reason": "\(error)"])
             }
-        } catch {
-            logger.error("node::no_invitation", metadata: ["reason": "\(error)"])
-            ticket = nil
         }
         logger.notice(
             "node::serving",
             metadata: [
                 "name": "\(configuration.name)", "node_id": "\(endpoint.nodeID)", "version": "\(version)",
+                "network": "\(place.networkName)", "role": "\(place.role)",
                 "udp": .array(endpoint.localAddresses.map { "\($0.hostAndPort)" }),
             ])
         onServing(
             Greeting(
-                name: configuration.name, nodeID: endpoint.nodeID, networkName: coordinator.network.name,
-                addresses: addresses, ticket: ticket))
+                name: configuration.name, nodeID: endpoint.nodeID, networkName: place.networkName,
+                isMember: isMember, addresses: addresses, ticket: ticket))
     }
 
     // MARK: Serving
 
-    private func accept(from endpoint: Endpoint, gateway: GatewayServer, coordinator: Coordinator) async {
+    private func accept(from endpoint: Endpoint, gateway: GatewayServer, place: AgentPlace) async {
         await withDiscardingTaskGroup { group in
             for await connection in endpoint.connections {
                 group.addTask {
-                    switch connection.alpn {
-                    case ALPN.gateway: await gateway.serve(connection)
-                    case ALPN.coordinator: await coordinator.serve(connection)
+                    switch (connection.alpn, place) {
+                    case (ALPN.gateway, _): await gateway.serve(connection)
+                    case (ALPN.coordinator, .coordinator(let coordinator)): await coordinator.serve(connection)
                     default: connection.close(reason: "protocol without a server")
                     }
                 }

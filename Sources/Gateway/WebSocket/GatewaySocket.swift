@@ -15,6 +15,9 @@ struct GatewaySocket {
     /// How long what was already under way may hold a close frame back.
     private static let drainTime = Duration.milliseconds(40)
 
+    /// Seconds. A certificate may name any time, a `Duration` can't hold every one.
+    private static let longestWait: Double = 1_000_000_000
+
     let credential: StreamCredential
     let watcher: Watcher
     let agent: AgentDescription
@@ -48,10 +51,12 @@ struct GatewaySocket {
                         try await Task.sleep(for: Self.farewellTime)
                         return .closer
                     }
-                    group.addTask {
-                        try await Task.sleep(for: .seconds(max(0, caller.expiresAt - authorizer.now())))
-                        outbox.close(.revoked)
-                        return .expiry
+                    if let end = caller.expiresAt {
+                        group.addTask {
+                            try await Task.sleep(for: .seconds(min(max(0, end - authorizer.now()), Self.longestWait)))
+                            outbox.close(.expired)
+                            return .expiry
+                        }
                     }
                     loop: for try await part in group {
                         switch part {
@@ -70,8 +75,11 @@ struct GatewaySocket {
 
     /// The first frame, unprompted. The rights may have changed since the upgrade: then the socket ends here.
     private func greet() -> Caller? {
-        guard case .success(let caller) = authorizer.authorize(credential, needs: .member) else {
-            outbox.close(.revoked)
+        let caller: Caller
+        switch authorizer.authorize(credential, needs: .member) {
+        case .success(let authorized): caller = authorized
+        case .failure(let refusal):
+            outbox.close(WebSocketClosing(refusal))
             return nil
         }
         send(
@@ -160,7 +168,7 @@ struct GatewaySocket {
         case .failure(.forbidden): send(.error(code: .forbidden, text: "Only an admin of the network may do this."))
         case .failure(let refusal):
             logger.notice("gateway::refused", metadata: ["reason": "\(refusal)"])
-            outbox.close(.revoked)
+            outbox.close(WebSocketClosing(refusal))
         }
     }
 

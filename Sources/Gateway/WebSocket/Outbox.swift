@@ -21,8 +21,24 @@ struct WebSocketClosing: Sendable, Equatable {
         code: WebSocketCloseCode.restarting, reason: "the server is restarting", isOrderly: true)
     static let revoked = WebSocketClosing(
         code: WebSocketCloseCode.revoked, reason: "device authorization changed")
+    static let suspended = WebSocketClosing(code: WebSocketCloseCode.revoked, reason: "user suspended")
+    static let expired = WebSocketClosing(
+        code: WebSocketCloseCode.expired, reason: "certificate expired: come back with a newer one")
+    static let unavailable = WebSocketClosing(
+        code: WebSocketCloseCode.tryAgainLater, reason: "device membership unavailable")
     static let slow = WebSocketClosing(
         code: WebSocketCloseCode.tooSlow, reason: "too far behind: reconnect and resume by seq")
+}
+
+extension WebSocketClosing {
+    /// How a socket ends whose peer is not served any more.
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .badCertificate(.expired): self = .expired
+        case .membershipUnavailable: self = .unavailable
+        case .missingCertificate, .badCertificate, .revoked, .inactive, .forbidden: self = .revoked
+        }
+    }
 }
 
 /// The frames that wait for one WebSocket.

@@ -84,6 +84,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
     public static let unauthorized = ErrorCode(rawValue: "unauthorized")
     public static let forbidden = ErrorCode(rawValue: "forbidden")
     public static let notFound = ErrorCode(rawValue: "not_found")
+    public static let conflict = ErrorCode(rawValue: "conflict")
+    public static let invalid = ErrorCode(rawValue: "invalid")
     public static let unavailable = ErrorCode(rawValue: "unavailable")
     public static let shuttingDown = ErrorCode(rawValue: "shutting_down")
     public static let internalError = ErrorCode(rawValue: "internal")

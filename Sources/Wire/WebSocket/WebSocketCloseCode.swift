@@ -11,7 +11,13 @@ public enum WebSocketCloseCode {
     public static let tooLarge: UInt16 = 1009
     /// The gateway ends or restarts; the client may come back.
     public static let restarting: UInt16 = 1012
-    /// The device's certificate counts no more; coming back is of no use.
+    /// Nobody who knows the network's members can be asked at the moment; the client may come back later.
+    public static let tryAgainLater: UInt16 = 1013
+    /// The certificate that the stream was opened with has expired; the client may come back with a newer one.
+    public static let expired: UInt16 = 4001
+    /// No valid certificate was shown in time. Of connections only: no socket opens without one.
+    public static let unauthenticated: UInt16 = 4002
+    /// The device, or its user, counts no more; coming back is of no use.
     public static let revoked: UInt16 = 4003
     /// The client reads too slowly; it may come back and resume.
     public static let tooSlow: UInt16 = 4008

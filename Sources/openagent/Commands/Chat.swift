@@ -17,7 +17,7 @@ struct Chat: AsyncParsableCommand {
     var session = defaultSession
     @Flag(help: "Print the events of the turn, one JSON object a line.")
     var json = false
-    @Argument(help: ArgumentHelp("handle@network, when this device has joined several.", valueName: "network"))
+    @Argument(help: ArgumentHelp("handle@network[/agent], when there are several.", valueName: "network"))
     var network: String?
     @OptionGroup var client: ClientOptions
 
@@ -30,7 +30,7 @@ struct Chat: AsyncParsableCommand {
             let asking = OneQuestion(
                 chat: ChatClient(dialer: client.pool), sessionID: session, asJSON: json,
                 streams: isatty(STDOUT_FILENO) == 1)
-            result = .success(try await asking.run(line, signals: signals))
+            result = .success(try await client.keepingFresh { try await asking.run(line, signals: signals) })
         } catch {
             result = .failure(error)
         }

@@ -11,7 +11,8 @@ struct Connect: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "A ticket (oa1…) or handle@network; nothing when this device has joined one network.", valueName: "where"))
+            "A ticket (oa1…) or handle@network[/agent]; nothing when this device has joined one network.",
+            valueName: "where"))
     var place: String?
 
     @OptionGroup var credentials: CredentialOptions
@@ -23,8 +24,8 @@ struct Connect: AsyncParsableCommand {
         var network = place
         if let place, place.trimmingCharacters(in: .whitespacesAndNewlines).hasPrefix(InviteTicket.prefix) {
             network = try await credentials.join(InviteTicket(place), log: client.log).displayName
-        } else if let expired = try client.expired(network: place) {
-            network = try await credentials.login(expired, log: client.log).displayName
+        } else if let expired = try await client.expired(network: place) {
+            _ = try await credentials.login(expired, log: client.log)
         }
         let signals = await ShutdownSignals()
         let client = try await client.open(network: network)
@@ -35,7 +36,7 @@ struct Connect: AsyncParsableCommand {
                 chat: ChatClient(dialer: client.pool),
                 console: try Console(prompt: "› ", historyPath: home.path + "/history"), sessionID: session,
                 signals: signals)
-            result = .success(try await terminal.run())
+            result = .success(try await client.keepingFresh { try await terminal.run() })
         } catch {
             result = .failure(error)
         }

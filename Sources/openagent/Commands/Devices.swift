@@ -1,39 +1,82 @@
 internal import ArgumentParser
-internal import Certs
-internal import Foundation
-internal import Gateway
-internal import Logging
-internal import NIOCore
-internal import Store
-internal import Transport
+internal import Wire
 
-// Who may talk to this agent, and who may no longer? Asked of the running server, over the same transport as everything
-// else: whoever can read the agent's key is its operator.
+// Which devices may come in, and which no longer? An admin manages everybody's, every other user their own.
 
-struct Devices: AsyncParsableCommand {
+struct Devices: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List and revoke the devices that may talk to this agent.",
-        subcommands: [List.self, Revoke.self])
+        abstract: "List, rename, revoke and invite devices: yours, or everybody's for an admin.",
+        subcommands: [List.self, Show.self, Rename.self, Revoke.self, Invite.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List every device of the network.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the devices: every one of the network for an admin, else your own.")
 
-        @OptionGroup var agent: AgentOptions
-        @Flag(help: "Print JSON.")
-        var json = false
+        @Option(help: ArgumentHelp("Only this user's devices.", valueName: "handle"))
+        var user: String?
+        @OptionGroup var target: TargetOptions
 
         func run() async throws {
-            let devices = try await Operator(agent).run { try await $0.listDevices() }
-            if json {
-                let rows = devices.map(Row.init)
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-                return print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+            try await target.run { network in
+                guard let user else { return try await DeviceScope(network).list() }
+                return try await network.get(
+                    Administration.path(DeviceScope.everybody, query: [("user", user)]), as: DevicesBody.self,
+                    hint: "see: openagent users list")
+            } show: { body in
+                var table = Table("ID", "STATUS", "USER", "LABEL", "CONNECTIONS", "LAST SEEN", "SINCE", ids: ["ID"])
+                for device in body.devices {
+                    table.add(
+                        device.device, device.status, device.handle, device.label, "\(device.connections)",
+                        device.lastSeen.map(timeText), timeText(device.addedAt))
+                }
+                table.show(empty: "No device has joined yet.")
             }
-            if devices.isEmpty { return print("No device has joined yet.") }
-            for device in devices {
-                let id = Base16.encode(device.key)
-                print("\(id)  \(device.status.rawValue)  \(device.handle)  \(device.label ?? "")")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show one device.")
+
+        @OptionGroup var device: OneDevice
+
+        func run() async throws {
+            let prefix = try device.prefix()
+            try await device.target.run { network in
+                try Administration.answer(try await DeviceScope(network).device(prefix))
+            } show: { device in
+                var facts = Facts()
+                facts.add("Device", device.device)
+                facts.add("User", device.handle)
+                facts.add("Label", device.label)
+                facts.add("Status", device.status)
+                facts.add("Connections", "\(device.connections)")
+                facts.add("Since", timeText(device.addedAt))
+                facts.add("Last seen", device.lastSeen.map(timeText))
+                facts.show()
+            }
+        }
+    }
+
+    struct Rename: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Give a device another label.")
+
+        @OptionGroup var device: OneDevice
+        @Argument(help: "What it is called in lists; an empty one takes the label away.")
+        var label: String
+
+        func run() async throws {
+            let prefix = try device.prefix()
+            try await device.target.run { network in
+                let scope = try await DeviceScope(network)
+                let device = try await scope.device(prefix)
+                return try await network.patch(
+                    scope.path(of: device), LabelPatch(label: label), as: DeviceBody.self)
+            } show: { device in
+                print(
+                    device.label.map {
+                        "Device \(device.device) of \(device.handle) is called \(Screen.plain($0)) now."
+                    }
+                        ?? "Device \(device.device) of \(device.handle) has no label now.")
             }
         }
     }
@@ -42,81 +85,84 @@ struct Devices: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put a device out: its connections close at once, its next request is refused.")
 
-        @Argument(help: "The device's id, or its first digits.")
-        var id: String
-        @OptionGroup var agent: AgentOptions
+        @OptionGroup var device: OneDevice
+        @Flag(help: "Do not ask, also when it is the device that you are using.")
+        var yes = false
 
         func run() async throws {
-            let wanted = id.lowercased()
-            guard !wanted.isEmpty, wanted.allSatisfy(\.isHexDigit) else {
-                throw CommandError(.usage, "'\(id)' is not a device id", hint: "see: openagent devices list")
-            }
-            let revoked = try await Operator(agent).run { client in
-                let matching = try await client.listDevices().filter { Base16.encode($0.key).hasPrefix(wanted) }
-                guard let device = matching.first else {
+            let prefix = try device.prefix()
+            try await device.target.run { network in
+                let scope = try await DeviceScope(network)
+                let device = try await scope.device(prefix)
+                if device.device == scope.caller.device {
+                    try Confirmation.ask("This is the device that you are using. Revoke it?", given: yes)
+                }
+                return try await network.delete(scope.path(of: device), as: RevocationBody.self)
+            } show: { revocation in
+                guard revocation.revoked else {
                     throw CommandError(
-                        .usage, "no device has an id that begins with \(wanted)", hint: "see: openagent devices list")
+                        .state, "device \(revocation.device) was revoked before", hint: "see: openagent devices list")
                 }
-                guard matching.count == 1 else {
-                    throw CommandError(
-                        .usage, "\(matching.count) devices have an id that begins with \(wanted)",
-                        hint: "give more digits")
-                }
-                guard try await client.revokeDevice(NodeID(bytes: device.key)) else {
-                    throw CommandError(.state, "device \(Base16.encode(device.key)) was revoked before")
-                }
-                return device
+                print(
+                    "Revoked \(revocation.device) of \(Screen.plain(revocation.handle)): its connections are closed.")
             }
-            print("Revoked \(Base16.encode(revoked.key)) of \(revoked.handle): its connections are closed.")
         }
     }
 
-    private struct Row: Encodable {
-        var device: String
-        var handle: String
-        var label: String?
-        var status: String
-        var addedAt: Double
-        var lastSeen: Double?
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a ticket for another device of yours.",
+            discussion: "The first line of output is the ticket. It works with your handle and password only.")
 
-        private enum CodingKeys: String, CodingKey {
-            case device, handle, label, status
-            case addedAt = "added_at"
-            case lastSeen = "last_seen"
-        }
+        @OptionGroup var terms: InvitationTerms
+        @OptionGroup var target: TargetOptions
 
-        init(_ record: DeviceRecord) {
-            device = Base16.encode(record.key)
-            handle = record.handle
-            label = record.label
-            status = record.status.rawValue
-            addedAt = record.addedAt
-            lastSeen = record.lastSeen
+        func run() async throws {
+            try await target.run { network in
+                guard try await !network.get("/api/whoami", as: WhoAmI.self).value.isOperator else {
+                    throw CommandError(
+                        .usage, "the agent's operator has no devices",
+                        hint: "invite a user's device with: openagent network invite HANDLE --role device")
+                }
+                return try await network.post(
+                    "/api/whoami/invitations",
+                    NewInvitation(ttl: terms.ttl?.seconds, uses: terms.uses, label: terms.label),
+                    as: CreatedInvitation.self, hint: "see: openagent devices invite --help")
+            } show: {
+                terms.show($0)
+            }
         }
+    }
+
+    /// The device that a command is about.
+    struct OneDevice: ParsableArguments {
+        @Argument(help: "The device's id, or its first digits.")
+        var id: String
+        @OptionGroup var target: TargetOptions
+
+        func prefix() throws -> IDPrefix { try IDPrefix(id, of: "device", list: "openagent devices list") }
     }
 }
 
-/// Calls the coordinator of a running agent with the agent's own key.
-private struct Operator {
-    private let directory: AgentDirectory
-    private let record: RunRecord
+/// Whose devices the caller may manage.
+private struct DeviceScope {
+    static let everybody = "/api/network/devices"
 
-    init(_ agent: AgentOptions) throws { (directory, record) = try agent.locateRunning() }
+    let caller: WhoAmI
+    private let network: Administration
+    private let path: String
 
-    func run<R: Sendable>(_ body: (CoordinatorClient) async throws -> R) async throws -> R {
-        let key = try SecretKey.load(path: directory.identityKey)
-        let local = try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: Int(record.udpPort)) }
-        let quiet = Logger(label: "openagent") { _ in SwiftLogNoOpLogHandler() }
-        let endpoint = try await Endpoint.bind(EndpointConfiguration(secretKey: key, logger: quiet))
-        let result: Result<R, any Error>
-        do {
-            let connection = try await endpoint.connect(
-                to: NodeAddress(nodeID: record.nodeId, addresses: local), alpn: ALPN.coordinator, timeout: .seconds(10))
-            result = .success(try await body(CoordinatorClient(connection: connection)))
-        } catch {
-            result = .failure(error)
-        }
-        await endpoint.close()
-        return try result.get()
+    init(_ network: Administration) async throws {
+        self.network = network
+        caller = try await network.get("/api/whoami", as: WhoAmI.self).value
+        path = caller.role == "admin" ? Self.everybody : "/api/whoami/devices"
     }
+
+    func list() async throws -> Administration.Answer<DevicesBody> { try await network.get(path) }
+
+    func device(_ prefix: IDPrefix) async throws -> DeviceBody {
+        try prefix.only(among: try await list().value.devices, id: \.device)
+    }
+
+    func path(of device: DeviceBody) -> String { Administration.path(path, device.device) }
 }

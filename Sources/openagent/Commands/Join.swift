@@ -11,11 +11,43 @@ struct Join: AsyncParsableCommand {
     @Argument(help: "The ticket, oa1…")
     var ticket: String
     @OptionGroup var credentials: CredentialOptions
+
+    @Flag(
+        name: .customLong("new-key"),
+        help: "Join with a fresh key of this device, for one whose key was revoked. The old key is set aside.")
+    var newKey = false
+
+    @Flag(help: "With --new-key: also when other networks know this device by its old key.")
+    var yes = false
+
     @OptionGroup var log: LogOptions
 
     func run() async throws {
-        let network = try await credentials.join(InviteTicket(ticket), log: log)
+        let ticket = try InviteTicket(ticket.trimmingCharacters(in: .whitespacesAndNewlines))
+        let network: JoinedNetwork
+        if newKey {
+            if !yes { try refuseIfOthersKnowTheKey(ticket) }
+            network = try await credentials.join(ticket, log: log, withNewKey: true)
+            let home = try ClientHome(environment: AgentOptions.environment)
+            if let kept = try home.adoptPendingIdentity(now: Date().timeIntervalSince1970) {
+                print("This device has a new key; the old one is kept as \(kept).")
+            }
+        } else {
+            network = try await credentials.join(ticket, log: log)
+        }
         print("Joined \(network.name) as \(network.handle). Chat with: openagent connect \(network.displayName)")
+    }
+
+    /// A new key would shut this device out of every other network that it has joined.
+    private func refuseIfOthersKnowTheKey(_ ticket: InviteTicket) throws {
+        let others = try ClientHome(environment: AgentOptions.environment).networks.load().networks
+            .filter { $0.networkID != ticket.networkID }
+        guard !others.isEmpty else { return }
+        let names = others.map(\.displayName).joined(separator: ", ")
+        throw CommandError(
+            .state, "other networks know this device by its key: \(names)",
+            hint: "forget those that you no longer need (openagent networks forget NAME), or add --yes and join them "
+                + "again with a device ticket each")
     }
 }
 
@@ -29,11 +61,13 @@ struct CredentialOptions: ParsableArguments {
     var passwordFile: String?
 
     /// Joins the network of `ticket`, asking for what was not given.
-    func join(_ ticket: InviteTicket, log: LogOptions) async throws -> JoinedNetwork {
+    ///
+    /// - Parameter withNewKey: with the key that is to replace this device's.
+    func join(_ ticket: InviteTicket, log: LogOptions, withNewKey: Bool = false) async throws -> JoinedNetwork {
         let handle = try handle ?? (ticket.bindTo.isEmpty ? askHandle() : ticket.bindTo)
         // A user's ticket usually makes an account: a mistyped password would lock its owner out.
         let password = try password(for: handle, at: ticket.networkName, twice: ticket.role == .user)
-        return try await run(log: log, password: password) { joining, password, endpoint in
+        return try await run(log: log, password: password, withNewKey: withNewKey) { joining, password, endpoint in
             try await joining.join(ticket, handle: handle, password: password, endpoint: endpoint)
         }
     }
@@ -47,15 +81,16 @@ struct CredentialOptions: ParsableArguments {
     }
 
     private func run(
-        log: LogOptions, password: Password,
+        log: LogOptions, password: Password, withNewKey: Bool = false,
         _ body: (Joining, Password, Endpoint) async throws -> JoinResult
     ) async throws -> JoinedNetwork {
         let environment = AgentOptions.environment
         let home = try ClientHome(environment: environment)
+        let key = try withNewKey ? home.pendingIdentity() : home.identity()
         let joining = try Joining(
-            home: home, label: ProcessInfo.processInfo.hostName, now: { Date().timeIntervalSince1970 })
+            home: home, label: ProcessInfo.processInfo.hostName, key: key, now: { Date().timeIntervalSince1970 })
         let logger = try log.fileLogger(environment: environment)
-        let endpoint = try await Endpoint.bind(EndpointConfiguration(secretKey: try home.identity(), logger: logger))
+        let endpoint = try await Endpoint.bind(EndpointConfiguration(secretKey: key, logger: logger))
         let result: Result<JoinResult, any Error>
         do {
             result = .success(try await body(joining, password, endpoint))

@@ -10,7 +10,7 @@ struct Proxy: AsyncParsableCommand {
         abstract: "Let curl and browsers on this machine reach the agent.",
         discussion: "The first line of output is the local URL. Ends on SIGTERM and SIGINT.")
 
-    @Argument(help: ArgumentHelp("handle@network, when this device has joined several.", valueName: "network"))
+    @Argument(help: ArgumentHelp("handle@network[/agent], when there are several.", valueName: "network"))
     var network: String?
 
     @Option(help: ArgumentHelp("TCP port on 127.0.0.1; 0 is any.", valueName: "n"))
@@ -34,26 +34,29 @@ struct Proxy: AsyncParsableCommand {
             group: client.group, logger: client.logger)
         let result: Result<Void, any Error>
         do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await proxy.run { address in
-                        Output.write("\(address)\n")
-                    }
-                }
-                group.addTask {
-                    for await request in signals.requests {
-                        if case .immediate = request { _exit(130) }
-                        return
-                    }
-                }
-                try await group.next()
-                group.cancelAll()
-            }
-            result = .success(())
+            result = .success(try await client.keepingFresh { try await Self.run(proxy, until: signals) })
         } catch {
             result = .failure(error)
         }
         await client.close()
         try result.get()
+    }
+
+    private static func run(_ proxy: LoopbackProxy, until signals: ShutdownSignals) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await proxy.run { address in
+                    Output.write("\(address)\n")
+                }
+            }
+            group.addTask {
+                for await request in signals.requests {
+                    if case .immediate = request { _exit(130) }
+                    return
+                }
+            }
+            try await group.next()
+            group.cancelAll()
+        }
     }
 }

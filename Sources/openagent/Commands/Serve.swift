@@ -33,7 +33,7 @@ struct Serve: AsyncParsableCommand {
     var grace = Seconds(10)
 
     func run() async throws {
-        let directory = try chooseDirectory()
+        let directory = Self.directory(named: self.directory ?? agent)
         _ = try directory.create(name: name)
         let loaded = try AgentConfiguration.load(directory, environment: AgentOptions.environment)
         let configuration = try overridden(loaded.configuration)
@@ -61,8 +61,9 @@ struct Serve: AsyncParsableCommand {
         if let name, AgentConfiguration.checkedName(name) == nil { throw ValidationError(AgentConfiguration.nameRule) }
     }
 
-    private func chooseDirectory() throws -> AgentDirectory {
-        if let named = self.directory ?? agent { return AgentDirectory(named) }
+    /// The directory that commands mean which may make it.
+    static func directory(named path: String?) -> AgentDirectory {
+        if let path { return AgentDirectory(path) }
         if let named = AgentOptions.environment[AgentLocator.variable], !named.isEmpty { return AgentDirectory(named) }
         let here = AgentDirectory(".")
         return here.isAgent ? here : AgentDirectory("my-agent")
@@ -92,6 +93,12 @@ struct Serve: AsyncParsableCommand {
             Listens \(greeting.addresses.map(\.hostAndPort).joined(separator: ", ")) (UDP), no TCP port
 
             """
+        if greeting.isMember {
+            text += """
+                Network \(greeting.networkName), which another agent coordinates
+
+                """
+        }
         if let ticket = greeting.ticket {
             text += """
                 Invite  for the first user, once, within 7 days:

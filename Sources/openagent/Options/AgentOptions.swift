@@ -43,7 +43,7 @@ struct AgentOptions: ParsableArguments {
         RunningAgents(home: try UserDirectory.path(environment: environment))
     }
 
-    private static func locator() throws -> AgentLocator {
+    static func locator() throws -> AgentLocator {
         AgentLocator(
             environment: environment, currentDirectory: FileManager.default.currentDirectoryPath, running: try running()
         )

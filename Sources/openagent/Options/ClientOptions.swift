@@ -3,20 +3,17 @@ internal import Certs
 internal import Foundation
 internal import Gateway
 internal import Logging
-internal import NIOCore
-internal import NIOPosix
 internal import Transport
-internal import Wire
 
-// Which agent does a device mean, and how is it reached? The network that was named, or the only one; its node; and where
-// that node was last seen, on this machine first.
+// Which agent does a device mean? The network that was named, or the only one, and an agent in it. How it is reached is
+// Client's question.
 
 struct ClientOptions: ParsableArguments {
     @Option(
         name: .customLong("node"),
         help: ArgumentHelp(
-            "The agent: a node id, or the name of a network that this device has joined; else $OPENAGENT_NODE.",
-            valueName: "nodeid|name"))
+            "The agent: a node id, or a network that this device has joined, with /agent or without; else "
+                + "$OPENAGENT_NODE.", valueName: "nodeid|name"))
     var node: String?
 
     @Option(
@@ -33,29 +30,42 @@ struct ClientOptions: ParsableArguments {
 
     /// Chooses the agent and binds the endpoint of this device.
     ///
-    /// - Parameter network: `handle@network`, a network's name or its id, when the command takes one.
+    /// - Parameter network: `handle@network`, a network's name or its id, with `/agent` or without, when the command takes
+    ///   one.
     func open(network: String? = nil) async throws -> Client {
         let environment = AgentOptions.environment
         let home = try ClientHome(environment: environment)
         let logger = try log.fileLogger(environment: environment)
-        let choice = try choose(network: network, home: home, environment: environment)
-        return try await Client(
-            home: home, network: choice.network, node: choice.node, timeout: timeout.duration, logger: logger)
+        let choice = try await choose(network: network, home: home, logger: logger)
+        return try await Client(home: home, choice: choice, timeout: timeout.duration, logger: logger)
     }
 
     /// The chosen network, if this device has to log in to it again.
-    func expired(network: String?) throws -> JoinedNetwork? {
+    func expired(network: String?) async throws -> JoinedNetwork? {
         let environment = AgentOptions.environment
         let home = try ClientHome(environment: environment)
-        let network = try choose(network: network, home: home, environment: environment).network
-        let certificate = try? home.certificate(for: network)
-        guard let certificate, certificate.expiresAt > Date().timeIntervalSince1970 else { return network }
-        return nil
+        let logger = try log.fileLogger(environment: environment)
+        let network = try await choose(network: network, home: home, logger: logger).network
+        let device = try home.identity().nodeID
+        let stored = try home.credential(for: network, device: device, now: Date().timeIntervalSince1970)
+        // A clock that is wrong is not put right by a password.
+        if case .notYetValid = stored { return nil }
+        return stored.certificate == nil ? network : nil
     }
 
-    private func choose(
-        network name: String?, home: ClientHome, environment: [String: String]
-    ) throws -> (network: JoinedNetwork, node: NodeID) {
+    /// A network, and the agent in it.
+    struct Choice: Sendable {
+        enum Agent: Sendable {
+            case coordinator
+            /// `wasNamed`: else it is the one that was used last, and the coordinator's agent will do as well.
+            case named(String, wasNamed: Bool)
+        }
+
+        var network: JoinedNetwork
+        var agent: Agent
+    }
+
+    private func choose(network name: String?, home: ClientHome, logger: Logger) async throws -> Choice {
         let joined = try home.networks.load()
         guard !joined.networks.isEmpty else {
             throw CommandError(
@@ -63,102 +73,72 @@ struct ClientOptions: ParsableArguments {
                 hint: "join one with: openagent connect oa1… (a ticket)")
         }
         let flag = (name ?? node).map { AgentLocator.Choice.node($0) } ?? agentDirectory.map { .directory($0) }
-        switch flag ?? AgentLocator.Choice(environment: environment) {
+        switch flag ?? AgentLocator.Choice(environment: AgentOptions.environment) {
         case .node(let named)?:
-            if let id = try? NodeID(named) { return (try network(of: id, in: joined, as: named), id) }
-            return try network(named: named, in: joined)
+            if let id = try? NodeID(named) {
+                return try await choice(of: id, in: joined, as: named, home: home, logger: logger)
+            }
+            return try Self.choice(named: named, in: joined)
         case .directory(let path)?:
             let directory = AgentDirectory(path)
             let id = try SecretKey.load(path: directory.identityKey).nodeID
-            return (try network(of: id, in: joined, as: directory.path), id)
+            return try await choice(of: id, in: joined, as: directory.path, home: home, logger: logger)
         case nil: break
         }
-        if let active = joined.activeNetwork, let network = joined.matching(active).first {
-            return (network, network.coordinator)
-        }
+        if let network = joined.active { return Self.usual(network, in: joined) }
         guard joined.networks.count == 1 else { throw Self.several(joined.networks) }
-        return (joined.networks[0], joined.networks[0].coordinator)
+        return Self.usual(joined.networks[0], in: joined)
     }
 
-    private func network(of id: NodeID, in joined: JoinedNetworks, as name: String) throws -> JoinedNetwork {
-        guard let network = joined.networks.first(where: { $0.coordinator == id }) else {
+    /// The agent that is used in `network` when none is named.
+    private static func usual(_ network: JoinedNetwork, in joined: JoinedNetworks) -> Choice {
+        let agent = joined.activeAgent(in: network)
+        return Choice(network: network, agent: agent.map { .named($0, wasNamed: false) } ?? .coordinator)
+    }
+
+    /// Finds the network of a node: as coordinator, then among the agents that are remembered, then by asking.
+    private func choice(
+        of id: NodeID, in joined: JoinedNetworks, as name: String, home: ClientHome, logger: Logger
+    ) async throws -> Choice {
+        if let network = joined.networks.first(where: { $0.coordinator == id }) {
+            return Choice(network: network, agent: .coordinator)
+        }
+        func known(_ network: JoinedNetwork) -> Bool {
+            AgentFinder(home: home, network: network).known.contains { $0.nodeID == id }
+        }
+        var network = joined.networks.first(where: known)
+        if network == nil {
+            try await Client.withEndpoint(home: home, logger: logger) { endpoint in
+                for candidate in joined.networks {
+                    let dialer = Client.dialer(endpoint, candidate, timeout: min(timeout.duration, .seconds(5)))
+                    _ = try? await AgentFinder(home: home, network: candidate).refresh(through: dialer)
+                }
+            }
+            network = joined.networks.first(where: known)
+        }
+        guard let network else {
             throw CommandError(
-                .usage, "this device has not joined the network of \(name)", hint: "join it with a ticket of that agent"
+                .usage, "this device has not joined the network of \(name)",
+                hint: "join it with a ticket of that network"
             )
         }
-        return network
+        return Choice(network: network, agent: .named(id.hex, wasNamed: true))
     }
 
-    private func network(named name: String, in joined: JoinedNetworks) throws -> (JoinedNetwork, NodeID) {
-        let matching = joined.matching(name)
+    private static func choice(named name: String, in joined: JoinedNetworks) throws -> Choice {
+        let matching = joined.places(name)
         guard let first = matching.first else {
             let known = joined.networks.map(\.displayName).joined(separator: ", ")
             throw CommandError(.usage, "this device has not joined '\(name)'", hint: "it has joined: \(known)")
         }
-        guard matching.count == 1 else { throw Self.several(matching) }
-        return (first, first.coordinator)
+        guard matching.count == 1 else { throw several(matching.map(\.network)) }
+        guard let agent = first.agent else { return usual(first.network, in: joined) }
+        return Choice(network: first.network, agent: .named(agent, wasNamed: true))
     }
 
     private static func several(_ networks: [JoinedNetwork]) -> CommandError {
         CommandError(
             .usage, "this device has joined several networks",
             hint: "choose one of: \(networks.map(\.displayName).joined(separator: ", "))")
-    }
-}
-
-/// This device, ready to speak to one agent.
-struct Client: Sendable {
-    let home: ClientHome
-    let network: JoinedNetwork
-    let logger: Logger
-    let endpoint: Endpoint
-    let pool: GatewayPool
-    /// The loop that the endpoint's streams live on.
-    let group: any EventLoopGroup
-
-    init(
-        home: ClientHome, network: JoinedNetwork, node: NodeID, timeout: Duration, logger: Logger
-    ) async throws {
-        self.home = home
-        self.network = network
-        self.logger = logger
-        guard let certificate = try home.certificate(for: network) else {
-            throw CommandError(
-                .refused, "this device has no certificate for \(network.displayName)",
-                hint: "log in again with: openagent connect \(network.displayName)")
-        }
-        if certificate.expiresAt <= Date().timeIntervalSince1970 {
-            throw CommandError(
-                .refused, "this device's certificate for \(network.displayName) has expired",
-                hint: "log in again with: openagent connect \(network.displayName)")
-        }
-        group = MultiThreadedEventLoopGroup.singleton.next()
-        var configuration = EndpointConfiguration(secretKey: try home.identity(), logger: logger)
-        configuration.eventLoopGroup = group
-        let endpoint = try await Endpoint.bind(configuration)
-        self.endpoint = endpoint
-        let address = NodeAddress(
-            nodeID: node,
-            addresses: Self.local(node)
-                + network.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) },
-            relayURL: network.coordinatorRelayURL)
-        let wire = certificate.wire
-        pool = GatewayPool(
-            agent: network.name, certificate: { wire },
-            connect: { try await endpoint.connect(to: address, alpn: ALPN.gateway, timeout: timeout) })
-    }
-
-    /// Where the node listens if it runs on this machine: its port may have changed since this device joined.
-    private static func local(_ node: NodeID) -> [SocketAddress] {
-        for directory in (try? AgentOptions.running())?.directories() ?? [] {
-            guard case .running(let record) = InstanceState(directory), record.nodeId == node else { continue }
-            return ["127.0.0.1", "::1"].compactMap { try? SocketAddress(ipAddress: $0, port: Int(record.udpPort)) }
-        }
-        return []
-    }
-
-    func close() async {
-        pool.close()
-        await endpoint.close()
     }
 }

@@ -38,19 +38,29 @@ extension CommandError {
         case let error as ChatError:
             switch error {
             case .unreachable, .notConnected, .tooManyWaiting: self.init(.unreachable, "\(error)")
-            case .revoked, .notAuthorized: self.init(.refused, "\(error)")
+            case .notAuthorized(let status, let text):
+                self.init(refusal: AdministrationReply(status: status, body: Array(text.utf8)), hint: nil)
+            case .revoked:
+                self.init(refusal: AdministrationReply(status: 401, body: Array("device revoked".utf8)), hint: nil)
             case .replaced, .refused: self.init(.failed, "\(error)")
             }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
         case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
         case let error as JoinError: self.init(.refused, "\(error)")
+        case let error as AgentNameError: self.init(.usage, "\(error)")
+        case let error as AgentNetworkError: self.init(.state, "\(error)", hint: error.hint)
         case let error as InstanceError: self.init(.state, "\(error)")
+        case let error as OfflineAgentError: self.init(.state, "\(error)", hint: "see: openagent status")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
+        case let error as ProxyPlaceError:
+            self.init(.usage, "\(error)", hint: "give what 'openagent proxy' printed as its first line")
         case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
             is ClientHomeError,
-            is ProxyTokenError, is GatewayClientError:
+            is ProxyTokenError:
             self.init(.failed, "\(error)")
+        case let error as GatewayClientError:
+            self.init(.unreachable, "\(error)", hint: "try again; if it stays so, look at the agent's log")
         case is CancellationError: self.init(.failed, "interrupted")
         default:
             if OpenAgent.exitCode(for: error) != .failure { return nil }
@@ -68,9 +78,12 @@ extension CommandError {
     private static func hint(for error: RPCError) -> String? {
         switch error.code {
         case .unauthorized: "check handle and password"
-        case .revoked: "this device's key was revoked; join again as a new device with a fresh key and an invite"
+        case .revoked:
+            "get a ticket on another device with: openagent devices invite, then here: openagent join oa1… --new-key"
+        case .suspended: "an admin can end that with: openagent users resume HANDLE"
         case .rateLimited: "wait, then try again"
-        case .invalidInvite: "ask for a new ticket"
+        case .invalidInvite:
+            "get a new ticket on another device with: openagent devices invite, or ask an admin for one"
         default: nil
         }
     }

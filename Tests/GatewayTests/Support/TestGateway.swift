@@ -29,15 +29,20 @@ final class FakeMembership: Membership {
     }
 
     func revoke(_ device: NodeID) {
-        let subscribers = state.withLock { state in
-            state.standings[device] = .revoked
-            return state.subscribers
-        }
-        for subscriber in subscribers { subscriber.yield(.device(device, handle: "", status: .revoked)) }
+        set(.revoked, for: device)
+        announce(.device(device, handle: "", status: .revoked))
+    }
+
+    func announce(_ change: RosterChange) {
+        for subscriber in state.withLock({ $0.subscribers }) { subscriber.yield(change) }
     }
 
     func standing(of device: NodeID, handle: String) -> DeviceStanding {
         state.withLock { $0.standings[device] ?? .unknown }
+    }
+
+    func isKnown(_ node: NodeID) -> Bool {
+        if case .active = standing(of: node, handle: "") { true } else { false }
     }
 
     func changes() -> AsyncStream<RosterChange> {
@@ -79,18 +84,35 @@ struct CapturingLog: LogHandler {
 final class TestGateway: Sendable {
     static let networkID = "6f1d2c3b4a5968778695a4b3c2d1e0f0"
 
+    /// What the gateway's agent is in its network.
+    enum Place {
+        /// Nobody administers; standings are what the test says.
+        case alone
+        /// It coordinates: users and devices are rows, and the roster is the coordinator's.
+        case coordinator
+        /// It is a member of a network that another agent coordinates.
+        case member
+    }
+
     let coordinator = SecretKey()
+    /// The key of the gateway's agent.
+    let identity: SecretKey
+    /// The coordinator of the network, where it is this agent.
+    let network: Coordinator?
+    /// What the agent's tickets say about where it is.
+    let addresses = Addresses()
     let membership = FakeMembership()
     let log = CapturingLog.Lines()
     let databasePath: String
     let database: Store.Database
     var sessions: SessionRepository { SessionRepository(database) }
     let agent: ScriptedAgent
+    let configuration: GatewayConfiguration
     let server: GatewayServer
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, routes: [Route] = []
+        limits: GatewayLimits = .patient, routes: [Route] = [], place: Place = .alone
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -99,17 +121,23 @@ final class TestGateway: Sendable {
         let clock = Clock()
 
         self.clock = clock
+        identity = place == .member ? SecretKey() : coordinator
         var configuration = GatewayConfiguration(
             agent: AgentDescription(
-                name: "Ada", directory: "/agents/ada", nodeID: coordinator.nodeID, networkID: Self.networkID,
-                networkName: "home", version: "0.1.0"),
+                name: "Ada", directory: "/agents/ada", nodeID: identity.nodeID, networkID: Self.networkID,
+                networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
         configuration.limits = limits
         let lines = log
+        network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
+        if let network {
+            configuration.administration = .coordinator(network, addresses: { [addresses] in addresses.current })
+        }
+        self.configuration = configuration
         server = try GatewayServer(
-            configuration: configuration, membership: membership, agent: agent,
+            configuration: configuration, membership: network?.roster ?? membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in CapturingLog(lines: lines) },
-            routes: GatewayServer.routes(configuration) + routes)
+            besides: routes)
     }
 
     /// Wall-clock time that a test can move.

@@ -125,6 +125,13 @@ final class Program: Sendable {
         }
     }
 
+    /// Waits until `count` lines of output hold `text`.
+    func lines(_ count: Int, containing text: String, within seconds: Double = 20) async throws {
+        _ = try await value(within: seconds, of: "\(count) lines with '\(text)'") { state in
+            state.output.complete.filter { $0.contains(text) }.count >= count ? true : nil
+        }
+    }
+
     func line(containing text: String, within seconds: Double = 20) async throws {
         try await line(within: seconds) { $0.contains(text) }
     }

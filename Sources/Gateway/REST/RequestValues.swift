@@ -1,0 +1,47 @@
+internal import Foundation
+internal import Hummingbird
+internal import Transport
+
+// What did the client write into the path and the query? Each value is read strictly: one that isn't what the route expects
+// is refused with its name, never replaced by a default.
+
+/// UTF-8 bytes of a name in a path or query. Nothing of the network has a longer one.
+private let longestName = 256
+
+extension GatewayContext {
+    /// A part of the path, without percent-encoding.
+    func pathPart(_ name: String) throws(ErrorResponse) -> String {
+        guard let text = parameters.get(name)?.removingPercentEncoding, (1...longestName).contains(text.utf8.count)
+        else { throw .notFound }
+        return text
+    }
+
+    /// A part of the path that is a device's key.
+    func deviceKey(_ name: String = "key") throws(ErrorResponse) -> NodeID {
+        let text = try pathPart(name)
+        guard text.utf8.count == 2 * NodeID.length, let key = try? NodeID(text) else {
+            throw .invalid("A device is named by its key: 64 hexadecimal digits.")
+        }
+        return key
+    }
+}
+
+extension Request {
+    /// A value of the query; nil when it is absent or empty.
+    func queryValue(_ name: String) throws(ErrorResponse) -> String? {
+        guard let text = uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard text.utf8.count <= longestName else { throw .invalid("'\(name)' is too long.") }
+        return text
+    }
+
+    /// A whole number of the query; nil when it is absent or empty.
+    func queryNumber<Number: FixedWidthInteger>(
+        _ name: String, in range: ClosedRange<Number>
+    ) throws(ErrorResponse) -> Number? {
+        guard let text = try queryValue(name) else { return nil }
+        guard let number = Number(text), range.contains(number) else {
+            throw .invalid("'\(name)' is a whole number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return number
+    }
+}

@@ -1,0 +1,66 @@
+internal import Certs
+internal import Hummingbird
+internal import Store
+internal import Transport
+internal import Wire
+
+// Who am I to this agent, and which devices are mine? What every user may see and do about themselves. Whatever belongs to
+// somebody else does not exist here, also for admins: they have the routes of the network.
+
+enum WhoAmIRoutes {
+    static func routes(
+        _ agent: AgentDescription, _ administration: NetworkAdministration, _ live: LiveConnections
+    ) -> [Route] {
+        [
+            .member(.get, "/api/whoami") { _, _, caller in
+                var label: String?
+                if !caller.isOperator, case .coordinator(let coordinator, _) = administration {
+                    label = try await coordinator.devices(of: caller.handle)
+                        .first { $0.key == caller.device.bytes }?.label
+                }
+                return try JSON.response(WhoAmI(caller, of: agent, deviceLabel: label))
+            },
+            .member(.get, "/api/whoami/devices") { _, _, caller in
+                let devices = try await administration.coordinator.devices(of: caller.handle)
+                let connections = live.counts()
+                return try JSON.response(
+                    DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
+            },
+            .member(.patch, "/api/whoami/devices/{key}") { request, context, caller in
+                try await DeviceRoutes.rename(
+                    request, context, by: caller.ownPrincipal, in: try administration.coordinator, live)
+            },
+            .member(.delete, "/api/whoami/devices/{key}") { _, context, caller in
+                try await DeviceRoutes.revoke(
+                    context, by: caller.ownPrincipal, in: try administration.coordinator, live)
+            },
+            .member(.post, "/api/whoami/invitations") { request, context, caller in
+                let (coordinator, addresses) = try administration.here()
+                guard !caller.isOperator else {
+                    throw ErrorResponse.invalid(
+                        "The operator is no user of the network and has no devices.",
+                        hint: "Name the user: POST /api/network/invitations")
+                }
+                let wanted = try await request.decode(as: NewInvitation.self, context: context)
+                let invitation = try InvitationRequest(wanted, role: .device, handle: caller.handle)
+                return try JSON.response(
+                    CreatedInvitation(
+                        try await coordinator.createInvitation(invitation, by: caller.ownPrincipal),
+                        of: coordinator, addresses: addresses()),
+                    status: .created)
+            },
+        ]
+    }
+}
+
+extension WhoAmI {
+    fileprivate init(_ caller: Caller, of agent: AgentDescription, deviceLabel: String?) {
+        self.init(
+            handle: caller.handle, isOperator: caller.isOperator, role: caller.role == .admin ? "admin" : "member",
+            device: caller.device.hex, deviceLabel: deviceLabel, network: agent.networkName,
+            networkID: agent.networkID, agent: agent.name, nodeID: agent.nodeID.hex,
+            certificate: caller.certificate.map {
+                Certificate(issuedAt: $0.issuedAt, expiresAt: $0.expiresAt, renewalDueAt: $0.renewalDueAt)
+            })
+    }
+}

@@ -1,0 +1,32 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Gateway
+
+struct NetworkLeave: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "leave", abstract: "Take a member agent of this machine out of its network.",
+        discussion: "Its notes and conversations stay. Nobody of the network can reach it any more.")
+
+    @OptionGroup var agent: AgentOptions
+
+    @Flag(help: "Don't ask.")
+    var yes = false
+
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let directory = try agent.locate()
+        let network = try AgentNetwork.open(directory, log: log)
+        let place = try await network.membership()
+        try Confirmation.ask("Take the agent in \(directory) out of the network \(place.network)?", given: yes)
+        switch try await network.leave() {
+        case .told: print("The agent in \(directory) has left \(place.network).")
+        case .notTold(let reason):
+            print(
+                """
+                The agent in \(directory) has left \(place.network), whose coordinator could not be told (\(reason)).
+                An admin takes it off the list with: openagent agents remove \(place.handle)
+                """)
+        }
+    }
+}

@@ -1,0 +1,262 @@
+import Foundation
+import Testing
+
+@testable import Agent
+@testable import Certs
+@testable import Gateway
+@testable import Store
+@testable import Transport
+@testable import Wire
+
+// Who may do what? The whole answer, written out once more by hand and compared with what the gateway does: each route and
+// each message, with everything that somebody could present, over real streams.
+
+@Suite struct AccessMatrixTests {
+    enum Rule: Equatable { case anyone, member, admin }
+
+    /// What a route asks of its caller, and a body that would change something.
+    struct Expected {
+        var rule: Rule
+        var body: String?
+    }
+
+    /// Every route of the gateway. A route that is missing here fails the test, and so does an entry without a route.
+    static let table: [String: Expected] = [
+        "GET /api/health": .init(rule: .anyone),
+        "GET /api/agent-info": .init(rule: .member),
+        "GET /api/whoami": .init(rule: .member),
+        "GET /api/whoami/devices": .init(rule: .member),
+        "PATCH /api/whoami/devices/{key}": .init(rule: .member, body: #"{"label":"mine"}"#),
+        "DELETE /api/whoami/devices/{key}": .init(rule: .member),
+        "POST /api/whoami/invitations": .init(rule: .member, body: "{}"),
+        "GET /api/network": .init(rule: .member),
+        "GET /api/network/info": .init(rule: .member),
+        "GET /api/network/agents": .init(rule: .member),
+        "PATCH /api/network/agents/{handle}": .init(rule: .admin, body: #"{"label":"theirs"}"#),
+        "DELETE /api/network/agents/{handle}": .init(rule: .admin),
+        "GET /api/network/users": .init(rule: .admin),
+        "PATCH /api/network/users/{handle}": .init(rule: .admin, body: #"{"role":"admin"}"#),
+        "DELETE /api/network/users/{handle}": .init(rule: .admin),
+        "GET /api/network/devices": .init(rule: .admin),
+        "GET /api/network/devices/{key}": .init(rule: .admin),
+        "PATCH /api/network/devices/{key}": .init(rule: .admin, body: #"{"label":"theirs"}"#),
+        "DELETE /api/network/devices/{key}": .init(rule: .admin),
+        "GET /api/network/invitations": .init(rule: .admin),
+        "POST /api/network/invitations": .init(rule: .admin, body: "{}"),
+        "DELETE /api/network/invitations/{id}": .init(rule: .admin),
+        "GET /api/audit": .init(rule: .admin),
+    ]
+
+    /// Every message of `/ws`, by its type, and what it asks of its sender.
+    static let messages: [String: Rule] = [
+        #"{"type":"auth","token":"x","client_id":"y"}"#: .member,
+        #"{"type":"ping"}"#: .member,
+        #"{"type":"session_open","session_id":"s"}"#: .member,
+        #"{"type":"session_close","session_id":"s"}"#: .member,
+        #"{"type":"text_final","session_id":"s","text":"hello"}"#: .member,
+        #"{"type":"interrupt","session_id":"s"}"#: .member,
+        #"{"type":"command","name":"status"}"#: .member,
+        #"{"type":"what_is_this"}"#: .member,
+    ]
+
+    /// What somebody can present: a key that the transport proved, and a certificate or none.
+    enum Presented: CaseIterable {
+        case nothing, emptyOnMembersKey, garbage, truncated, flippedBit, otherNetwork, otherCoordinator
+        case expired, notYetValid, revoked, suspended, removedUser, onAnothersConnection, membersOnAgentsKey
+        case garbageOnAgentsKey
+        case member, admin, `operator`
+
+        var rights: Rule {
+            switch self {
+            case .member: .member
+            case .admin, .operator: .admin
+            default: .anyone
+            }
+        }
+    }
+
+    // MARK: The table
+
+    @Test func theTableHasEveryRouteAndNoOther() throws {
+        let gateway = try TestGateway(place: .coordinator)
+        let declared = GatewayServer.routes(gateway.configuration, live: LiveConnections())
+        let rules = declared.map { route -> (String, Rule) in
+            let rule: Rule =
+                switch route.access {
+                case .open: .anyone
+                case .requires(.member, _): .member
+                case .requires(.admin, _): .admin
+                }
+            return ("\(route.method.rawValue) \(route.path)", rule)
+        }
+        #expect(Set(rules.map(\.0)).count == rules.count, "a route is declared twice")
+        #expect(Set(rules.map(\.0)).symmetricDifference(Self.table.keys).isEmpty)
+        for (route, rule) in rules { #expect(Self.table[route]?.rule == rule, "\(route)") }
+        #expect(GatewayServer.webSocket == ("/ws", .member))
+    }
+
+    @Test func theTableHasEveryMessageAndItsRule() throws {
+        let messages = try Self.messages.map { (try ClientMessage(json: $0.key), $0.value) }
+        // Exhaustive: a new message does not compile until it is counted here.
+        let kinds = messages.map { message, _ in
+            switch message {
+            case .auth: 0
+            case .ping: 1
+            case .sessionOpen: 2
+            case .sessionClose: 3
+            case .textFinal: 4
+            case .interrupt: 5
+            case .command: 6
+            case .unknown: 7
+            }
+        }
+        #expect(kinds.sorted() == Array(0...7))
+        for (message, rule) in messages {
+            #expect(message.requiredRole == (rule == .admin ? .admin : .member), "\(message)")
+        }
+    }
+
+    // MARK: Routes
+
+    @Test(arguments: Presented.allCases)
+    func onlyWhatTheTableAllowsGetsThrough(_ presented: Presented) async throws {  // P-01, P-03, P-04, P-06
+        let gateway = try TestGateway(place: .coordinator)
+        try await gateway.run { running in
+            let (node, certificate) = try await Self.credential(presented, in: gateway)
+            let victim = try await gateway.join("victim", label: "phone")
+            _ = try await gateway.addAgent("victim")
+            let network = try #require(gateway.network)
+            let invitation = try await network.createInvitation(InvitationRequest(), by: .operator)
+            let id = InvitationSummary(invitation, now: gateway.clock.now).id
+            let before = try await gateway.everything()
+            let connection = try await running.connection(of: node)
+            // What is forbidden first: nothing of it may leave a trace.
+            let routes = Self.table.sorted {
+                Self.allows($1.value.rule, presented) && !Self.allows($0.value.rule, presented)
+            }
+            var isUntouched = true
+            for (route, expected) in routes {
+                let parts = route.split(separator: " ")
+                let path = parts[1].replacing("{handle}", with: "victim").replacing("{id}", with: id)
+                    .replacing("{key}", with: victim.nodeID.hex)
+                let isAllowed = Self.allows(expected.rule, presented)
+                if isAllowed, isUntouched {
+                    #expect(try await gateway.everything() == before)
+                    isUntouched = false
+                }
+                let stream = try await connection.stream()
+                try await stream.sendPreamble(certificate)
+                let response = try await stream.ask(String(parts[0]), String(path), expected.body)
+                if isAllowed {
+                    #expect(response.status != 401 && response.status != 403, "\(route): \(response)")
+                } else {
+                    #expect(response.status == (presented.rights == .anyone ? 401 : 403), "\(route): \(response)")
+                }
+                await stream.close()
+            }
+        }
+    }
+
+    @Test(arguments: [("GET", "/ws"), ("GET", "/api/nothing"), ("OPTIONS", "/api/whoami"), ("HEAD", "/api/audit")])
+    func whatIsNoRouteIsRefusedToStrangersLikeEveryRoute(_ method: String, _ path: String) async throws {
+        let gateway = try TestGateway(place: .coordinator)
+        try await gateway.run { running in
+            let (node, certificate) = try await Self.credential(.revoked, in: gateway)
+            let stream = try await running.connection(of: node).stream()
+            try await stream.sendPreamble(certificate)
+            #expect(try await stream.ask(method, path).status == 401)
+        }
+    }
+
+    // MARK: Messages
+
+    @Test(arguments: Presented.allCases)
+    func onlyMembersGetASocketAndEveryMessageOfTheTable(_ presented: Presented) async throws {
+        let agent = ScriptedAgent(.immediate { _ in "done" })
+        let gateway = try TestGateway(agent, place: .coordinator)
+        try await gateway.run { running in
+            let (node, certificate) = try await Self.credential(presented, in: gateway)
+            let connection = try await running.connection(of: node)
+            for (message, rule) in Self.messages {
+                let stream = try await connection.stream()
+                try await stream.sendPreamble(certificate)
+                // The message right behind the upgrade, as somebody sends it who doesn't wait for permission.
+                let frame = TestWebSocket.frame(1, Array(message.utf8))
+                try await stream.send(Array(TestWebSocket.upgradeRequest.utf8) + frame)
+                let answer = try #require(try await stream.response())
+                guard Self.allows(rule, presented) else {
+                    #expect(answer.status == 401, "\(message)")
+                    await stream.close()
+                    continue
+                }
+                #expect(answer.status == 101, "\(message)")
+                let socket = TestWebSocket(stream)
+                try await socket.send(.ping)
+                let pongs = message.contains("ping") ? 2 : 1
+                var answers: [ServerMessage] = []
+                while answers.count(where: { $0.body == .pong }) < pongs { answers.append(try await socket.message()) }
+                #expect(!answers.contains { $0.errorCode == .forbidden }, "\(message): \(answers)")
+                await socket.close()
+            }
+            if presented.rights == .anyone { #expect(agent.runs.isEmpty) }
+        }
+    }
+
+    @Test(arguments: messages.keys)
+    func aSocketWhoseRightsHaveEndedPerformsNothing(_ message: String) async throws {  // P-03
+        let gateway = try TestGateway(place: .coordinator)
+        try await gateway.run { running in
+            let socket = try await running.webSocket(try await gateway.join("ana"))
+            gateway.clock.advance(by: 3601)
+            try await socket.send(text: message)
+            #expect(
+                try await socket.next() == .close(code: 4001, reason: "certificate expired: come back with a newer one")
+            )
+            #expect(gateway.agent.runs.isEmpty)
+        }
+    }
+
+    // MARK: Parts
+
+    private static func allows(_ rule: Rule, _ presented: Presented) -> Bool {
+        switch rule {
+        case .anyone: true
+        case .member: presented.rights != .anyone
+        case .admin: presented.rights == .admin
+        }
+    }
+
+    private static func credential(
+        _ presented: Presented, in gateway: TestGateway
+    ) async throws -> (NodeID, [UInt8]) {
+        // Somebody else is admin, so that every user can be suspended and removed.
+        _ = try await gateway.join("root", role: .admin)
+        let network = try #require(gateway.network)
+        let device = try await gateway.join("ana", role: presented == .member ? .member : .admin)
+        let node = device.nodeID
+        let valid = gateway.certificate(for: device)
+        switch presented {
+        case .nothing: return (SecretKey().nodeID, [])
+        case .emptyOnMembersKey: return (node, [])
+        case .garbage: return (node, Array(repeating: 0x41, count: 200))
+        case .truncated: return (node, Array(valid.dropLast()))
+        case .flippedBit: return (node, valid.enumerated().map { $0 == 40 ? $1 ^ 1 : $1 })
+        case .otherNetwork: return (node, gateway.certificate(for: device, networkID: "other"))
+        case .otherCoordinator: return (node, try TestGateway().certificate(for: device))
+        case .expired: return (node, gateway.certificate(for: device, lifetime: -1))
+        case .notYetValid:
+            gateway.clock.advance(by: 3000)
+            defer { gateway.clock.advance(by: -3000) }
+            return (node, gateway.certificate(for: device))
+        case .revoked: #expect(try await network.revokeDevice(node, by: .operator) == .revoked)
+        case .suspended: #expect(try await network.setStatus(.suspended, of: "ana", by: .operator))
+        case .removedUser: try await network.removeUser("ana", by: .operator)
+        case .onAnothersConnection: return (try await gateway.join("bob").nodeID, valid)
+        case .membersOnAgentsKey: return (gateway.identity.nodeID, valid)
+        case .garbageOnAgentsKey: return (gateway.identity.nodeID, [0])
+        case .operator: return (gateway.identity.nodeID, [])
+        case .member, .admin: break
+        }
+        return (node, valid)
+    }
+}

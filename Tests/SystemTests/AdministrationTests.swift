@@ -1,0 +1,254 @@
+import Foundation
+import Testing
+
+/// P-72: whatever leads to the agent, a command says and does the same.
+@Suite struct AdministrationTests {
+    /// A command and the status that it has to end with. `BOB` is the id of bob's device, `INVITE` that of an invitation.
+    private static let commands: [(line: String, status: Int32)] = [
+        ("network info", 0),
+        ("users list", 0),
+        ("users promote bob", 0),
+        ("users promote bob", 0),
+        ("users promote nobody", 64),
+        ("users demote bob", 0),
+        ("users demote alice", 73),
+        ("users suspend bob", 0),
+        ("users list", 0),
+        ("users resume bob", 0),
+        ("network invite carol --ttl 2d --uses 3 --label friend", 0),
+        ("network invite bob", 0),
+        ("network invite --role agent --no-qr", 0),
+        ("network invite --ttl 9999d", 64),
+        ("network invites", 0),
+        ("network invites revoke INVITE", 0),
+        ("network invites revoke INVITE", 73),
+        ("network invites revoke 0000000000", 64),
+        ("devices list", 0),
+        ("devices list --user bob", 0),
+        ("devices list --user nobody", 64),
+        ("devices show BOB", 0),
+        ("devices show xyz", 64),
+        ("devices rename BOB laptop", 0),
+        ("devices list", 0),
+        ("devices revoke BOB", 0),
+        ("devices revoke BOB", 73),
+        ("devices revoke 0000000000000000", 64),
+        ("agents list", 0),
+        ("agents remove my-agent --yes", 73),
+        ("agents remove nobody --yes", 64),
+        ("users remove bob", 64),
+        ("users remove bob --yes", 0),
+        ("users remove bob --yes", 64),
+        ("users list", 0),
+        ("devices list", 0),
+        ("audit --limit 1001", 64),
+        ("audit --limit 5", 0),
+        ("audit --action user.promote", 0),
+        ("audit --subject bob", 0),
+    ]
+
+    @Test("P-72: every command of administration says the same and ends the same on each of the four ways to an agent")
+    func carriersAreAlike() async throws {
+        var first: [String]?
+        for carrier in Carrier.allCases {
+            let world = try await AdministeredWorld(carrier)
+            let transcript = try await transcript(of: world)
+            guard let first else {
+                first = transcript
+                continue
+            }
+            for (mine, theirs) in zip(transcript, first) { #expect(mine == theirs, "\(carrier.rawValue)") }
+        }
+    }
+
+    /// Runs every command, as text and as JSON in turn, and gives what each said, without times and ids.
+    private func transcript(of world: AdministeredWorld) async throws -> [String] {
+        let bob = try #require(
+            (try await world.document(["devices", "list", "--user", "bob"])["devices"] as? [[String: Any]])?.first?[
+                "device"] as? String)
+        let invitation = try #require(
+            try await world.document(["network", "invite", "dora", "--uses", "1"])["id"] as? String)
+        var transcript: [String] = []
+        for (line, status) in Self.commands {
+            let words = line.replacingOccurrences(of: "BOB", with: String(bob.prefix(16)))
+                .replacingOccurrences(of: "INVITE", with: invitation).split(separator: " ").map(String.init)
+            let isQuery = ["list", "show", "info", "invites", "audit", "invite"].contains {
+                words.prefix(2).contains($0)
+            }
+            let result = try await world.run(words + (isQuery ? ["--json"] : []))
+            #expect(result.status == status, "\(line): \(result)")
+            if status == 0 {
+                #expect(result.errors == "", "\(line)")
+            } else {
+                #expect(result.output == "", "\(line)")
+                #expect(Self.isAdvice(result.errors), "\(line): \(result.errors)")
+            }
+            transcript.append(
+                "\(line): \(result.status) \(try Self.stable(result.output)) \(Self.masked(result.errors))")
+        }
+        return transcript
+    }
+
+    /// One line of error and one that says what to do.
+    static func isAdvice(_ errors: String) -> Bool {
+        let lines = errors.split(separator: "\n")
+        return lines.count == 2 && lines[0].hasPrefix("error: ") && lines[1].hasPrefix("hint: ")
+    }
+
+    private static func masked(_ text: String) -> String {
+        text.replacing(/[0-9a-f]{10,64}/, with: "ID")
+    }
+
+    /// What is the same on every way: no times, no ids, and not who asked.
+    private static func stable(_ output: String) throws -> String {
+        guard let document = try? JSONSerialization.jsonObject(with: Data(output.utf8)) else { return masked(output) }
+        return masked(text(stable(document, key: "")))
+    }
+
+    private static func text(_ document: Any) -> String {
+        let json = try? JSONSerialization.data(withJSONObject: document, options: [.sortedKeys])
+        return String(decoding: json ?? Data(), as: UTF8.self)
+    }
+
+    private static func stable(_ value: Any, key: String) -> Any {
+        switch value {
+        case let fields as [String: Any]:
+            var fields = fields
+            // Of an audit row: the operator has no device.
+            if fields["actor"] != nil { fields["device"] = nil }
+            return Dictionary(uniqueKeysWithValues: fields.map { ($0.key, stable($0.value, key: $0.key)) })
+        case let items as [Any]:
+            return items.map { stable($0, key: key) }
+        default: break
+        }
+        switch key {
+        case "actor", "created_by": return "somebody"
+        case "ticket", "code": return "secret"
+        case "addresses": return "addresses"
+        case "id", "next", "connections", "connections_closed": return 0
+        case _ where key.hasSuffix("_at") || key == "at" || key == "last_seen": return "time"
+        default: return value
+        }
+    }
+
+    @Test("P-72: whoami tells on each way who is known: the operator, or the user whose certificate is shown")
+    func whoAmI() async throws {
+        for carrier in Carrier.allCases {
+            let world = try await AdministeredWorld(carrier)
+            let caller = try await world.document(["whoami"])
+            #expect(caller["role"] as? String == "admin")
+            #expect(caller["node_id"] as? String == world.server.nodeID)
+            switch carrier {
+            case .running, .stopped:
+                #expect(caller["operator"] as? Bool == true)
+                #expect(caller["handle"] as? String == "operator")
+                let invite = try await world.run(["devices", "invite"])
+                #expect(invite.status == 64 && invite.errors.contains("openagent network invite HANDLE"), "\(invite)")
+            case .network, .proxy:
+                #expect(caller["operator"] as? Bool == false)
+                #expect(caller["handle"] as? String == "alice")
+                #expect((caller["certificate"] as? [String: Any])?["expires_at"] is Double)
+            }
+        }
+    }
+
+    @Test("P-72: a user who is no admin is refused with 77 and told whom to ask, and manages their own devices")
+    func membersManageTheirOwn() async throws {
+        let world = try await AdministeredWorld(.network)
+        func bob(_ arguments: [String]) async throws -> (status: Int32, output: String, errors: String) {
+            try await world.home.run(arguments + ["--node", "bob@my-agent"], home: world.bob)
+        }
+        for line in [
+            "users list", "users promote bob", "users remove alice --yes", "network invite eve", "network invites",
+            "agents remove my-agent --yes", "audit", "devices list --user alice",
+        ] {
+            let result = try await bob(line.split(separator: " ").map(String.init))
+            #expect(result.status == 77, "\(line): \(result)")
+            #expect(Self.isAdvice(result.errors) && result.errors.contains("admin"), "\(line): \(result)")
+        }
+        for line in ["network info", "agents list", "whoami"] {
+            #expect(try await bob(line.split(separator: " ").map(String.init)).status == 0, "\(line)")
+        }
+        let own = try await bob(["devices", "list"])
+        let id = try #require(own.output.split(separator: "\t").first.map(String.init), "\(own)")
+        #expect(own.output.split(separator: "\n").count == 1, "no other user's device is shown: \(own)")
+        let alice = try #require(
+            (try await world.document(["devices", "list", "--user", "alice"])["devices"] as? [[String: Any]])?
+                .first?["device"] as? String)
+        #expect(try await bob(["devices", "revoke", alice]).status == 64, "it does not exist for bob")
+        #expect(try await bob(["devices", "rename", String(id.prefix(8)), "desk"]).status == 0)
+        #expect(try await bob(["devices", "show", String(id.prefix(8))]).output.contains("desk"))
+
+        let invite = try await bob(["devices", "invite", "--ttl", "1h"])
+        let ticket = try #require(invite.output.split(separator: "\n").first.map(String.init), "\(invite)")
+        let phone = world.home.root.appendingPathComponent("phone")
+        #expect(try await world.home.join(ticket, handle: "bob", home: phone).status == 0)
+        #expect(try await bob(["devices", "list"]).output.split(separator: "\n").count == 2)
+
+        let unsure = try await bob(["devices", "revoke", id])
+        #expect(unsure.status == 64 && unsure.errors.contains("--yes"), "the own device asks first: \(unsure)")
+        #expect(try await bob(["devices", "revoke", id, "--yes"]).status == 0)
+        let gone = try await bob(["whoami"])
+        #expect(gone.status == 77 && gone.errors.contains("revoked") && gone.errors.contains("hint: "), "\(gone)")
+    }
+
+    @Test("neither the ticket nor the code of an invitation is in any log, at the finest level")
+    func ticketsAreNotLogged() async throws {
+        let home = try TestHome()
+        let server = try await home.serve(["--log-level", "trace"])
+        #expect(try await home.join(try await server.ticket()).status == 0)
+        var secrets: [String] = []
+        for target in [["--agent", home.agent.path], ["--node", "alice@my-agent"]] {
+            let made = try await home.run(["network", "invite", "bob", "--json", "--log-level", "trace"] + target)
+            let document = try JSONSerialization.jsonObject(with: Data(made.output.utf8)) as? [String: Any]
+            secrets += ["ticket", "code"].compactMap { document?[$0] as? String }
+        }
+        #expect(secrets.count == 4)
+        server.program.signal(SIGTERM)
+        try await server.program.exit()
+        let client = try String(
+            contentsOf: home.home.appendingPathComponent("logs/client.log"), encoding: .utf8)
+        #expect(server.program.output.contains("/api/network/invitations"), "the requests themselves are logged")
+        for secret in secrets {
+            #expect(!server.program.output.contains(secret) && !server.program.errors.contains(secret))
+            #expect(!client.contains(secret))
+        }
+    }
+
+    @Test("P-72: from the first user to a revoked device: what is told at each step, and all of it in the audit")
+    func story() async throws {
+        let world = try await AdministeredWorld(.network)
+        let (home, bob) = (world.home, world.bob)
+        #expect(try await home.run(["chat", "-m", "hello", "bob@my-agent"], home: bob).status == 0)
+        #expect(try await home.run(["users", "list", "--node", "bob@my-agent"], home: bob).status == 77)
+        #expect(try await world.run(["users", "promote", "bob"]).output == "bob is an admin of the network now.")
+        #expect(try await home.run(["users", "list", "--node", "bob@my-agent"], home: bob).status == 0, "at once")
+
+        let list = try await world.run(["devices", "list", "--user", "bob"])
+        let id = try #require(list.output.split(separator: "\t").first.map(String.init))
+        let revoked = try await world.run(["devices", "revoke", String(id.prefix(12))])
+        #expect(revoked.status == 0 && revoked.output.hasPrefix("Revoked \(id) of bob"), "\(revoked)")
+        let chat = try await home.run(["chat", "-m", "hello", "bob@my-agent"], home: bob)
+        #expect(chat.status == 77 && chat.errors.contains("revoked") && chat.errors.contains("hint: "), "\(chat)")
+
+        let audit = try await world.run(["audit"])
+        for (action, actor) in [
+            ("user.register", "alice"), ("invitation.create", "operator"), ("user.register", "bob"),
+            ("user.promote", "alice"), ("device.revoke", "alice"),
+        ] {
+            #expect(
+                audit.output.split(separator: "\n").contains {
+                    let cells = $0.split(separator: "\t", omittingEmptySubsequences: false)
+                    return cells.count == 7 && cells[2] == actor && cells[4] == action && cells[6] == "ok"
+                }, "\(action) by \(actor): \(audit)")
+        }
+        world.server.program.signal(SIGTERM)
+        try await world.server.program.exit()
+        let stopped = try await home.run(["users", "list", "--agent", home.agent.path])
+        #expect(stopped.status == 0 && stopped.output.hasPrefix("alice\tadmin\tactive"), "\(stopped)")
+        let unreachable = try await world.run(["users", "list", "--timeout", "1"])
+        #expect(unreachable.status == 69 && Self.isAdvice(unreachable.errors), "\(unreachable)")
+        let again = try await home.serve()
+        #expect(again.nodeID == world.server.nodeID, "the directory is free again")
+    }
+}

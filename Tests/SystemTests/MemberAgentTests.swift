@@ -93,6 +93,15 @@ struct TwoAgents {
 
         let terminal = try agents.world.startInTerminal(["connect", TwoAgents.place])
         try await terminal.line(containing: "Connected to work")
+        // Every way to name it leads there.
+        let node = try await agents.world.run(["id", "--agent", agents.work.path]).output
+        for way in [["--node", "home/work-agent"], ["--node", node], ["--agent", agents.work.path]] {
+            let answer = try await agents.world.run(["chat", "-m", "where is the blue key?"] + way)
+            #expect(answer.output.contains("drawer"), "\(way): \(answer)")
+        }
+        #expect(try await agents.world.run(["networks", "use", TwoAgents.place]).status == 0)
+        let chosen = try await agents.world.run(["chat", "-m", "where is the blue key?"])
+        #expect(chosen.output.contains("drawer"), "\(chosen)")
         let nobody = try await agents.ask(as: "alice@home/nobody")
         #expect(nobody.status == 64, "\(nobody)")
         #expect(nobody.errors.contains("home, work-agent"), "\(nobody)")

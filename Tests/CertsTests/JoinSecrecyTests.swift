@@ -223,10 +223,10 @@ struct Traces {
                 let connection = try await dialler.connect(
                     to: NodeAddress(nodeID: network.identity.nodeID, addresses: [try relay.address]),
                     alpn: ALPN.coordinator)
-                let client = CoordinatorClient(connection: connection, timeout: .seconds(1))
-                _ = try await client.networkInfo()
+                _ = try await CoordinatorClient(connection: connection).networkInfo()
                 relay.redirect(to: try #require(endpoint.localAddresses.first))
                 let code = try await network.invitation(.user).code
+                let client = CoordinatorClient(connection: connection, timeout: .seconds(1))
                 await #expect(throws: CoordinatorClientError.self) {
                     try await client.register(invite: code, handle: "alice", password: Password(Self.password))
                 }

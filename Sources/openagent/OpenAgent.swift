@@ -20,7 +20,7 @@ struct OpenAgent: AsyncParsableCommand {
                     Join.self, Connect.self, Chat.self, Proxy.self, Networks.self,
                 ]),
             CommandGroup(
-                name: "Who may come in, from either:",
+                name: "On both, about who may come in:",
                 subcommands: [
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),

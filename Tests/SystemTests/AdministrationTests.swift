@@ -192,6 +192,29 @@ import Testing
         #expect(gone.status == 77 && gone.errors.contains("revoked") && gone.errors.contains("hint: "), "\(gone)")
     }
 
+    @Test("neither the ticket nor the code of an invitation is in any log, at the finest level")
+    func ticketsAreNotLogged() async throws {
+        let home = try TestHome()
+        let server = try await home.serve(["--log-level", "trace"])
+        #expect(try await home.join(try await server.ticket()).status == 0)
+        var secrets: [String] = []
+        for target in [["--agent", home.agent.path], ["--node", "alice@my-agent"]] {
+            let made = try await home.run(["network", "invite", "bob", "--json", "--log-level", "trace"] + target)
+            let document = try JSONSerialization.jsonObject(with: Data(made.output.utf8)) as? [String: Any]
+            secrets += ["ticket", "code"].compactMap { document?[$0] as? String }
+        }
+        #expect(secrets.count == 4)
+        server.program.signal(SIGTERM)
+        try await server.program.exit()
+        let client = try String(
+            contentsOf: home.home.appendingPathComponent("logs/client.log"), encoding: .utf8)
+        #expect(server.program.output.contains("/api/network/invitations"), "the requests themselves are logged")
+        for secret in secrets {
+            #expect(!server.program.output.contains(secret) && !server.program.errors.contains(secret))
+            #expect(!client.contains(secret))
+        }
+    }
+
     @Test("P-72: from the first user to a revoked device: what is told at each step, and all of it in the audit")
     func story() async throws {
         let world = try await AdministeredWorld(.network)

@@ -99,6 +99,9 @@ import Testing
             let theirs = try await world.run(spelling.split(separator: " ").map(String.init))
             #expect(theirs.status == 0 && theirs.output == mine.output, "\(spelling): \(theirs) \(mine)")
         }
+        let invitation = try #require(try await world.document(["network", "invite", "carol"])["id"] as? String)
+        let revoked = try await world.run(["network", "invites", "--revoke", String(invitation.prefix(6))])
+        #expect(revoked.status == 0 && revoked.output.contains("Took invitation \(invitation) back"), "\(revoked)")
         let list = try await world.run(["devices", "list", "--user", "bob"])
         let id = try #require(list.output.split(separator: "\t").first.map(String.init))
         #expect(try await world.run(["network", "revoke-device", id]).output.hasPrefix("Revoked \(id)"))

@@ -1,4 +1,5 @@
 import Foundation
+import Store
 import Testing
 
 /// What people see: tables that fit, codes that cameras read, questions before what can't be taken back.
@@ -64,18 +65,27 @@ import Testing
             })
     }
 
-    @Test("what another device calls itself is no command to the terminal")
+    @Test("a name from elsewhere is no command to the terminal, whatever the database holds")
     func labelsAreHarmless() async throws {
-        let world = try await AdministeredWorld(.running)
-        let device = try #require(
-            (try await world.document(["devices", "list", "--user", "bob"])["devices"] as? [[String: Any]])?
-                .first?["device"] as? String)
-        let hostile = "a\u{1B}]0;owned\u{7}b\u{202E}c"
-        let renamed = try await world.run(["devices", "rename", device, hostile])
-        let list = try await world.home.runInTerminal(["devices", "list"] + world.target, columns: 200, lines: 40)
-        for output in [renamed.output + renamed.errors, list.output] {
-            #expect(
-                !output.contains("\u{1B}") && !output.contains("\u{7}") && !output.contains("\u{202E}"), "\(output)")
+        let world = try await AdministeredWorld(.stopped)
+        let row = try #require(
+            (try await world.document(["devices", "list", "--user", "bob"])["devices"] as? [[String: Any]])?.first)
+        let id = try #require(row["device"] as? String)
+        let key = stride(from: 0, to: id.count, by: 2).compactMap { UInt8(id.dropFirst($0).prefix(2), radix: 16) }
+        // Coordinators of today strip such labels; earlier ones and other programs did not.
+        let hostile = "a\u{1B}]0;owned\u{7}b\u{202E}c\td\u{9B}2J"
+        let database = try Database(path: world.home.agent.appendingPathComponent("openagent.db").path)
+        #expect(try await NetworkRepository(database).write { try $0.setDeviceLabel(hostile, of: key) })
+        try database.close()
+        for command in [["devices", "list"], ["devices", "show", id]] {
+            let terminal = try await world.home.runInTerminal(command + world.target, columns: 200, lines: 40)
+            let piped = try await world.run(command)
+            for output in [terminal.output, piped.output] {
+                #expect(output.contains("owned"), "\(output)")
+                for harmful in ["\u{1B}", "\u{7}", "\u{202E}", "\u{9B}", "c\td"] {
+                    #expect(!output.contains(harmful), "\(output)")
+                }
+            }
         }
     }
 

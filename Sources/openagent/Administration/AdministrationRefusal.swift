@@ -46,8 +46,8 @@ extension CommandError {
         case "device revoked":
             (
                 "this device was revoked",
-                "ask an admin, or the user's other device, for a device ticket and join with it as a new device; "
-                    + "'openagent network doctor' tells how"
+                "get a ticket on another device with: openagent devices invite, or from an admin; then here: "
+                    + "openagent join oa1… --new-key"
             )
         case "cert rejected: expired":
             ("this device's certificate has expired", "log in again with: openagent connect")

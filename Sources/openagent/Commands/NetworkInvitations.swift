@@ -11,9 +11,12 @@ extension Network {
             static let configuration = CommandConfiguration(
                 abstract: "List the invitations, without their codes.")
 
+            @Option(help: ArgumentHelp("The same as: network invites revoke ID.", valueName: "id", visibility: .hidden))
+            var revoke: String?
             @OptionGroup var target: TargetOptions
 
             func run() async throws {
+                if let revoke { return try await Invitations.revoke(revoke, target) }
                 try await target.run {
                     try await $0.get("/api/network/invitations", as: InvitationsBody.self)
                 } show: { body in
@@ -38,22 +41,24 @@ extension Network {
             var id: String
             @OptionGroup var target: TargetOptions
 
-            func run() async throws {
-                let prefix = try IDPrefix(id, of: "invitation", list: "openagent network invites")
-                try await target.run { network in
-                    let list = try await network.get("/api/network/invitations", as: InvitationsBody.self)
-                    let invitation = try prefix.only(among: list.value.invitations, id: \.id)
-                    guard invitation.state == "open" else {
-                        throw CommandError(
-                            .state, "invitation \(invitation.id) is \(invitation.state): it admits nobody any more",
-                            hint: "see: openagent network invites")
-                    }
-                    return try await network.delete(
-                        Administration.path("/api/network/invitations", invitation.id), as: InvitationRevocation.self,
+            func run() async throws { try await Invitations.revoke(id, target) }
+        }
+
+        private static func revoke(_ id: String, _ target: TargetOptions) async throws {
+            let prefix = try IDPrefix(id, of: "invitation", list: "openagent network invites")
+            try await target.run { network in
+                let list = try await network.get("/api/network/invitations", as: InvitationsBody.self)
+                let invitation = try prefix.only(among: list.value.invitations, id: \.id)
+                guard invitation.state == "open" else {
+                    throw CommandError(
+                        .state, "invitation \(invitation.id) is \(invitation.state): it admits nobody any more",
                         hint: "see: openagent network invites")
-                } show: { revocation in
-                    print("Took invitation \(revocation.id) back: its ticket admits nobody any more.")
                 }
+                return try await network.delete(
+                    Administration.path("/api/network/invitations", invitation.id), as: InvitationRevocation.self,
+                    hint: "see: openagent network invites")
+            } show: { revocation in
+                print("Took invitation \(revocation.id) back: its ticket admits nobody any more.")
             }
         }
     }

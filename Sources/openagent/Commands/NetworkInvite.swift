@@ -58,7 +58,7 @@ struct InvitationTerms: ParsableArguments {
         facts.add("For", purpose(of: made))
         facts.add("Uses", "\(made.usesLeft)")
         facts.add("Expires", timeText(made.expiresAt))
-        facts.add("There", made.role == "agent" ? "openagent network join oa1…" : "openagent connect oa1…")
+        facts.add("Join", made.role == "agent" ? "openagent network join oa1…" : "openagent connect oa1…")
         facts.add("Take back", "openagent network invites revoke \(made.id)")
         facts.show()
         showCode(made.ticket)

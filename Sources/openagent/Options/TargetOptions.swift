@@ -77,8 +77,7 @@ struct TargetOptions: ParsableArguments {
 
     private func open() async throws -> any AdministrationCarrier {
         let environment = AgentOptions.environment
-        let home = try ClientHome(environment: environment)
-        let choice = try choose(home: home, environment: environment)
+        let choice = try choose(environment)
         let logger = try log.fileLogger(environment: environment)
         switch choice {
         case .agent(let directory):
@@ -92,33 +91,35 @@ struct TargetOptions: ParsableArguments {
         case .network(let network):
             return NetworkCarrier(
                 try await Client(
-                    home: home, choice: ClientOptions.Choice(network: network, agent: .coordinator),
+                    home: ClientHome(environment: environment),
+                    choice: ClientOptions.Choice(network: network, agent: .coordinator),
                     timeout: timeout.duration, logger: logger))
         case .proxy(let place):
             return ProxyCarrier(
-                place, token: try token(home: home, environment: environment), timeout: timeout.duration)
+                place, token: try token(environment), timeout: timeout.duration)
         }
     }
 
-    private func choose(home: ClientHome, environment: [String: String]) throws -> Choice {
+    private func choose(_ environment: [String: String]) throws -> Choice {
         if let proxy { return .proxy(try ProxyPlace(proxy)) }
         let locator = try AgentOptions.locator()
         if let agentDirectory { return .agent(try locator.locate(.directory(agentDirectory))) }
-        if let node { return try named(node, locator: locator, home: home) }
+        if let node { return try named(node, locator: locator, environment) }
         if let proxy = environment[Self.proxyVariable], !proxy.isEmpty { return .proxy(try ProxyPlace(proxy)) }
         if case .node(let node)? = AgentLocator.Choice(environment: environment) {
-            return try named(node, locator: locator, home: home)
+            return try named(node, locator: locator, environment)
         }
         switch Result(catching: { () throws(AgentLocatorError) in try locator.locate(nil) }) {
         case .success(let directory): return .agent(directory)
-        case .failure(.noneRuns(let stopped)): return try joined(home: home, stopped: stopped)
+        case .failure(.noneRuns(let stopped)): return try joined(environment, stopped: stopped)
         case .failure(let error): throw error
         }
     }
 
     /// No agent of this machine was found.
-    private func joined(home: ClientHome, stopped: [AgentDirectory]) throws -> Choice {
-        if let network = try Self.chosen(among: home.networks.load()) { return .network(network) }
+    private func joined(_ environment: [String: String], stopped: [AgentDirectory]) throws -> Choice {
+        let joined = try ClientHome(environment: environment).networks.load()
+        if let network = try Self.chosen(among: joined) { return .network(network) }
         throw CommandError(
             .state, "no agent runs on this machine, and this device has joined no network",
             hint: stopped.isEmpty
@@ -127,7 +128,7 @@ struct TargetOptions: ParsableArguments {
     }
 
     /// A local agent comes first: its operator may do more than any user of its network.
-    private func named(_ name: String, locator: AgentLocator, home: ClientHome) throws -> Choice {
+    private func named(_ name: String, locator: AgentLocator, _ environment: [String: String]) throws -> Choice {
         var known: [AgentDirectory] = []
         if !name.contains("@") {
             switch Result(catching: { () throws(AgentLocatorError) in try locator.locate(.node(name)) }) {
@@ -136,10 +137,14 @@ struct TargetOptions: ParsableArguments {
             case .failure(let error): throw error
             }
         }
+        let home = try ClientHome(environment: environment)
         let joined = try home.networks.load()
         let matching: [JoinedNetwork]
         if let id = try? NodeID(name) {
-            matching = joined.networks.filter { $0.coordinator == id }
+            matching = joined.networks.filter { network in
+                let agents = AgentFinder(home: home, network: network).known
+                return network.coordinator == id || agents.contains { $0.nodeID == id }
+            }
         } else {
             // Whichever agent of a network is named: the one that coordinates it administers it.
             matching = joined.places(name).map(\.network)
@@ -170,9 +175,9 @@ struct TargetOptions: ParsableArguments {
     }
 
     /// What the proxy may ask for. A file that is there and unusable is an error; none is none.
-    private func token(home: ClientHome, environment: [String: String]) throws -> ProxyToken? {
+    private func token(_ environment: [String: String]) throws -> ProxyToken? {
         if let text = environment[Self.tokenVariable], !text.isEmpty { return try ProxyToken(text) }
-        let path = home.path + "/proxy.token"
+        let path = try UserDirectory.path(environment: environment) + "/user/proxy.token"
         return FileManager.default.fileExists(atPath: path) ? try ProxyToken.loadOrCreate(path: path) : nil
     }
 }

@@ -38,8 +38,10 @@ extension CommandError {
         case let error as ChatError:
             switch error {
             case .unreachable, .notConnected, .tooManyWaiting: self.init(.unreachable, "\(error)")
-            case .revoked, .notAuthorized:
-                self.init(.refused, "\(error)", hint: "'openagent network doctor' tells why, and what to do")
+            case .notAuthorized(let status, let text):
+                self.init(refusal: AdministrationReply(status: status, body: Array(text.utf8)), hint: nil)
+            case .revoked:
+                self.init(refusal: AdministrationReply(status: 401, body: Array("device revoked".utf8)), hint: nil)
             case .replaced, .refused: self.init(.failed, "\(error)")
             }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")

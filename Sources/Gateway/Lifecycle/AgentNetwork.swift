@@ -244,6 +244,8 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
     case coordinates(String)
     case inNoNetwork
     case badCertificate(String)
+    /// The agent joined with another key than it has now.
+    case identityChanged(String)
 
     public var description: String {
         switch self {
@@ -258,6 +260,8 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
         case .coordinates(let name): "this agent coordinates the network '\(name)': it cannot leave it"
         case .inNoNetwork: "this agent is in no network"
         case .badCertificate(let reason): "the coordinator issued a certificate that cannot be used: \(reason)"
+        case .identityChanged(let name):
+            "identity.key is not the key with which this agent joined the network '\(name)'"
         }
     }
 
@@ -275,6 +279,9 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
             "another agent can join it; to end the network, remove its users: openagent users remove HANDLE"
         case .inNoNetwork: "join one with: openagent network join oa1…"
         case .badCertificate: "check the clocks of both machines, then try again"
+        case .identityChanged:
+            "restore the old identity.key from a backup, or leave and join again: openagent network leave, then "
+                + "openagent network join oa1…"
         }
     }
 }

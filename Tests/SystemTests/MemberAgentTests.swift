@@ -138,6 +138,8 @@ struct TwoAgents {
     func memberFailsClosed() async throws {
         let agents = try await TwoAgents.start()
         #expect(try await agents.ask().status == 0)
+        let terminal = try agents.world.startInTerminal(["connect", TwoAgents.place])
+        try await terminal.line(containing: "Connected")
         agents.coordinator.program.signal(SIGKILL)
         try await agents.coordinator.program.exit()
         let killed = ContinuousClock.now
@@ -149,12 +151,15 @@ struct TwoAgents {
         let refused = try await agents.ask()
         #expect(refused.status != 0, "\(refused)")
         #expect(refused.errors.contains("device membership unavailable"), "\(refused)")
+        try await terminal.text("connection lost")
 
         let before = agents.member.output.split(separator: "\n").filter { $0.contains("member::in_touch") }.count
         let again = try await agents.world.serve()
         #expect(again.nodeID == agents.coordinator.nodeID)
         try await agents.member.lines(before + 1, containing: "member::in_touch", within: 30)
         #expect(try await agents.ask().status == 0)
+        // An open chat was not told that it was revoked: it comes back by itself.
+        try await terminal.text("connected again", within: 60)
     }
 
     @Test("an agent that was removed serves nobody and says so; a new ticket brings it back")

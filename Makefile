@@ -5,7 +5,7 @@ BINARY = .build/release/openagent
 RELEASE = swift build -c release --static-swift-stdlib
 SOURCES = Package.swift Sources Tests Benchmarks
 
-.PHONY: help run build man test lint format bench clean packages
+.PHONY: help run build man test lint format bench fuzz clean packages
 
 help:
 	@echo "make run      install what is missing, build, serve the agent in $(AGENT)"
@@ -13,6 +13,7 @@ help:
 	@echo "make man      write the manual's pages to man/"
 	@echo "make test     everything that CI runs"
 	@echo "make bench    measure (ONLY=proxy for a part)"
+	@echo "make fuzz     attack the parsers (FUZZ_SECONDS=60 for each)"
 	@echo "make format   rewrite the sources with the repository's style"
 	@echo "make clean    remove what was built"
 
@@ -51,9 +52,13 @@ bench:
 	$(RELEASE)
 	ONLY="$(ONLY)" Benchmarks/run
 
+fuzz:
+	scripts/install-packages run
+	FUZZ_SECONDS="$(FUZZ_SECONDS)" Tests/Fuzz/run
+
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)
 
 clean:
 	swift package clean
-	rm -rf .build bin man
+	rm -rf .build .build-fuzz bin man

@@ -1,11 +1,17 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("ExistentialAny"),
-]
+/// `make fuzz` sets this: our own code is then built for libFuzzer and AddressSanitizer, and the fuzzer takes the place of
+/// the tests that replay its corpora (the two share their sources, and libFuzzer brings a `main` of its own).
+let isFuzzing = Context.environment["OPENAGENT_FUZZ"] != nil
+let sanitizers = "-sanitize=fuzzer,address"
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+    ] + (isFuzzing ? [.unsafeFlags([sanitizers, "-O"])] : [])
 
 /// A library of this package: its sources and the products that it may import, nothing else.
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -33,6 +39,19 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// The parsers' promises, with the driver that attacks them or with the tests that replay what it found.
+let fuzzed: [Target.Dependency] = ["Gateway", "Certs", "Transport", "Store", nioCore]
+let fuzzTarget: Target =
+    isFuzzing
+    ? .executableTarget(
+        name: "fuzz", dependencies: fuzzed, path: "Tests/Fuzz", exclude: ["Replay", "corpus", "run", "words.dict"],
+        sources: ["Properties", "Driver"], swiftSettings: settings,
+        linkerSettings: [.unsafeFlags([sanitizers])])
+    : .testTarget(
+        name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+        exclude: ["Driver", "corpus", "run", "words.dict"],
+        sources: ["Properties", "Replay"], swiftSettings: settings)
 
 let package = Package(
     name: "OpenAgent",
@@ -92,6 +111,11 @@ let package = Package(
             path: "Benchmarks/TransportBench",
             swiftSettings: settings),
         .executableTarget(
+            name: "gateway-bench",
+            dependencies: ["Transport", "Certs", "Store", "Wire", "Agent", "Gateway", nioCore, nioHTTP1, logging],
+            path: "Benchmarks/GatewayBench",
+            swiftSettings: settings),
+        .executableTarget(
             name: "interop-peer", dependencies: ["Transport", nioCore, logging],
             path: "Tests/Interop/Peer",
             swiftSettings: settings),
@@ -107,12 +131,13 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, httpTypes, hummingbird,
-                logging,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
+                hummingbird, logging,
             ]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
         tests("SystemTests", ["Store"]),
+        fuzzTarget,
     ]
 )

@@ -22,8 +22,10 @@ struct BenchServer {
         var configuration = EndpointConfiguration(
             secretKey: SecretKey(), alpns: [BenchALPN.sink, BenchALPN.echo, BenchALPN.idle], bindAddresses: [address],
             logger: Logger(label: "bench", factory: { StreamLogHandler.standardError(label: $0) }))
-        // All connections come from one process here, often from one node.
+        // All connections come from one process here, often from one node, and as fast as they can.
         configuration.limits.maxConnectionsPerNode = 100_000
+        configuration.limits.maxConnections = 100_000
+        configuration.limits.maxHandshakesPerSecond = 100_000
         return BenchServer(endpoint: try await Endpoint.bind(configuration))
     }
 

@@ -6,6 +6,9 @@ public struct GatewayLimits: Sendable {
     public var preambleLength = 16_384
     /// How long a peer may take to send it.
     public var preambleTime: Duration = .seconds(5)
+    /// How long a connection may live on which no member has shown a certificate. Whoever only asks `/api/health` has to
+    /// come again.
+    public var strangerTime: Duration = .seconds(30)
     /// How long a stream may be silent between requests, or before its first one.
     public var idleTime: Duration = .seconds(120)
     /// Bytes of a request's header fields.

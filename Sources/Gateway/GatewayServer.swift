@@ -103,6 +103,7 @@ public final class GatewayServer: Sendable {
         await withDiscardingTaskGroup { group in
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
+            group.addTask { await self.sendStrangersAway() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -124,8 +125,9 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// A closed socket gets this long to see its close frame before its connection goes.
-    private static let farewellTime = Duration.milliseconds(60)
+    /// A closed socket gets this long to send its close frame before its connection goes. What it had sent before is
+    /// with the transport already, and a peer that misses the frame reads the same code in the connection's end.
+    private static let farewellTime = Duration.milliseconds(20)
 
     private func enforce(_ changes: AsyncStream<RosterChange>) async {
         await withDiscardingTaskGroup { group in
@@ -151,6 +153,20 @@ public final class GatewayServer: Sendable {
         try await responder.respondToOperator(
             HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers), body: body,
             maximumBody: maximumBody)
+    }
+
+    /// Closes each connection on which no member has shown a certificate for too long: keep-alives would hold it, and
+    /// its memory, for ever. All have the same time, so they are due in the order in which they came. The operator shows
+    /// none and may stay.
+    private func sendStrangersAway() async {
+        for await (id, since) in live.newcomers {
+            do { try await Task.sleep(until: since + configuration.limits.strangerTime) } catch { return }
+            guard let peer = live.stranger(id, to: membership), peer.node != configuration.agent.nodeID else {
+                continue
+            }
+            logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            peer.close(UInt64(WebSocketCloseCode.unauthenticated), "no valid certificate was shown")
+        }
     }
 
     // MARK: Connections

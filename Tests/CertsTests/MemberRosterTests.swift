@@ -228,6 +228,30 @@ import Testing
         }
     }
 
+    @Test func aRosterThatNeverEndsTakesNoMoreMemoryThanItMay() async throws {
+        let sent = Mutex(0)
+        var policy = MemberRoster.Policy.fast
+        policy.largestSnapshot = 1_000
+        try await StrangeCoordinator.run({ request in
+            .frames { writer in
+                while true {
+                    let changes = (0..<100).map { _ in
+                        RosterChange.device(SecretKey().nodeID, handle: "alice", status: .active)
+                    }
+                    let frame = WatchFrame.snapshot(changes, complete: false)
+                    try await writer.write(RPCResponse.result(id: request.id, frame.wire).encoded)
+                    sent.withLock { $0 += 1 }
+                }
+            }
+        }) { coordinator in
+            try await TestMember.run(at: coordinator.address, policy: policy) { member in
+                try await eventually("another dial") { member.line.dials > 1 }
+                #expect(sent.withLock { $0 } >= 10)
+                #expect(member.roster.link == .closed)
+            }
+        }
+    }
+
     @Test func manyWhoWaitForOneDeviceAskOnce() async throws {
         let old = OldCoordinator()
         let device = SecretKey().nodeID

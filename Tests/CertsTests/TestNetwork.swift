@@ -99,11 +99,12 @@ final class TestNetwork: Sendable {
 extension Coordinator {
     /// Answers a call that has one answer.
     func answer(_ message: [UInt8], from peer: NodeID) async -> [UInt8] {
-        guard case .message(let answer) = await reply(to: message, from: peer) else {
+        switch await reply(to: message, from: peer) {
+        case .message(let answer), .refusal(let answer, _): return answer
+        case .frames:
             Issue.record("a watch was answered to a call")
             return []
         }
-        return answer
     }
 }
 

@@ -28,6 +28,7 @@ import Testing
               waiting_turns: 50
               streams_per_connection: 10
               connections_per_device: 2
+              connections: 500
               note_size: 2048
             """)
         var expected = AgentConfiguration(directory: directory)
@@ -41,6 +42,7 @@ import Testing
         expected.limits.waitingTurns = 50
         expected.limits.streamsPerConnection = 10
         expected.limits.connectionsPerDevice = 2
+        expected.limits.connections = 500
         expected.limits.noteSize = 2048
         #expect(configuration == expected)
         #expect(warnings.isEmpty)

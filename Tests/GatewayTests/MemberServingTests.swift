@@ -216,6 +216,8 @@ private func eventually(
             asked.withLock { $0.contains(device) } ? .active(role: .member) : .unavailable
         }
 
+        func isKnown(_ node: NodeID) -> Bool { asked.withLock { $0.contains(node) } }
+
         func changes() -> AsyncStream<RosterChange> { AsyncStream { _ in } }
 
         func confirm(_ device: NodeID) async {

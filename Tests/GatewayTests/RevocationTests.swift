@@ -136,6 +136,7 @@ import Testing
                 devices.withLock { $0.append(device) }
                 return .revoked
             }
+            func isKnown(_ node: NodeID) -> Bool { false }
             func changes() -> AsyncStream<RosterChange> { AsyncStream { $0.finish() } }
         }
         let coordinator = SecretKey()

@@ -136,9 +136,13 @@ public struct DeviceCertificate: Sendable, Equatable {
         return key
     }
 
-    /// Infinite and not-a-number times are refused: a comparison with them would never say "expired".
+    /// The last second of the year 9999, in Unix seconds: further from 1970 no time is read.
+    static let latestTime: Double = 253_402_300_799
+
+    /// Not-a-number is refused because a comparison with it would never say "expired", and what lies beyond every calendar
+    /// because the time until then is no `Duration` any more.
     private static func time(_ key: String, of claims: CBORMap) throws(CertificateError) -> Double {
-        guard let time = claims[key]?.number, time.isFinite else {
+        guard let time = claims[key]?.number, abs(time) <= latestTime else {
             throw .malformedPayload("\(key) is missing or not a number")
         }
         return time

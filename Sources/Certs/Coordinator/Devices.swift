@@ -62,9 +62,8 @@ extension Coordinator {
         let printable = (label ?? "").unicodeScalars.filter {
             $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
         }
-        var text = String(String(String.UnicodeScalarView(printable)).prefix(64))
-        // One character may consist of any number of combining marks.
-        while text.utf8.count > 256 { text.removeLast() }
+        // Code points, not letters: one letter may carry any number of marks.
+        let text = String(String.UnicodeScalarView(printable.prefix(64)))
         return text.allSatisfy(\.isWhitespace) ? nil : text
     }
 }

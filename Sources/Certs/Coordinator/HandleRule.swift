@@ -24,8 +24,8 @@ package enum HandleRule {
     static func problem(with handle: String) -> String? {
         if handle.isEmpty { return "the handle is empty" }
         if handle.utf8.count > maximumLength { return "the handle is longer than \(maximumLength) bytes" }
-        if reserved.contains(handle) { return "the handle '\(handle)' is reserved" }
         if handle.hasPrefix("__") { return "handles that begin with '__' are reserved" }
+        if reserved.contains(handle) { return "the handle '\(handle)' is reserved" }
         if !handle.utf8.elementsEqual(handle.precomposedStringWithCanonicalMapping.utf8) {
             return "the handle is not in Unicode's composed form (NFC)"
         }

@@ -5,8 +5,8 @@ internal import Transport
 // key is the device's. A stranger learns nothing from trying: an unknown handle gets an exchange with a decoy record, as
 // long and as costly as a real one, that no password satisfies.
 //
-//   login_init  ─▶ count the attempt ─▶ record or decoy ─▶ state (30 s, one use, this peer only)
-//   login_finish ─▶ take the state ─▶ proof ─▶ peer is the device ─▶ device rule (one transaction) ─▶ certificate
+//   login_init  ─▶ a place in a lane ─▶ count the attempt ─▶ record or decoy ─▶ state (30 s, one use, this peer only)
+//   login_finish ─▶ take the state ─▶ place ─▶ proof ─▶ peer is the device ─▶ device rule (one transaction) ─▶ certificate
 
 /// What login_init answers.
 struct LoginChallenge: Sendable {
@@ -27,23 +27,29 @@ extension Coordinator {
         guard !handle.isEmpty, handle.utf8.count <= HandleRule.maximumLength else {
             throw RPCError(.badRequest, "handle must have 1 to \(HandleRule.maximumLength) bytes")
         }
+        guard clientPublic.count == SRPGroup.elementLength else { throw Self.loginFailed }
         let start = now()
-        try admit(subjects(handle: handle, peer: peer), now: start)
-        let user = try await repository.read { try $0.user(handle) }
-        let exchange: SRPServer
-        do {
-            exchange = try await computations.run { [decoyKey] in
-                let decoy = SRPRecord(decoyFor: handle, key: decoyKey)
-                let record = try user.map { try SRPRecord(wire: $0.pakeRecord) } ?? decoy
-                return try SRPServer(handle: handle, record: record, clientPublic: clientPublic)
+        let isOwn = isOwn(peer, of: handle)
+        return try await compute(in: isOwn ? .known : .beginning) { place in
+            // A device that is already the user's own is not held up by strangers who guess at the user's password; its
+            // key is proven by the connection.
+            try admit(isOwn ? [.node(peer)] : [.handle(handle), .node(peer)], now: start)
+            let user = try await repository.read { try $0.user(handle) }
+            let exchange: SRPServer
+            do {
+                exchange = try await place.run { [decoyKey] in
+                    let decoy = SRPRecord(decoyFor: handle, key: decoyKey)
+                    let record = try user.map { try SRPRecord(wire: $0.pakeRecord) } ?? decoy
+                    return try SRPServer(handle: handle, record: record, clientPublic: clientPublic)
+                }
+            } catch is SRPError {
+                throw Self.loginFailed
             }
-        } catch is SRPError {
-            throw Self.loginFailed
+            let id = Base16.encode(randomBytes(16))
+            let state = LoginState(handle: handle, peer: peer, exchange: exchange, isDecoy: user?.status != .active)
+            logins.withLock { $0.states.insert(state, id: id, now: now()) }
+            return LoginChallenge(stateID: id, response: exchange.response)
         }
-        let id = Base16.encode(randomBytes(16))
-        let state = LoginState(handle: handle, peer: peer, exchange: exchange, isDecoy: user?.status != .active)
-        logins.withLock { $0.states.insert(state, id: id, now: start) }
-        return LoginChallenge(stateID: id, response: exchange.response)
     }
 
     func finishLogin(
@@ -53,7 +59,10 @@ extension Coordinator {
         guard let state = logins.withLock({ $0.states.take(stateID, peer: peer, now: now) }) else {
             throw RPCError(.expired, "the login has expired: start again")
         }
-        let answer = try await computations.run { try state.exchange.answer(to: proof) }
+        let isOwn = isOwn(peer, of: state.handle)
+        let answer = try await compute(in: isOwn ? .known : .finishing) { place in
+            try await place.run { try state.exchange.answer(to: proof) }
+        }
         guard let answer, !state.isDecoy else {
             logger.info("login refused", metadata: ["peer": "\(peer.short)"])
             throw Self.loginFailed
@@ -75,11 +84,19 @@ extension Coordinator {
 
     static var loginFailed: RPCError { RPCError(.unauthorized, "login failed: the handle or the password is wrong") }
 
-    /// Whose attempts are counted. A device that is already the user's own is not held up by strangers who guess at the
-    /// user's password; its key is proven by the connection.
-    private func subjects(handle: String, peer: NodeID) -> [LoginThrottle.Subject] {
-        if case .active = roster.standing(of: peer, handle: handle) { return [.node(peer)] }
-        return [.handle(handle), .node(peer)]
+    private func isOwn(_ device: NodeID, of handle: String) -> Bool {
+        if case .active = roster.standing(of: device, handle: handle) { true } else { false }
+    }
+
+    /// Turns away who comes in a flood, before anything is computed or counted.
+    private func compute<T>(
+        in lane: ComputationQueue.Lane, _ body: (ComputationQueue.Place) async throws -> T
+    ) async throws -> T {
+        do {
+            return try await computations.withPlace(in: lane, body)
+        } catch is ComputationQueue.Busy {
+            throw RPCError(.rateLimited, "too many others are logging in: try again in a few seconds")
+        }
     }
 
     /// The device rule of network.md §6: a known active device just logs in; the first device of a user is added; any

@@ -77,12 +77,13 @@ struct LoginThrottle {
         return entry.last + entry.wait - now
     }
 
-    /// Under a flood of new subjects the ones with the fewest failures go first: nobody can wash a long wait away.
+    /// Under a flood of new subjects the ones with the fewest failures go first: nobody can wash a long wait away. An
+    /// eighth goes at a time, so that a flood does not have all of them looked through for each newcomer.
     private mutating func makeRoom(for subject: Subject, now: Double) {
         guard entries[subject] == nil, entries.count >= capacity else { return }
         entries = entries.filter { now - $0.value.last < Self.memory }
         guard entries.count >= capacity else { return }
-        let least = entries.min { ($0.value.failures, $0.value.last) < ($1.value.failures, $1.value.last) }
-        if let least { entries[least.key] = nil }
+        let least = entries.sorted { ($0.value.failures, $0.value.last) < ($1.value.failures, $1.value.last) }
+        for (subject, _) in least.prefix(max(1, capacity / 8)) { entries[subject] = nil }
     }
 }

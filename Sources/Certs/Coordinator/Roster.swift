@@ -25,6 +25,9 @@ public final class Roster: Sendable {
         state.withLock { $0.members.standing(of: device, handle: handle) }
     }
 
+    /// Whether this is a device or an agent in good standing, whoever's. Takes no I/O and never waits.
+    public func isKnown(_ node: NodeID) -> Bool { state.withLock { $0.members.isKnown(node) } }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { state.withLock { $0.members.handle(of: device) } }
 

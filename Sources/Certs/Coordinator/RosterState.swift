@@ -62,6 +62,13 @@ public struct RosterState: Sendable, Equatable {
         }
     }
 
+    /// Whether this is a device that may come in, as a device of whomever, or an agent.
+    public func isKnown(_ node: NodeID) -> Bool {
+        if agents[node] != nil { return true }
+        guard let device = devices[node], device.status == .active else { return false }
+        return users[device.handle]?.status == .active
+    }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { devices[device]?.handle }
 

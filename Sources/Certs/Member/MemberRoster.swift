@@ -35,6 +35,8 @@ public final class MemberRoster: Sendable {
         /// Before the first attempt to dial again; doubled by each one that fails.
         var firstDelay = Duration.milliseconds(250)
         var longestDelay = Duration.seconds(15)
+        /// Users, devices and agents of a network, at most.
+        var largestSnapshot = 1_000_000
         /// Questions asked at a time.
         var concurrentQuestions = 6
     }
@@ -45,8 +47,14 @@ public final class MemberRoster: Sendable {
         var subscribers = RosterSubscribers()
         /// The snapshot that is arriving.
         var incoming = RosterState()
-        /// Snapshots that were complete.
-        var snapshots = 0
+        var incomingChanges = 0
+        /// Complete snapshots and answers about devices.
+        var heard = 0
+
+        mutating func beginSnapshot() {
+            incoming = RosterState()
+            incomingChanges = 0
+        }
     }
 
     private let now: @Sendable () -> ContinuousClock.Instant
@@ -77,6 +85,9 @@ public final class MemberRoster: Sendable {
         let now = now()
         return state.withLock { $0.mirror.standing(of: device, handle: handle, now: now) }
     }
+
+    /// Whether memory knows a device or an agent of this key in good standing. Takes no I/O and never waits.
+    public func isKnown(_ node: NodeID) -> Bool { state.withLock { $0.mirror.isKnown(node) } }
 
     /// The handle of the agent with this node id.
     public func agent(_ node: NodeID) -> String? { state.withLock { $0.mirror.agent(node) } }
@@ -167,13 +178,13 @@ public final class MemberRoster: Sendable {
         return delay * Double.random(in: 0.5...1)
     }
 
-    /// - Returns: whether the coordinator told its roster.
+    /// - Returns: whether the coordinator told its roster, or answered.
     private func serve(_ connection: Connection, addresses: @escaping @Sendable () -> [String]) async -> Bool {
         defer { connection.close() }
         let exchange = ConnectionExchange(connection: connection, timeout: policy.answer)
         let (questions, line) = AsyncStream.makeStream(of: NodeID.self)
         wake(state.withLock { $0.questions.set(.up(line)) })
-        let before = state.withLock(\.snapshots)
+        let before = state.withLock(\.heard)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.watch(exchange, addresses: addresses) }
             group.addTask { await self.answer(questions, through: CoordinatorClient(exchange: exchange)) }
@@ -182,14 +193,14 @@ public final class MemberRoster: Sendable {
             await group.next()
             group.cancelAll()
         }
-        return state.withLock(\.snapshots) != before
+        return state.withLock(\.heard) != before
     }
 
     /// Watches until the connection is of no use any more. A coordinator that only refuses to be watched is still asked.
     private func watch(_ exchange: ConnectionExchange, addresses: @Sendable () -> [String]) async {
         while !Task.isCancelled {
             do {
-                state.withLock { $0.incoming = RosterState() }
+                state.withLock { $0.beginSnapshot() }
                 try await exchange.watch(addresses: addresses(), silence: policy.silence) { try self.take($0) }
             } catch {
                 let now = now()
@@ -211,13 +222,17 @@ public final class MemberRoster: Sendable {
         let now = now()
         switch frame {
         case .snapshot(let changes, let isComplete):
-            publish { state in
+            let limit = policy.largestSnapshot
+            let fits = publish { state in
+                state.incomingChanges += changes.count
+                guard state.incomingChanges <= limit else { return nil }
                 for change in changes { state.incoming.apply(change) }
                 guard isComplete else { return [] }
-                defer { state.incoming = RosterState() }
-                state.snapshots += 1
+                defer { state.beginSnapshot() }
+                state.heard += 1
                 return state.mirror.replace(state.incoming, now: now)
             }
+            guard fits else { throw CoordinatorClientError.malformedAnswer(RPCMethod.watch.rawValue) }
         case .changes(let changes): try apply(changes, now: now)
         case .alive: try apply([], now: now)
         }
@@ -260,7 +275,10 @@ public final class MemberRoster: Sendable {
         do {
             let answer = try await client.deviceStatus(device)
             let now = now()
-            publish { $0.mirror.answered(device, answer, now: now) }
+            publish { state in
+                state.heard += 1
+                return state.mirror.answered(device, answer, now: now)
+            }
         } catch let refusal as RPCError where Self.isExpulsion(refusal) {
             publish { $0.mirror.refuse() }
         } catch {

@@ -81,6 +81,8 @@ struct RosterMirror {
         return !isRemembered(at: now) || members.handle(of: device) == nil
     }
 
+    func isKnown(_ node: NodeID) -> Bool { members.isKnown(node) }
+
     func agent(_ node: NodeID) -> String? { members.agent(node) }
 
     /// Devices that the coordinator is to be asked about now, the oldest answers first; none while the watch tells.

@@ -32,18 +32,19 @@ extension Coordinator {
             if request.method == RPCMethod.watch.rawValue { return try watch(request, peer: peer) }
             return .message(RPCResponse.result(id: id, try await call(request, peer: peer)).encoded)
         } catch let error as RPCError {
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         } catch let error as AdministrationError {
-            return .message(RPCResponse.failure(id: id, RPCError(error)).encoded)
+            let error = RPCError(error)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         } catch {
             logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
             let error = RPCError(.internalError, "the coordinator failed: see its log")
-            return .message(RPCResponse.failure(id: id, error).encoded)
+            return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         }
     }
 
     /// Reads a request, and its id even when the rest is wrong.
-    private static func request(_ message: [UInt8], id: inout CBORValue) throws(RPCError) -> RPCRequest {
+    static func request(_ message: [UInt8], id: inout CBORValue) throws(RPCError) -> RPCRequest {
         guard let value = try? CBORReader.read(message, limits: CBORLimits(bytes: RPCFrame.requestLimit)),
             case .map(let map) = value
         else { throw RPCError(.badRequest, "the request is not a map") }

@@ -12,6 +12,12 @@ extension Coordinator {
     /// From the arrival of a stream to the last byte of its answer.
     static let callDeadline = Duration.seconds(10)
 
+    /// Whoever has tried too often, or comes in a flood, waits for the refusal: it costs so little that without the wait
+    /// it could be asked for as fast as a connection carries it.
+    static let refusalTime = Duration.seconds(1)
+    /// A connection without a call for so long is closed: who comes here wants something, and strangers may come too.
+    static let unusedTime = Duration.seconds(30)
+
     /// Serves a connection with the protocol ``ALPN/coordinator``. Returns when it has ended; cancel the task to stop
     /// before. The caller closes the connection.
     public func serve(_ connection: Connection) async {
@@ -19,6 +25,8 @@ extension Coordinator {
     }
 
     func serve(_ connection: Connection, deadline: Duration) async {
+        connection.closeWhenUnused(for: Self.unusedTime)
+        defer { logins.withLock { $0.states.removeDead(now: now()) } }
         await withTaskGroup(of: Void.self) { group in
             var running = 0
             for await stream in connection.streams {
@@ -36,7 +44,11 @@ extension Coordinator {
     private func serve(_ stream: InboundStream, of peer: NodeID, deadline: Duration) async {
         do {
             let channel = try await stream.start { RPCStream.prepare($0) }
-            try await RPCStream.serve(channel, deadline: deadline) { await self.reply(to: $0, from: peer) }
+            try await RPCStream.serve(channel, deadline: deadline) { message in
+                let reply = await self.reply(to: message, from: peer)
+                if case .refusal(_, .rateLimited) = reply { try? await Task.sleep(for: Self.refusalTime) }
+                return reply
+            }
         } catch {
             logger.debug("call dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
         }

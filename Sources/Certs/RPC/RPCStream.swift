@@ -12,6 +12,8 @@ struct DeadlineExceeded: Error {}
 /// What the coordinator answers.
 enum RPCReply: Sendable {
     case message([UInt8])
+    /// A message that says no, and its code.
+    case refusal([UInt8], RPCErrorCode)
     /// Frames until the body returns; when it throws, the stream is reset.
     case frames(@Sendable (RPCFrameWriter) async throws -> Void)
 }
@@ -57,7 +59,7 @@ enum RPCStream {
                     case .failure(.endOfStream): refusal(.endOfStream, "the request is incomplete")
                     }
                 switch reply {
-                case .message(let message):
+                case .message(let message), .refusal(let message, _):
                     try await outbound.write(ByteBuffer(bytes: RPCFrame.encode(message)))
                     return nil as (@Sendable (RPCFrameWriter) async throws -> Void)?
                 case .frames(let body): return body
@@ -136,7 +138,7 @@ enum RPCStream {
     }
 
     private static func refusal(_ code: RPCErrorCode, _ message: String) -> RPCReply {
-        .message(RPCResponse.failure(id: .null, RPCError(code, message)).encoded)
+        .refusal(RPCResponse.failure(id: .null, RPCError(code, message)).encoded, code)
     }
 }
 

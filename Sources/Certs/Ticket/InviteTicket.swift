@@ -67,7 +67,8 @@ public struct InviteTicket: Sendable, Equatable {
         else { throw .invalidField("role") }
         self.role = role
         bindTo = try Self.text("bind_to", of: fields, ifAbsent: "")
-        relayURL = if case .text(let url) = fields["relay_url"], !url.isEmpty { url } else { nil }
+        relayURL =
+            if case .text(let url) = fields["relay_url"], !url.isEmpty, Self.isPrintable(url) { url } else { nil }
         addresses = Self.addresses(of: fields)
     }
 
@@ -100,14 +101,16 @@ public struct InviteTicket: Sendable, Equatable {
         }
     }
 
-    /// Names from a ticket are shown in terminals, where control characters are commands.
+    /// What a ticket says is shown in terminals, where control characters are commands.
     private static func isPrintable(_ text: String) -> Bool {
         !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 
     private static func addresses(of fields: CBORMap) -> [String] {
         guard case .array(let items) = fields["addresses"] else { return [] }
-        return items.compactMap { if case .text(let text) = $0, !text.isEmpty { text } else { nil } }
+        return items.compactMap { item in
+            if case .text(let text) = item, !text.isEmpty, isPrintable(text) { text } else { nil }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ public import Transport
 /// Who is in good standing. Answers come from memory: the gateway asks on every request.
 public protocol Membership: Sendable {
     func standing(of device: NodeID, handle: String) -> DeviceStanding
+    /// Whether this is a device or an agent in good standing: there is room for it when strangers are refused.
+    func isKnown(_ node: NodeID) -> Bool
     /// Tells each change after it took effect. Every caller gets all changes from then on.
     func changes() -> AsyncStream<RosterChange>
     /// Called when a device connects, so that ``standing(of:handle:)`` can know it. Returns in a few seconds at the latest.

@@ -40,6 +40,11 @@ final class LiveConnections: Sendable {
     }
 
     private let state = Mutex(State())
+    /// The ids of all connections and when each was added, in that order. One consumer.
+    let newcomers: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>
+    private let newcomer: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>.Continuation
+
+    init() { (newcomers, newcomer) = AsyncStream.makeStream() }
 
     /// A number that no other connection or socket of this gateway has.
     func nextID() -> UInt64 {
@@ -54,6 +59,7 @@ final class LiveConnections: Sendable {
             state.entries[peer.id] = Entry(peer: peer)
             state.ofNode[peer.node, default: []].insert(peer.id)
         }
+        newcomer.yield((peer.id, .now))
     }
 
     func remove(_ peer: PeerConnection) {
@@ -107,6 +113,15 @@ final class LiveConnections: Sendable {
                 return (entry.peer, reason)
             }
         }
+    }
+
+    /// The connection with this id if it is still there, and no member has shown a certificate on it.
+    func stranger(_ id: UInt64, to membership: any Membership) -> PeerConnection? {
+        guard let peer = state.withLock({ $0.entries[id]?.peer }) else { return nil }
+        let hasMember = peer.handles.contains { handle in
+            if case .active = membership.standing(of: peer.node, handle: handle) { true } else { false }
+        }
+        return hasMember ? nil : peer
     }
 
     /// Closes every socket.

@@ -65,7 +65,7 @@ public struct AgentNode: Sendable {
         let core = try AgentCore(
             key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger)
         let (place, gateway) = (core.place, core.gateway)
-        let endpoint = try await bindEndpoint(key: key, protocols: place.protocols)
+        let endpoint = try await bindEndpoint(key: key, place: place)
         core.addresses.follow { endpoint.advertisedAddresses() }
         do {
             try publish(endpoint)
@@ -124,13 +124,16 @@ public struct AgentNode: Sendable {
     // MARK: Parts
 
     /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
-    private func bindEndpoint(key: SecretKey, protocols: [String]) async throws -> Endpoint {
+    private func bindEndpoint(key: SecretKey, place: AgentPlace) async throws -> Endpoint {
         func bind(_ port: Int) async throws -> Endpoint {
             var endpoint = EndpointConfiguration(
-                secretKey: key, alpns: protocols,
+                secretKey: key, alpns: place.protocols,
                 bindAddresses: EndpointConfiguration.anyAddress(port: port), logger: logger)
             endpoint.limits.maxStreamsPerConnection = configuration.limits.streamsPerConnection
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
+            endpoint.limits.maxConnections = configuration.limits.connections
+            let (own, membership) = (key.nodeID, place.membership)
+            endpoint.isKnown = { $0 == own || membership.isKnown($0) }
             return try await Endpoint.bind(endpoint)
         }
         if let port = configuration.port {

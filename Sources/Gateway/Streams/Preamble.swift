@@ -34,8 +34,9 @@ struct Preamble: Sendable {
         self.limit = limit
     }
 
-    /// Bytes arrived.
+    /// Bytes arrived. Once the preamble is complete or refused they are nobody's, and are not kept.
     mutating func receive(_ bytes: ByteBuffer) -> Action {
+        guard isOpen else { return .waitForMore }
         received.writeImmutableBuffer(bytes)
         if case .length = state {
             guard let length = received.readInteger(as: UInt32.self) else { return .waitForMore }

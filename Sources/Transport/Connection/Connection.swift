@@ -98,6 +98,14 @@ public final class Connection: Sendable {
         }
     }
 
+    /// Closes the connection when it has had no stream for `time`: a peer that only says that it is alive has to go. For
+    /// servers of short calls. The end comes between one and two times later; a later call replaces the time.
+    public func closeWhenUnused(for time: Duration) {
+        let core = core
+        let time = TimeAmount.nanoseconds(Int64(clamping: time.nanoseconds))
+        onLoop { core.value.closeWhenUnused(for: time) }
+    }
+
     /// Whether the connection is over. True before its streams learn of it.
     public var isClosed: Bool { closedFlag.isSet }
 

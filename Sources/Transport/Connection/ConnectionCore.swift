@@ -189,6 +189,11 @@ final class ConnectionCore {
 
     /// Channels of open streams: a channel lives until it is closed even if nobody else holds it.
     private var heldChannels: [Int64: StreamChannel] = [:]
+    /// Streams in this side's hands, and how many there have ever been.
+    var streamCount: Int { heldChannels.count }
+    private(set) var openedStreams: UInt64 = 0
+    /// Looks whether the connection is of use; see UnusedConnections.swift. Ends with the connection.
+    var usageCheck: Scheduled<Void>?
 
     func openStream(waiting id: UInt64) -> EventLoopFuture<StreamChannel> {
         let promise = eventLoop.makePromise(of: StreamChannel.self)
@@ -206,6 +211,7 @@ final class ConnectionCore {
     private func makeChannel(for stream: QUICStream) -> StreamChannel {
         let channel = StreamChannel(stream: stream, connection: self)
         heldChannels[stream.id] = channel
+        openedStreams += 1
         return channel
     }
 
@@ -471,6 +477,8 @@ final class ConnectionCore {
         closedFlag.set()
         timer?.task.cancel()
         timer = nil
+        usageCheck?.cancel()
+        usageCheck = nil
         endpoint.forget(self, wasHandshaking: wasHandshaking)
         if let onHandshake {
             self.onHandshake = nil

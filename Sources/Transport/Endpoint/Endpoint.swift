@@ -86,6 +86,12 @@ public final class Endpoint: Sendable {
         bound.withLockedValue { $0 = addresses }
     }
 
+    /// Counters of this moment.
+    public func statistics() async -> EndpointStatistics {
+        let core = core
+        return (try? await eventLoop.submit { core.value.statistics }.get()) ?? .none
+    }
+
     /// Closes every connection with this code and reason, then the sockets. Idempotent.
     public func close(code: UInt64 = 0, reason: String = "") async {
         let core = core

@@ -14,6 +14,9 @@ public struct EndpointConfiguration: Sendable {
     public var bindAddresses: [SocketAddress]
     public var logger: Logger
     public var limits = TransportLimits()
+    /// Whose connections are taken when there are nearly as many as ``TransportLimits/maxConnections``. Asked on the
+    /// event loop, so it answers from memory. Nil: everybody is a stranger, and strangers may have all connections.
+    public var isKnown: (@Sendable (NodeID) -> Bool)?
     /// The endpoint lives on one loop of this group.
     public var eventLoopGroup: any EventLoopGroup
 

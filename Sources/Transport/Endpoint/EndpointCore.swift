@@ -23,8 +23,8 @@ final class EndpointCore {
     private var resetRoutes: [ResetToken: ConnectionCore] = [:]
     private(set) var connections: [UInt64: ConnectionCore] = [:]
     private var closing: [ConnectionID: ClosedConnection] = [:]
-    private var connectionCounts: [NodeID: Int] = [:]
-    private var handshakes = 0
+    private var admission: Admission
+    private var newcomers: Newcomers
     private var nextID: UInt64 = 1
     private var dials: [ObjectIdentifier: Dial] = [:]
     private var isClosed = false
@@ -50,6 +50,8 @@ final class EndpointCore {
         credentials = try TLSCredentials(secretKey: configuration.secretKey, alpns: configuration.alpns)
         answers = StatelessAnswers(key: configuration.secretKey.derivedKey(for: "openagent/quic/stateless/1"))
         logger = configuration.logger
+        admission = Admission(limits: configuration.limits, isKnown: configuration.isKnown)
+        newcomers = Newcomers(perSecond: configuration.limits.maxHandshakesPerSecond)
         (incoming, incomingContinuation) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingOldest(configuration.limits.maxHandshakes))
     }
@@ -140,7 +142,7 @@ final class EndpointCore {
 
     private func receive(
         _ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64,
-        last: inout (ConnectionID, ConnectionCore)?
+        last: inout (ConnectionID, ConnectionCore)?, hasWaited: Bool = false
     ) {
         if DiscoPacket.isDisco(packet) {
             guard discoLimit.allows(now: now) else { return }
@@ -160,7 +162,7 @@ final class EndpointCore {
             } else if isShort {
                 receiveStray(packet, destination: destination, path: path, ecn: ecn, now: now)
             } else {
-                accept(packet, path: path, ecn: ecn, now: now)
+                accept(packet, path: path, ecn: ecn, now: now, hasWaited: hasWaited)
             }
         case .unknownVersion(let destination, let source):
             // Only a full-size packet may be answered: an answer must not be larger than the question.
@@ -193,16 +195,22 @@ final class EndpointCore {
         reply(answers.reset(destination: destination, answering: packet.count), path: path, now: now)
     }
 
-    private func accept(_ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64) {
+    private func accept(
+        _ packet: UnsafeRawBufferPointer, path: DatagramPath, ecn: UInt32, now: UInt64, hasWaited: Bool
+    ) {
         guard !isClosed, !credentials.alpns.isEmpty, var initial = InitialPacket(packet) else { return }
         initial.retriedDestination = answers.retriedDestination(initial, from: path.remote, now: now)
-        if handshakes >= limits.maxHandshakes, initial.retriedDestination == nil {
+        switch admission.judge(addressIsProven: initial.retriedDestination != nil) {
+        case .handshake: break
+        case .retry:
             reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
             return
+        case .refuse(let reason):
+            reply(answers.refusal(initial, code: Self.connectionRefused, reason: reason), path: path, now: now)
+            return
         }
-        guard handshakes < 2 * limits.maxHandshakes else {
-            // Even proven addresses are too many.
-            reply(answers.refusal(initial, code: Self.connectionRefused), path: path, now: now)
+        guard hasWaited || newcomers.mayBegin(now: now) else {
+            if newcomers.wait(Newcomers.Packet(bytes: Array(packet), path: path, ecn: ecn)) { awaitTurn() }
             return
         }
         do {
@@ -210,7 +218,7 @@ final class EndpointCore {
                 accepting: initial, path: path, credentials: credentials, resetKey: answers.key, limits: limits,
                 now: now)
             let connection = add(quic, dialled: nil, path: path)
-            handshakes += 1
+            admission.handshakeBegan()
             connection.registerIDs()
             deliver(packet, to: connection, ecn: ecn, now: now)
             // A ClientHello of several packets whose first one is late: RFC 9000 §8.1.2's way out costs no memory.
@@ -219,6 +227,23 @@ final class EndpointCore {
             }
         } catch {
             logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
+        }
+    }
+
+    /// Begins the next handshake that waits, when it may.
+    private func awaitTurn() {
+        eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(newcomers.interval))) { [self] in
+            let now = NIODeadline.now().uptimeNanoseconds
+            if let packet = newcomers.next(now: now) {
+                receivePath.set(packet.path)
+                isInBatch = true
+                var last: (ConnectionID, ConnectionCore)?
+                packet.bytes.withUnsafeBytes {
+                    receive($0, path: packet.path, ecn: packet.ecn, now: now, last: &last, hasWaited: true)
+                }
+                finishReading()
+            }
+            if !newcomers.isEmpty { awaitTurn() }
         }
     }
 
@@ -346,13 +371,11 @@ final class EndpointCore {
 
     /// An incoming handshake is complete.
     func accepted(_ connection: Connection, core: ConnectionCore) {
-        handshakes -= 1
-        guard connectionCounts[connection.peer, default: 0] < limits.maxConnectionsPerNode else {
-            let reason = "too many connections from this node"
+        admission.handshakeEnded()
+        if let reason = admission.admit(connection.peer) {
             core.close(.failed(reason), frame: .transport(code: Self.connectionRefused, reason: reason))
             return
         }
-        connectionCounts[connection.peer, default: 0] += 1
         core.countedPeer = connection.peer
         if case .enqueued = incomingContinuation.yield(connection) { return }
         core.close(
@@ -369,11 +392,8 @@ final class EndpointCore {
         for id in connection.connectionIDs { routes[id] = nil }
         for token in connection.resetTokens { resetRoutes[token] = nil }
         connections[connection.id] = nil
-        if wasHandshaking, connection.dialled == nil { handshakes -= 1 }
-        if let peer = connection.countedPeer {
-            let count = (connectionCounts[peer] ?? 1) - 1
-            connectionCounts[peer] = count > 0 ? count : nil
-        }
+        if wasHandshaking, connection.dialled == nil { admission.handshakeEnded() }
+        if let peer = connection.countedPeer { admission.left(peer) }
     }
 
     /// Keeps answering for a closed connection, so that late packets are not taken for new ones (RFC 9000 §10.2).
@@ -405,11 +425,19 @@ final class EndpointCore {
 
     func dialEnded(_ dial: Dial) { dials[ObjectIdentifier(dial)] = nil }
 
+    var statistics: EndpointStatistics {
+        EndpointStatistics(
+            connections: connections.values.count { !$0.isHandshaking },
+            handshakes: connections.values.count { $0.isHandshaking },
+            openStreams: connections.values.reduce(0) { $0 + $1.streamCount }, refusals: admission.refusals)
+    }
+
     // MARK: Ending
 
     func close(code: UInt64, reason: String) {
         guard !isClosed else { return }
         isClosed = true
+        newcomers.removeAll()
         for dial in dials.values { dial.fail(ConnectError.endpointClosed) }
         for connection in connections.values {
             connection.close(.endpointClosed, frame: .application(code: code, reason: reason))

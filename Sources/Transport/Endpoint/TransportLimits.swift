@@ -12,8 +12,15 @@ public struct TransportLimits: Sendable {
     public var maxStreamsPerConnection = 100
     /// Connections from one node; one more is refused.
     public var maxConnectionsPerNode = 8
+    /// Incoming connections from all nodes together. Past it newcomers are refused by an answer to their first packet,
+    /// and whoever is connected stays. When an endpoint knows somebody (``EndpointConfiguration/isKnown``), the last
+    /// eighth is theirs alone.
+    public var maxConnections = 4_096
     /// Incoming handshakes in flight. While there are more, newcomers must first prove their address (Retry).
     public var maxHandshakes = 256
+    /// Incoming handshakes that begin in a second; a fifth as many may begin at once. Those past it wait for about a
+    /// second before they are lost, so that newcomers never take the processor away from who is connected.
+    public var maxHandshakesPerSecond = 250
     /// Bytes that a peer may send on one stream before the application reads them: at first, and at most when the
     /// stream turns out to be fast.
     public var streamWindow = 1 << 20

@@ -25,7 +25,11 @@ public struct NodeID: Hashable, Sendable, Comparable {
         let decoded: [UInt8]? =
             switch characters.count {
             case 64: Base16.decode(characters)
-            case 52: Base32.decode(characters)
+            case 52:
+                Base32.decode(characters).flatMap { bytes in
+                    // Four bits are left over. Set, they would spell the same key in another way.
+                    Base32.encode(bytes).utf8.elementsEqual(text.lowercased().utf8) ? bytes : nil
+                }
             default: nil
             }
         guard let decoded, decoded.count == Self.length else { throw .notANodeID(text) }
@@ -61,7 +65,8 @@ public enum NodeIDError: Error, Equatable, CustomStringConvertible {
         case .wrongLength(let count):
             "a node id has 32 bytes, not \(count)"
         case .notANodeID(let text):
-            "'\(text.prefix(80))' is not a node id: expected 64 hexadecimal digits or 52 base32 characters"
+            "'\(String(text.unicodeScalars.prefix(80)))' is not a node id: "
+                + "expected 64 hexadecimal digits or 52 base32 characters"
         }
     }
 }

@@ -111,12 +111,15 @@ struct StatelessAnswers {
     }
 
     /// Refuses a client without making a connection for it.
-    func refusal(_ initial: InitialPacket, code: UInt64) -> [UInt8]? {
+    ///
+    /// - Parameter reason: for the client, short.
+    func refusal(_ initial: InitialPacket, code: UInt64, reason: String) -> [UInt8]? {
         var clientSource = initial.source.raw
         var clientDestination = initial.destination.raw
+        let reason = Array(reason.utf8)
         return packet(capacity: 1_200) { space, count in
             ngtcp2_crypto_write_connection_close(
-                space, count, initial.version, &clientSource, &clientDestination, code, nil, 0)
+                space, count, initial.version, &clientSource, &clientDestination, code, reason, reason.count)
         }
     }
 

@@ -15,6 +15,8 @@ public enum WebSocketCloseCode {
     public static let tryAgainLater: UInt16 = 1013
     /// The certificate that the stream was opened with has expired; the client may come back with a newer one.
     public static let expired: UInt16 = 4001
+    /// No valid certificate was shown in time. Of connections only: no socket opens without one.
+    public static let unauthenticated: UInt16 = 4002
     /// The device, or its user, counts no more; coming back is of no use.
     public static let revoked: UInt16 = 4003
     /// The client reads too slowly; it may come back and resume.

@@ -41,6 +41,10 @@ final class FakeMembership: Membership {
         state.withLock { $0.standings[device] ?? .unknown }
     }
 
+    func isKnown(_ node: NodeID) -> Bool {
+        if case .active = standing(of: node, handle: "") { true } else { false }
+    }
+
     func changes() -> AsyncStream<RosterChange> {
         let (stream, continuation) = AsyncStream.makeStream(of: RosterChange.self)
         state.withLock { $0.subscribers.append(continuation) }

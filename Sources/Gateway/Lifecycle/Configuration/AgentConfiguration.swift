@@ -16,6 +16,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var streamsPerConnection = 100
         /// Connections of one device, 1 to 1,000.
         public var connectionsPerDevice = 8
+        /// Connections of all devices and strangers together, 16 to 100,000.
+        public var connections = 4_096
         /// The largest note in bytes, 1 KiB to 64 MiB.
         public var noteSize = 1 << 20
 
@@ -105,6 +107,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                 try section.integer("streams_per_connection", in: 1...10_000) ?? limits.streamsPerConnection
             limits.connectionsPerDevice =
                 try section.integer("connections_per_device", in: 1...1000) ?? limits.connectionsPerDevice
+            limits.connections = try section.integer("connections", in: 16...100_000) ?? limits.connections
             limits.noteSize = try section.integer("note_size", in: 1024...(64 << 20)) ?? limits.noteSize
         }
     }

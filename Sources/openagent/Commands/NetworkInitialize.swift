@@ -37,16 +37,19 @@ extension Network {
                 isNew
                     ? "Made the network \(network.name) of the agent in \(directory)."
                     : "The agent in \(directory) has a network already: \(network.name). Nothing was changed.")
-            print("Invite somebody with: openagent network invite --agent \(directory)")
+            if network.role == "coordinator" {
+                print("Invite somebody with: openagent network invite --agent \(directory)")
+            }
         }
 
         private func network(of directory: AgentDirectory) async throws -> (NetworkBody, isNew: Bool) {
+            let environment = AgentOptions.environment
+            let logger = try log.fileLogger(environment: environment)
             switch InstanceState(directory) {
             case .starting: throw AgentLocatorError.starting(directory)
             case .running(let record):
                 let carrier = try await RunningAgentCarrier(
-                    directory: directory, record: record, timeout: .seconds(10),
-                    logger: try log.fileLogger(environment: AgentOptions.environment))
+                    directory: directory, record: record, timeout: .seconds(10), logger: logger)
                 let result: Result<NetworkBody, any Error>
                 do {
                     result = .success(try await Administration(carrier).get("/api/network").value)
@@ -56,17 +59,14 @@ extension Network {
                 await carrier.close()
                 return (try result.get(), false)
             case .stopped:
-                let configuration = try AgentConfiguration.load(
-                    directory, environment: AgentOptions.environment
-                ).configuration
+                let configuration = try AgentConfiguration.load(directory, environment: environment).configuration
                 let network = try await NetworkCreation.createIfMissing(
                     directory, name: name ?? configuration.networkName ?? configuration.name,
-                    now: Date().timeIntervalSince1970)
-                let node = network.coordinator.hex
+                    now: { Date().timeIntervalSince1970 }, logger: logger)
                 return (
                     NetworkBody(
-                        role: "coordinator", networkID: network.networkID, name: network.name, nodeID: node,
-                        coordinatorNodeID: node), network.isNew
+                        role: network.role, networkID: network.networkID, name: network.name, nodeID: network.node.hex,
+                        coordinatorNodeID: network.coordinator.hex), network.isNew
                 )
             }
         }

@@ -177,7 +177,8 @@ public final class GatewayServer: Sendable {
             id: live.nextID(), node: connection.peer, remote: { connection.remoteAddress.hostAndPort },
             close: { code, reason in connection.close(code: code, reason: reason) })
         await withConnection(peer) {
-            await membership.confirm(peer.node)
+            // About the operator there is nothing to ask.
+            if peer.node != configuration.agent.nodeID { await membership.confirm(peer.node) }
             await withDiscardingTaskGroup { group in
                 for await stream in connection.streams {
                     group.addTask {

@@ -244,6 +244,20 @@ final class InterruptedExchange: RPCExchange {
         #expect(Set(keys) == [old.bytes, try home.identity().nodeID.bytes])
     }
 
+    @Test func aPendingKeyThatWasRevokedTooIsReplacedByAnother() async throws {
+        _ = try await join(try await ticket(.user))
+        let ticket = try await ticket(.device, bindTo: "alice")
+        let first = try home.pendingIdentity()
+        _ = try await join(ticket, key: first)
+        _ = try await network.coordinator.revokeDevice(first.nodeID, by: .operator)
+        await expectRefusal(.revoked) { try await join(ticket, key: try home.pendingIdentity()) }
+        home.discardPendingIdentity()
+        let second = try home.pendingIdentity()
+        #expect(second.nodeID != first.nodeID)
+        let fresh = try await self.ticket(.device, bindTo: "alice")
+        #expect(try await join(fresh, key: second).certificate.deviceKey == second.nodeID)
+    }
+
     @Test func keysThatWereSetAsideAreNeverOverwritten() throws {
         let first = try home.identity().nodeID
         _ = try home.pendingIdentity()

@@ -285,7 +285,7 @@ extension Logger {
             #expect(member.protocols == [ALPN.gateway], "it answers no coordinator's calls")
             // Until the coordinator has said a word, nobody comes in.
             #expect(member.membership.standing(of: SecretKey().nodeID, handle: "alice") == .unavailable)
-            #expect(throws: NetworkStateError.identityChanged(network: "home")) { try place(SecretKey()) }
+            #expect(throws: AgentNetworkError.identityChanged("home")) { try place(SecretKey()) }
         }
     }
 }

@@ -93,6 +93,15 @@ struct TwoAgents {
 
         let terminal = try agents.world.startInTerminal(["connect", TwoAgents.place])
         try await terminal.line(containing: "Connected to work")
+        // Every way to name it leads there.
+        let node = try await agents.world.run(["id", "--agent", agents.work.path]).output
+        for way in [["--node", "home/work-agent"], ["--node", node], ["--agent", agents.work.path]] {
+            let answer = try await agents.world.run(["chat", "-m", "where is the blue key?"] + way)
+            #expect(answer.output.contains("drawer"), "\(way): \(answer)")
+        }
+        #expect(try await agents.world.run(["networks", "use", TwoAgents.place]).status == 0)
+        let chosen = try await agents.world.run(["chat", "-m", "where is the blue key?"])
+        #expect(chosen.output.contains("drawer"), "\(chosen)")
         let nobody = try await agents.ask(as: "alice@home/nobody")
         #expect(nobody.status == 64, "\(nobody)")
         #expect(nobody.errors.contains("home, work-agent"), "\(nobody)")
@@ -129,6 +138,8 @@ struct TwoAgents {
     func memberFailsClosed() async throws {
         let agents = try await TwoAgents.start()
         #expect(try await agents.ask().status == 0)
+        let terminal = try agents.world.startInTerminal(["connect", TwoAgents.place])
+        try await terminal.line(containing: "Connected")
         agents.coordinator.program.signal(SIGKILL)
         try await agents.coordinator.program.exit()
         let killed = ContinuousClock.now
@@ -140,12 +151,15 @@ struct TwoAgents {
         let refused = try await agents.ask()
         #expect(refused.status != 0, "\(refused)")
         #expect(refused.errors.contains("device membership unavailable"), "\(refused)")
+        try await terminal.text("connection lost")
 
         let before = agents.member.output.split(separator: "\n").filter { $0.contains("member::in_touch") }.count
         let again = try await agents.world.serve()
         #expect(again.nodeID == agents.coordinator.nodeID)
         try await agents.member.lines(before + 1, containing: "member::in_touch", within: 30)
         #expect(try await agents.ask().status == 0)
+        // An open chat was not told that it was revoked: it comes back by itself.
+        try await terminal.text("connected again", within: 60)
     }
 
     @Test("an agent that was removed serves nobody and says so; a new ticket brings it back")

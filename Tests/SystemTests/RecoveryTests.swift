@@ -59,6 +59,17 @@ import Testing
         let refused = try await world.run(join)
         #expect(refused.status == 73 && refused.errors.contains("alice@work"), "\(refused)")
         #expect(try await world.run(["chat", "alice@work", "-m", "hello"]).status == 0, "nothing has changed")
+
+        let invite = try await world.run(["network", "invite", "alice", "--agent", world.agent.path, "--json"])
+        let body = try JSONSerialization.jsonObject(with: Data(invite.output.utf8)) as? [String: Any]
+        let device = try #require(body?["ticket"] as? String, "\(invite)")
+        let meant = try await world.run(["join", device, "--password-file", password, "--new-key", "--yes"])
+        #expect(meant.status == 0, "\(meant)")
+        #expect(try await world.run(["chat", "alice@home", "-m", "hello"]).status == 0)
+        let lost = try await world.run(["chat", "alice@work", "-m", "hello"])
+        #expect(lost.status == 77 && lost.errors.contains("openagent devices invite"), "\(lost)")
+        let doctor = try await world.run(["network", "doctor", "alice@work"])
+        #expect(doctor.status == 1 && doctor.output.contains("another key"), "\(doctor)")
     }
 
     @Test("a certificate that is gone or damaged is replaced by connect with the password")

@@ -119,7 +119,8 @@ private let greeting = ServerMessage.AuthOK(agentName: "a", version: "1", handle
     }
 
     @Test(arguments: [
-        ChatStateMachine.Event.socketClosed(code: 4008, reason: ""), .socketClosed(code: 1001, reason: ""),
+        ChatStateMachine.Event.socketClosed(code: 4008, reason: ""), .socketClosed(code: 4001, reason: "expired"),
+        .socketClosed(code: 1013, reason: "device membership unavailable"), .socketClosed(code: 1001, reason: ""),
         .refused(status: 502, text: "x"), .failed(reason: "x"),
     ])
     mutating func everythingElseIsTriedAgain(event: ChatStateMachine.Event) {

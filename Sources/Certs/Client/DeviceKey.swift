@@ -33,6 +33,9 @@ extension ClientHome {
         }
     }
 
+    /// Forgets a pending key that the network will not take: the next one is another.
+    public func discardPendingIdentity() { unlink(pendingIdentityPath) }
+
     /// Gives the file of the current key a second name; at no instant is there no key.
     private func keepIdentity(day: String) throws -> String? {
         for number in 1...1_000 {

@@ -227,7 +227,9 @@ public enum JoinError: Error, Equatable, CustomStringConvertible {
         case .handleMissing: "the ticket is open: choose a handle"
         case .handleInvalid(let problem): problem
         case .boundTo(let handle): "the ticket is for '\(handle)' only"
-        case .agentTicket: "the ticket is for an agent, not for a person: ask for a user or device ticket"
+        case .agentTicket:
+            "the ticket is for an agent, not for a person: let an agent join with it (openagent network join oa1…), or ask "
+                + "for a user or device ticket"
         case .otherNetwork: "the coordinator speaks for another network than the ticket: ask for a new ticket"
         case .otherCoordinator(let network):
             "the network '\(network)' was joined with another coordinator key: if it was really moved, forget it first "

@@ -122,14 +122,11 @@ public struct AgentNetwork: Sendable {
                     nodeID: try NodeID(bytes: record.coordinatorKey),
                     addresses: membership.coordinatorAddresses.compactMap { try? SocketAddress(hostAndPort: $0) })
                 try await calling(coordinator, key: key) { client, _ in
-                    _ = try await client.removeAgent(membership.handle)
+                    try await Self.takeOff(membership.handle, node: key.nodeID, client: client)
                 }
                 leaving = .told
             } catch is CancellationError {
                 throw CancellationError()
-            } catch let error as RPCError where [.unauthorized, .badRequest].contains(error.code) {
-                // The coordinator does not know this agent any more: it was removed before.
-                leaving = .told
             } catch {
                 leaving = .notTold("\(error)")
             }
@@ -140,6 +137,20 @@ public struct AgentNetwork: Sendable {
                     AuditRecord(at: time, actor: "operator", action: "network.leave", subject: record.name))
             }
             return leaving
+        }
+    }
+
+    /// Takes the agent off the coordinator's list; that it was off it before is as good.
+    private static func takeOff(_ handle: String, node: NodeID, client: CoordinatorClient) async throws {
+        do { _ = try await client.removeAgent(handle) } catch let refusal as RPCError {
+            // Whom it does not list, it takes for a stranger, in both calls.
+            let listed: [AgentRecord]
+            do { listed = try await client.listAgents() } catch let error as RPCError
+                where error.code == .unauthorized
+            {
+                return
+            }
+            if listed.contains(where: { $0.nodeID == node.hex }) { throw refusal }
         }
     }
 
@@ -233,6 +244,8 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
     case coordinates(String)
     case inNoNetwork
     case badCertificate(String)
+    /// The agent joined with another key than it has now.
+    case identityChanged(String)
 
     public var description: String {
         switch self {
@@ -247,6 +260,8 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
         case .coordinates(let name): "this agent coordinates the network '\(name)': it cannot leave it"
         case .inNoNetwork: "this agent is in no network"
         case .badCertificate(let reason): "the coordinator issued a certificate that cannot be used: \(reason)"
+        case .identityChanged(let name):
+            "identity.key is not the key with which this agent joined the network '\(name)'"
         }
     }
 
@@ -264,6 +279,9 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
             "another agent can join it; to end the network, remove its users: openagent users remove HANDLE"
         case .inNoNetwork: "join one with: openagent network join oa1…"
         case .badCertificate: "check the clocks of both machines, then try again"
+        case .identityChanged:
+            "restore the old identity.key from a backup, or leave and join again: openagent network leave, then "
+                + "openagent network join oa1…"
         }
     }
 }

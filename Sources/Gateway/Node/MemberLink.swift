@@ -33,7 +33,7 @@ final class MemberLink: Sendable {
     /// - Parameters:
     ///   - record: of the role member.
     ///   - identity: the agent's key.
-    /// - Throws: `NetworkStateError`, `CertificateError` when the record is not one of this agent's.
+    /// - Throws: ``AgentNetworkError``, `NetworkStateError`, `CertificateError` when the record is not one of this agent's.
     init(
         _ record: NetworkRecord, repository: NetworkRepository, identity: SecretKey,
         now: @escaping @Sendable () -> Double, logger: Logger
@@ -42,7 +42,7 @@ final class MemberLink: Sendable {
         guard let membership = record.membership else { throw NetworkStateError.noNetwork }
         let certificate = try DeviceCertificate(wire: membership.certificate, coordinator: coordinator)
         guard certificate.deviceKey == identity.nodeID else {
-            throw NetworkStateError.identityChanged(network: record.name)
+            throw AgentNetworkError.identityChanged(record.name)
         }
         networkID = record.networkID
         networkName = record.name

@@ -27,8 +27,14 @@ struct Join: AsyncParsableCommand {
         let network: JoinedNetwork
         if newKey {
             if !yes { try refuseIfOthersKnowTheKey(ticket) }
-            network = try await credentials.join(ticket, log: log, withNewKey: true)
             let home = try ClientHome(environment: AgentOptions.environment)
+            do {
+                network = try await credentials.join(ticket, log: log, withNewKey: true)
+            } catch let error as RPCError where error.code == .revoked {
+                // An earlier attempt came far enough for an admin to revoke this key too: the next one uses another.
+                home.discardPendingIdentity()
+                throw error
+            }
             if let kept = try home.adoptPendingIdentity(now: Date().timeIntervalSince1970) {
                 print("This device has a new key; the old one is kept as \(kept).")
             }

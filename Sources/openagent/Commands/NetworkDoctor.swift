@@ -55,7 +55,7 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
                     .usage, "--address needs the network that it belongs to",
                     hint: "choose one of: \(joined.networks.map(\.displayName).joined(separator: ", "))")
             }
-            return joined.networks.map { NetworkPlace(network: $0) }
+            return joined.networks.map { NetworkPlace(network: $0, agent: joined.activeAgent(in: $0)) }
         }
         let places = joined.places(network)
         guard !places.isEmpty else {

@@ -115,12 +115,8 @@ struct Client: Sendable {
     private static func member(
         _ choice: ClientOptions.Choice, finder: AgentFinder, coordinator: CoordinatorDialer
     ) async throws -> KnownAgent? {
-        guard case .named(let name, let wasNamed) = choice.agent else { return nil }
-        let agent: KnownAgent
-        do { agent = try await finder.agent(named: name, through: coordinator) } catch {
-            if wasNamed { throw error }
-            return nil
-        }
+        guard case .named(let name) = choice.agent else { return nil }
+        let agent = try await finder.agent(named: name, through: coordinator)
         return agent.nodeID == choice.network.coordinator ? nil : agent
     }
 

@@ -56,9 +56,10 @@ struct ClientOptions: ParsableArguments {
     /// A network, and the agent in it.
     struct Choice: Sendable {
         enum Agent: Sendable {
+            /// The one that coordinates the network.
             case coordinator
-            /// `wasNamed`: else it is the one that was used last, and the coordinator's agent will do as well.
-            case named(String, wasNamed: Bool)
+            /// By handle or node id.
+            case named(String)
         }
 
         var network: JoinedNetwork
@@ -93,7 +94,7 @@ struct ClientOptions: ParsableArguments {
     /// The agent that is used in `network` when none is named.
     private static func usual(_ network: JoinedNetwork, in joined: JoinedNetworks) -> Choice {
         let agent = joined.activeAgent(in: network)
-        return Choice(network: network, agent: agent.map { .named($0, wasNamed: false) } ?? .coordinator)
+        return Choice(network: network, agent: agent.map { .named($0) } ?? .coordinator)
     }
 
     /// Finds the network of a node: as coordinator, then among the agents that are remembered, then by asking.
@@ -122,7 +123,7 @@ struct ClientOptions: ParsableArguments {
                 hint: "join it with a ticket of that network"
             )
         }
-        return Choice(network: network, agent: .named(id.hex, wasNamed: true))
+        return Choice(network: network, agent: .named(id.hex))
     }
 
     private static func choice(named name: String, in joined: JoinedNetworks) throws -> Choice {
@@ -133,7 +134,7 @@ struct ClientOptions: ParsableArguments {
         }
         guard matching.count == 1 else { throw several(matching.map(\.network)) }
         guard let agent = first.agent else { return usual(first.network, in: joined) }
-        return Choice(network: first.network, agent: .named(agent, wasNamed: true))
+        return Choice(network: first.network, agent: .named(agent))
     }
 
     private static func several(_ networks: [JoinedNetwork]) -> CommandError {

@@ -47,7 +47,10 @@ extension CommandError {
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
         case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
         case let error as JoinError: self.init(.refused, "\(error)")
-        case let error as AgentNameError: self.init(.usage, "\(error)")
+        case let error as AgentNameError:
+            self.init(
+                .usage, "\(error)",
+                hint: "name one of them as handle@network/agent; 'openagent networks use' chooses one for good")
         case let error as AgentNetworkError: self.init(.state, "\(error)", hint: error.hint)
         case let error as InstanceError: self.init(.state, "\(error)")
         case let error as OfflineAgentError: self.init(.state, "\(error)", hint: "see: openagent status")

@@ -132,7 +132,13 @@ final class DirectReach: CoordinatorReach {
         reach.setAway(true)
         let failures = Mutex(0)
         // Time passes only in the pauses; the coordinator is back after two failures.
-        await keeper.run(through: reach) { seconds in
+        let onFailure: @Sendable (any Error) -> Void = { _ in
+            failures.withLock { failures in
+                failures += 1
+                if failures == 2 { reach.setAway(false) }
+            }
+        }
+        await keeper.run(through: reach, onFailure: onFailure) { seconds in
             let count = pauses.withLock { pauses in
                 pauses.append(seconds)
                 return pauses.count
@@ -140,11 +146,6 @@ final class DirectReach: CoordinatorReach {
             clock.advance(seconds)
             if keeper.current.issuedAt > first.issuedAt, count > 3 { throw CancellationError() }
             guard count < 1_000 else { throw CancellationError() }
-        } onFailure: { _ in
-            failures.withLock { failures in
-                failures += 1
-                if failures == 2 { reach.setAway(false) }
-            }
         }
         #expect(failures.withLock { $0 } == 2)
         let waited = pauses.withLock { $0 }

@@ -72,6 +72,25 @@ import Testing
         #expect(try listeningTCPSockets(of: proxy.pid) == [])
     }
 
+    @Test("a proxy that nobody uses sleeps: keeping its certificate fresh costs nothing")
+    func idleProxySleeps() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        _ = try await world.join(try await server.ticket())
+        let (proxy, _) = try await world.startProxy()
+        let before = try Self.processorTime(of: proxy)
+        // Not a wait for something: the span over which nothing may happen.
+        try await Task.sleep(for: .seconds(2))
+        let used = try Self.processorTime(of: proxy) - before
+        #expect(used < 0.4, "\(used) s of 2 s")
+    }
+
+    /// Seconds of processor time that the program has used (proc(5), hundredths of a second).
+    private static func processorTime(of program: Program) throws -> Double {
+        let fields = try String(contentsOfFile: "/proc/\(program.pid)/stat", encoding: .utf8).split(separator: " ")
+        return ((Double(fields[13]) ?? 0) + (Double(fields[14]) ?? 0)) / 100
+    }
+
     @Test("a real browser chats through the proxy")
     func browserChats() async throws {
         let world = try TestHome()

@@ -69,12 +69,11 @@ public final class CertificateKeeper: Sendable {
     /// Renews whenever it is due, until the task is cancelled.
     ///
     /// - Parameters:
-    ///   - pause: waits this many seconds; throws when the task is cancelled.
     ///   - onFailure: told of each attempt that failed.
+    ///   - pause: waits this many seconds; throws when the task is cancelled.
     public func run(
-        through coordinator: some CoordinatorReach,
-        pause: @Sendable (Double) async throws -> Void = { try await Task.sleep(for: .seconds($0)) },
-        onFailure: @Sendable (any Error) -> Void = { _ in }
+        through coordinator: some CoordinatorReach, onFailure: @Sendable (any Error) -> Void,
+        pause: @Sendable (Double) async throws -> Void = { try await Task.sleep(for: .seconds($0)) }
     ) async {
         while !Task.isCancelled {
             var wait: Double

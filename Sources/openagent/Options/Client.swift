@@ -71,9 +71,11 @@ struct Client: Sendable {
     func keepingFresh<R>(_ body: () async throws -> R) async throws -> R {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { [keeper, coordinator, logger] in
-                await keeper.run(through: coordinator) { error in
-                    logger.warning("client::renewal_failed", metadata: ["reason": "\(error)"])
-                }
+                await keeper.run(
+                    through: coordinator,
+                    onFailure: { error in
+                        logger.warning("client::renewal_failed", metadata: ["reason": "\(error)"])
+                    })
             }
             defer { group.cancelAll() }
             return try await body()

@@ -12,9 +12,10 @@ extension Coordinator {
     /// From the arrival of a stream to the last byte of its answer.
     static let callDeadline = Duration.seconds(10)
 
-    /// Whoever has tried too often, or comes in a flood, waits for the refusal: it costs so little that without the wait
-    /// it could be asked for as fast as a connection carries it.
-    static let refusalTime = Duration.seconds(1)
+    /// Seconds. Whoever has tried too often, or comes in a flood, waits for the refusal: it costs so little that without
+    /// the wait it could be asked for as fast as a connection carries it. Each waits differently, so that a flood does
+    /// not come back all at once.
+    static let refusalTime = 0.5...1.5
     /// A connection without a call for so long is closed: who comes here wants something, and strangers may come too.
     static let unusedTime = Duration.seconds(30)
 
@@ -46,7 +47,9 @@ extension Coordinator {
             let channel = try await stream.start { RPCStream.prepare($0) }
             try await RPCStream.serve(channel, deadline: deadline) { message in
                 let reply = await self.reply(to: message, from: peer)
-                if case .refusal(_, .rateLimited) = reply { try? await Task.sleep(for: Self.refusalTime) }
+                if case .refusal(_, .rateLimited) = reply {
+                    try? await Task.sleep(for: .seconds(Double.random(in: Self.refusalTime)))
+                }
                 return reply
             }
         } catch {

@@ -132,6 +132,7 @@ public struct AgentNode: Sendable {
             endpoint.limits.maxStreamsPerConnection = configuration.limits.streamsPerConnection
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
             endpoint.limits.maxConnections = configuration.limits.connections
+            // The operator dials with the agent's own key, and must get in when a flood is on.
             let (own, membership) = (key.nodeID, place.membership)
             endpoint.isKnown = { $0 == own || membership.isKnown($0) }
             return try await Endpoint.bind(endpoint)

@@ -12,7 +12,7 @@ final class EndpointCore {
     let answers: StatelessAnswers
     let logger: Logger
 
-    private var sockets: [UDPSocket] = []
+    private(set) var sockets: [UDPSocket] = []
     private let batch = PacketBatch()
     private var backlog = PacketBacklog()
     /// The paths of the packet that is read, and of the one that is written.
@@ -26,8 +26,8 @@ final class EndpointCore {
     private var admission: Admission
     private var newcomers: Newcomers
     private var nextID: UInt64 = 1
-    private var dials: [ObjectIdentifier: Dial] = [:]
-    private var isClosed = false
+    var dials: [ObjectIdentifier: Dial] = [:]
+    private(set) var isClosed = false
     var tickets = TicketCache(capacity: 256)
     /// Answers to strangers: resets, Retry, version negotiation; and to disco pings, which cost a key agreement each.
     private var replyLimit = RateLimit(perSecond: 1_000)
@@ -269,7 +269,7 @@ final class EndpointCore {
 
     func flushBatch() { batch.flush(send: transmit) }
 
-    private func transmit(_ bytes: UnsafeRawBufferPointer, segmentSize: Int?, path: DatagramPath, ecn: UInt32) {
+    func transmit(_ bytes: UnsafeRawBufferPointer, segmentSize: Int?, path: DatagramPath, ecn: UInt32) {
         guard backlog.isEmpty else {
             backlog.append(bytes, segmentSize: segmentSize, path: path, ecn: ecn)
             return
@@ -324,42 +324,7 @@ final class EndpointCore {
 
     // MARK: Connections
 
-    /// Starts a handshake. The first packet leaves at the end of this tick.
-    func dial(_ peer: NodeID, at address: SocketAddress, alpn: String) throws -> ConnectionCore {
-        guard !isClosed else { throw ConnectError.endpointClosed }
-        guard let remote = NetworkAddress(address), let path = path(towards: remote) else {
-            throw ConnectError.noAddress(NodeAddress(nodeID: peer, addresses: [address]))
-        }
-        sendPing(to: peer, path: path)
-        let quic = try QUICConnection(
-            dialling: peer, alpn: alpn, ticket: tickets.take(for: peer, alpn: alpn), path: path,
-            credentials: credentials, resetKey: answers.key,
-            limits: limits, now: NIODeadline.now().uptimeNanoseconds)
-        let connection = add(quic, dialled: peer, path: path)
-        connection.registerIDs()
-        setDirty(connection)
-        return connection
-    }
-
-    /// Iroh 0.35 drops QUIC from addresses that it has not heard a disco ping from; others ignore it.
-    private func sendPing(to peer: NodeID, path: DatagramPath) {
-        let transaction = DiscoBox.randomBytes(DiscoPacket.transactionIDLength)
-        guard let ping = try? DiscoPacket.ping(from: secretKey, to: peer, transactionID: transaction) else { return }
-        ping.withUnsafeBytes { transmit($0, segmentSize: nil, path: path, ecn: 0) }
-    }
-
-    /// The path that packets to `remote` would take from here; nil without a socket or a route.
-    func path(towards remote: NetworkAddress) -> DatagramPath? {
-        for socket in sockets where socket.address.family == remote.family {
-            if !socket.address.isWildcard { return DatagramPath(local: socket.address, remote: remote) }
-            if let source = LocalAddresses.source(towards: remote) {
-                return DatagramPath(local: source.with(port: socket.address.port), remote: remote)
-            }
-        }
-        return nil
-    }
-
-    private func add(_ quic: QUICConnection, dialled: NodeID?, path: DatagramPath) -> ConnectionCore {
+    func add(_ quic: QUICConnection, dialled: NodeID?, path: DatagramPath) -> ConnectionCore {
         let connection = ConnectionCore(id: nextID, quic: quic, endpoint: self, dialled: dialled, path: path)
         connections[nextID] = connection
         nextID += 1
@@ -412,18 +377,6 @@ final class EndpointCore {
         guard closed.shouldRepeat() else { return }
         reply(closed.packet, path: path, now: now)
     }
-
-    // MARK: Dialling
-
-    func connect(to address: NodeAddress, alpn: String, timeout: TimeAmount) -> (Dial, EventLoopFuture<Connection>) {
-        let promise = eventLoop.makePromise(of: Connection.self)
-        let dial = Dial(endpoint: self, address: address, alpn: alpn, promise: promise)
-        dials[ObjectIdentifier(dial)] = dial
-        dial.start(timeout: timeout)
-        return (dial, promise.futureResult)
-    }
-
-    func dialEnded(_ dial: Dial) { dials[ObjectIdentifier(dial)] = nil }
 
     var statistics: EndpointStatistics {
         EndpointStatistics(

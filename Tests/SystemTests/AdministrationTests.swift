@@ -32,6 +32,7 @@ import Testing
         ("devices list", 0),
         ("devices revoke BOB", 0),
         ("devices revoke BOB", 73),
+        ("devices revoke BOB --json", 73),
         ("devices revoke 0000000000000000", 64),
         ("agents list", 0),
         ("agents remove my-agent --yes", 73),

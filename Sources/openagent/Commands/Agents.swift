@@ -45,9 +45,6 @@ struct Agents: ParsableCommand {
             try await target.run {
                 try await $0.delete(Administration.path(Agents.path, handle), as: Removal.self, hint: Agents.hint)
             } show: { removal in
-                guard removal.deleted else {
-                    throw CommandError(.usage, "there is no agent '\(removal.handle)'", hint: Agents.hint)
-                }
                 print("Removed the agent \(Screen.plain(removal.handle)) from the network.")
             }
         }

@@ -97,12 +97,13 @@ struct Devices: ParsableCommand {
                 if device.device == scope.caller.device {
                     try Confirmation.ask("This is the device that you are using. Revoke it?", given: yes)
                 }
-                return try await network.delete(scope.path(of: device), as: RevocationBody.self)
-            } show: { revocation in
-                guard revocation.revoked else {
+                let revocation = try await network.delete(scope.path(of: device), as: RevocationBody.self)
+                guard revocation.value.revoked else {
                     throw CommandError(
-                        .state, "device \(revocation.device) was revoked before", hint: "see: openagent devices list")
+                        .state, "device \(device.device) was revoked before", hint: "see: openagent devices list")
                 }
+                return revocation
+            } show: { revocation in
                 print(
                     "Revoked \(revocation.device) of \(Screen.plain(revocation.handle)): its connections are closed.")
             }

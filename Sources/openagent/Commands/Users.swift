@@ -83,9 +83,6 @@ struct Users: ParsableCommand {
                 try await $0.delete(
                     Administration.path(Users.path, user.handle), as: Removal.self, hint: Users.hint)
             } show: { removal in
-                guard removal.deleted else {
-                    throw CommandError(.usage, "there is no user '\(removal.handle)'", hint: Users.hint)
-                }
                 print("Removed \(Screen.plain(removal.handle)): their devices are revoked, their connections closed.")
             }
         }

@@ -29,8 +29,9 @@ struct CommandError: Error {
     }
 
     func printed() -> ExitCode {
-        var text = "error: \(message)\n"
-        if let hint { text += "hint: \(hint)\n" }
+        // A name in it may come from a ticket or from another machine.
+        var text = "error: \(Screen.plain(message))\n"
+        if let hint { text += "hint: \(Screen.plain(hint))\n" }
         Output.writeError(text)
         return ExitCode(kind.rawValue)
     }

@@ -70,7 +70,9 @@ import Testing
             #expect(try await socket.message().body == .pong)
             gateway.clock.set(certificate.expiresAt)
             try await socket.send(.ping)
-            #expect(try await socket.next() == .close(code: 4003, reason: "device authorization changed"))
+            #expect(
+                try await socket.next() == .close(code: 4001, reason: "certificate expired: come back with a newer one")
+            )
             #expect(gateway.agent.runs.isEmpty)
         }
     }

@@ -10,6 +10,7 @@ class Tools:
     """The programs under test and those beside them; None where one is not there."""
 
     bench: str
+    gateway_bench: str
     openagent: str
     iroh_python: str | None
     c_source: str | None

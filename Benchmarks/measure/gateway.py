@@ -1,0 +1,45 @@
+"""A gateway with its coordinator, and parties that join it or attack it: `gateway-bench`, asked over its pipes."""
+
+import subprocess
+
+from .processes import Failure
+
+
+class Gateway:
+    """`gateway-bench serve` in a temporary directory."""
+
+    def __init__(self, scene, bench):
+        self.scene, self.bench = scene, bench
+        self.directory = scene.directory
+        self.server = Party(scene, bench, "serve", self.directory)
+        facts = self.server.report()
+        self.node, self.address, self.ticket = facts["node"], facts["address"], facts["ticket"]
+
+    def party(self, *arguments, niceness=0):
+        return Party(self.scene, *(["nice", "-n", niceness] if niceness else []), self.bench, *arguments)
+
+    def status(self):
+        """After memory that nobody uses was given back."""
+        return self.server.ask("trim")
+
+
+class Party:
+    """A running `gateway-bench`."""
+
+    def __init__(self, scene, *command):
+        self.program = scene.start(*command, stdin=subprocess.PIPE)
+
+    def report(self, timeout=120):
+        report = self.program.json(timeout)
+        if "error" in report:
+            raise Failure(report["error"])
+        return report
+
+    def ask(self, command, timeout=120):
+        print(command, file=self.program.process.stdin, flush=True)
+        return self.report(timeout)
+
+    def leave(self):
+        """Ends the party in good order."""
+        self.program.process.stdin.close()
+        self.program.process.wait(30)

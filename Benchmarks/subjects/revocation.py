@@ -1,0 +1,40 @@
+"""How soon is a revoked device out? One after the other of 1,000 connected devices, revoked by the operator's call."""
+
+import os
+import statistics
+
+from measure.gateway import Gateway
+from measure.processes import Failure, Scene
+from measure.table import Row, Target
+
+DEVICES = 1000
+ROUNDS = 20
+LIMIT = 100
+WHAT = (
+    ("its stream is closed", "stream_ms"),
+    ("its next request fails", "request_ms"),
+    ("its connection is closed", "connection_ms"),
+)
+
+
+def measure(tools):
+    with Scene() as scene:
+        gateway = Gateway(scene, tools.gateway_bench)
+        key = os.path.join(gateway.directory, "identity.key")
+        # Other gateways of the network would follow as NODE@ADDRESS; each reports for itself.
+        devices = gateway.party("revocation", gateway.ticket, key, DEVICES, ROUNDS)
+        devices.report()  # they have joined
+        gateways = devices.report()["gateways"]
+        reports = [devices.report() for _ in range(int(gateways))]
+        devices.leave()
+    rows = []
+    for report in reports:
+        if report["others_unserved"]:
+            raise Failure(f"{report['others_unserved']} requests of other devices were not answered")
+        where = f" at gateway {report['gateway'] + 1:.0f}" if len(reports) > 1 else ""
+        for event, name in WHAT:
+            what = f"From the call that revokes one of {DEVICES:,} devices until {event}{where}"
+            target = Target(LIMIT, at_least=False)
+            rows.append(Row(f"{what}, median of {ROUNDS}", statistics.median(report[name]), "ms", target=target))
+            rows.append(Row(f"{what}, worst", max(report[name]), "ms", target=target))
+    return rows

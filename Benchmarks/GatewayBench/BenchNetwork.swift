@@ -62,9 +62,11 @@ struct BenchNetwork {
             expiresAt: now + 3_600, createdAt: now)
         try await NetworkRepository(database).write { try $0.insertInvitation(invitation) }
         let ticket = coordinator.ticket(for: invitation, addresses: endpoint.localAddresses)
+        let forAgents = try await coordinator.createInvitation(InvitationRequest(role: .agent), by: .system)
+        let agentTicket = coordinator.ticket(for: forAgents, addresses: endpoint.localAddresses)
         Report.write([
             ("node", .text(endpoint.nodeID.hex)), ("address", .text(endpoint.localAddresses[0].hostAndPort)),
-            ("ticket", .text(ticket.text)),
+            ("ticket", .text(ticket.text)), ("agent_ticket", .text(agentTicket.text)),
         ])
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await gateway.run() }

@@ -13,7 +13,8 @@ class Gateway:
         self.directory = scene.directory
         self.server = Party(scene, bench, "serve", self.directory)
         facts = self.server.report()
-        self.node, self.address, self.ticket = facts["node"], facts["address"], facts["ticket"]
+        self.node, self.address = facts["node"], facts["address"]
+        self.ticket, self.agent_ticket = facts["ticket"], facts["agent_ticket"]
 
     def party(self, *arguments, niceness=0):
         return Party(self.scene, *(["nice", "-n", niceness] if niceness else []), self.bench, *arguments)

@@ -52,4 +52,20 @@ import Testing
             try await coordinator.createInvitation(InvitationRequest(role: .device, handle: "bob"), by: caller)
         }
     }
+
+    @Test func aLoginThatWasBegunByAnEarlierUserOfTheHandleFails() async throws {
+        let srp = SRPClient()
+        let challenge = try await coordinator.beginLogin(handle: "bob", clientPublic: srp.publicValue, peer: bob)
+        let proof = try srp.proof(handle: "bob", password: Password("hunter2"), response: challenge.response)
+        try await coordinator.removeUser("bob", by: .operator)
+        let other = SecretKey().nodeID
+        _ = try await network.client(as: other).register(
+            invite: try await network.invitation(.user).code, handle: "bob", password: Password("another"))
+        await expectRefusal(.unauthorized) {
+            try await coordinator.finishLogin(
+                stateID: challenge.stateID, proof: proof.wire, deviceKey: bob, label: nil, invite: nil, peer: bob)
+        }
+        #expect(coordinator.roster.standing(of: bob, handle: "bob") == .unknown)
+        #expect(try await coordinator.devices(of: "bob").isEmpty)
+    }
 }

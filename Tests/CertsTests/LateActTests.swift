@@ -68,4 +68,17 @@ import Testing
         #expect(coordinator.roster.standing(of: bob, handle: "bob") == .unknown)
         #expect(try await coordinator.devices(of: "bob").isEmpty)
     }
+
+    @Test func invitationsOfAUserWhoWasRemovedAdmitNobody() async throws {
+        let own = try await coordinator.createInvitation(
+            InvitationRequest(role: .user, uses: 100), by: .admin(handle: "bob", device: bob))
+        let another = try await coordinator.createInvitation(
+            InvitationRequest(role: .user), by: .admin(handle: "alice", device: alice))
+        try await coordinator.removeUser("bob", by: .operator)
+        await expectRefusal(.invalidInvite) {
+            try await network.client(as: bob).register(
+                invite: own.code, handle: "robert", password: Password("x"))
+        }
+        #expect(try await network.repository.read { try $0.invitation(another.code) }?.usesLeft == 1)
+    }
 }

@@ -133,6 +133,11 @@ public final class GatewayServer: Sendable {
         await withDiscardingTaskGroup { group in
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
+                switch change {
+                case .userRemoved(let handle): group.addTask { await self.sessions.retire(handle) }
+                case .everything: group.addTask { await self.retireMissing() }
+                default: break
+                }
                 guard let affected = Affected(change) else { continue }
                 for (peer, closing) in live.closeSockets(of: affected, notIn: membership) {
                     group.addTask {
@@ -142,6 +147,11 @@ public final class GatewayServer: Sendable {
                 }
             }
         }
+    }
+
+    private func retireMissing() async {
+        let (membership, own) = (membership, Principal.operator.auditName)
+        await sessions.retireMissing { $0 == own ? true : membership.isUser($0) }
     }
 
     /// Answers a request that the operator makes in this process; needs no ``run()``.

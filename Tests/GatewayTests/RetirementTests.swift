@@ -80,4 +80,15 @@ import Testing
             #expect(try await Self.talk(gateway, bob, "and mine?").request.history.count == 2)
         }
     }
+
+    /// Another coordinator may let a user have the name that the operator has here.
+    @Test func aUserOfTheOperatorsNameIsNotLetIn() async throws {
+        let gateway = try TestGateway(place: .member)
+        try await gateway.run { running in
+            let device = gateway.device("operator")
+            let refused = try await running.stream(device).ask("GET", "/api/whoami")
+            #expect(refused.status == 401 && refused.body == "device inactive or removed")
+            #expect(try await running.operatorStream().ask("GET", "/api/whoami").status == 200)
+        }
+    }
 }

@@ -42,6 +42,7 @@ public final class GatewayServer: Sendable {
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let strangers = StrangerLog()
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
@@ -89,7 +90,8 @@ public final class GatewayServer: Sendable {
             repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
-            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger)
+            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
+            strangers: strangers)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)
@@ -174,7 +176,9 @@ public final class GatewayServer: Sendable {
             guard let peer = live.stranger(id, to: membership), peer.node != configuration.agent.nodeID else {
                 continue
             }
-            logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            if strangers.admit() != nil {
+                logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            }
             peer.close(UInt64(WebSocketCloseCode.unauthenticated), "no valid certificate was shown")
         }
     }

@@ -42,6 +42,7 @@ public final class GatewayServer: Sendable {
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let strangers = StrangerLog()
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
@@ -89,7 +90,8 @@ public final class GatewayServer: Sendable {
             repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
-            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger)
+            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
+            strangers: strangers)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)
@@ -133,6 +135,11 @@ public final class GatewayServer: Sendable {
         await withDiscardingTaskGroup { group in
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
+                switch change {
+                case .userRemoved(let handle): group.addTask { await self.sessions.retire(handle) }
+                case .everything: group.addTask { await self.retireMissing() }
+                default: break
+                }
                 guard let affected = Affected(change) else { continue }
                 for (peer, closing) in live.closeSockets(of: affected, notIn: membership) {
                     group.addTask {
@@ -142,6 +149,11 @@ public final class GatewayServer: Sendable {
                 }
             }
         }
+    }
+
+    private func retireMissing() async {
+        let (membership, own) = (membership, Principal.operator.auditName)
+        await sessions.retireMissing { $0 == own ? true : membership.isUser($0) }
     }
 
     /// Answers a request that the operator makes in this process; needs no ``run()``.
@@ -164,7 +176,9 @@ public final class GatewayServer: Sendable {
             guard let peer = live.stranger(id, to: membership), peer.node != configuration.agent.nodeID else {
                 continue
             }
-            logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            if strangers.admit() != nil {
+                logger.info("gateway::stranger_closed", metadata: ["peer": "\(peer.node.short)"])
+            }
             peer.close(UInt64(WebSocketCloseCode.unauthenticated), "no valid certificate was shown")
         }
     }

@@ -39,6 +39,20 @@ import Testing
         #expect(mirror.standing(of: alice, handle: "alice", now: start) == .unavailable)
     }
 
+    @Test func whoIsNoUserIsSaidOnlyWhileEveryChangeIsTold() {
+        #expect(RosterMirror().isUser("alice") == nil)
+        var mirror = live
+        #expect(mirror.isUser("alice") == true && mirror.isUser("carol") == false)
+        _ = mirror.lose(now: at(1))
+        #expect(mirror.isUser("alice") == nil && mirror.isUser("carol") == nil)
+        mirror = live
+        _ = mirror.refuse()
+        #expect(mirror.isUser("carol") == nil)
+        mirror = live
+        _ = mirror.tick(now: at(31))
+        #expect(mirror.isUser("carol") == nil)
+    }
+
     @Test func aSnapshotAnswersForEverybody() {
         var mirror = RosterMirror()
         #expect(mirror.replace(snapshot, now: start) == [.everything])

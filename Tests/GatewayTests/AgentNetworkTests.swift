@@ -81,6 +81,20 @@ final class AgentNetworkWorld: Sendable {
         try stored(directory) { try $0.read { try $0.network() } }
     }
 
+    /// Makes a conversation in an agent's database.
+    func talk(as handle: String, _ directory: AgentDirectory) async throws {
+        let database = try Store.Database(path: directory.database)
+        defer { try? database.close() }
+        _ = try await SessionRepository(database).open(handle: handle, sessionID: "s", reserving: 1, now: 0)
+    }
+
+    /// Who has conversations there.
+    func speakers(_ directory: AgentDirectory) async throws -> [String] {
+        let database = try Store.Database(path: directory.database)
+        defer { try? database.close() }
+        return try await SessionRepository(database).handles()
+    }
+
     func handles() async throws -> [String] { try await coordinator.agents().map(\.handle) }
 }
 
@@ -251,7 +265,11 @@ extension Logger {
             let network = world.network(directory)
             await #expect(throws: AgentNetworkError.inNoNetwork) { try await network.leave() }
             _ = try await network.join(try await world.ticket(), handle: nil, label: nil)
+            for handle in ["ana", "operator"] { try await world.talk(as: handle, directory) }
+            _ = try await network.join(try await world.ticket(), handle: nil, label: nil)
+            #expect(try await Set(world.speakers(directory)) == ["ana", "operator"], "it is the same network")
             #expect(try await network.leave() == .told)
+            #expect(try await world.speakers(directory) == ["operator"], "elsewhere 'ana' is somebody else")
             #expect(try world.record(directory) == nil)
             #expect(try await world.handles() == ["home"])
 

@@ -53,4 +53,23 @@ import Testing
         #expect(certificates.filter { $0.hasSuffix(".cert") }.count == 1, "\(certificates)")
         #expect(try await world.run(["networks", "forget", "office", "--yes"]).status == 64)
     }
+
+    /// Names and times come from other machines, and a file can be edited.
+    @Test func whatANetworkIsCalledGivesNoOrdersToATerminal() async throws {
+        let world = try TestHome()
+        let server = try await world.serve(["--name", "home"])
+        _ = try await world.join(try await server.ticket())
+        let file = world.home.appendingPathComponent("user/networks.toml")
+        var text = try String(contentsOf: file, encoding: .utf8)
+        text = text.replacing(/name = ['"]home['"]/, with: #"name = "ho\u001B[31mme""#)
+        text = text.replacing(/last_login_at = [0-9.]+/, with: "last_login_at = 1e300")
+        try Data(text.utf8).write(to: file)
+        #expect(text.contains("u001B") && text.contains("1e300"), "\(text)")
+        let list = try await world.runInTerminal(["networks"], columns: 80, lines: 24)
+        #expect(list.status == 0 && !list.output.contains("\u{1B}[31m"), "\(list)")
+        let doctor = try await world.run(["network", "doctor"])
+        #expect(doctor.output.contains("[31mme") && !doctor.output.contains("\u{1B}"), "\(doctor)")
+        let forgotten = try await world.run(["networks", "forget", "ho\u{1B}[31mme", "--yes", "--json"])
+        #expect(forgotten.status == 0 && forgotten.output.hasPrefix("{\"handle\":\"alice\""), "\(forgotten)")
+    }
 }

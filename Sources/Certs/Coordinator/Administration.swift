@@ -103,6 +103,7 @@ extension Coordinator {
                         subject: String(subject.prefix(128)), result: result))
             }
             do {
+                try Self.confirm(caller, in: transaction)
                 let changed = try body(transaction)
                 if changed { try note("ok") }
                 return .success(changed)
@@ -116,6 +117,23 @@ extension Coordinator {
             logger.notice("network changed", metadata: ["action": "\(action)", "by": "\(caller.auditName)"])
         }
         return changed
+    }
+
+    /// Refuses a caller who was let in and has lost the right since: a request may take its time before it acts, and a
+    /// demotion ends no connection.
+    private static func confirm(_ caller: Principal, in transaction: NetworkTransaction) throws {
+        let (handle, key): (String, NodeID)
+        switch caller {
+        case .system, .operator: return
+        case .admin(let own, let device), .member(let own, let device): (handle, key) = (own, device)
+        }
+        if case .member = caller, let agent = try transaction.rows.agent(nodeID: key.hex), agent.handle == handle {
+            return  // An agent that takes itself out.
+        }
+        guard let user = try transaction.rows.user(handle), user.status == .active,
+            let device = try transaction.rows.device(key.bytes), device.status == .active, device.handle == handle
+        else { throw AdministrationError.forbidden }
+        if case .admin = caller, user.role != .admin { throw AdministrationError.forbidden }
     }
 
     /// Who calls, if it is somebody who may administer the network.

@@ -46,7 +46,9 @@ extension Coordinator {
                 throw Self.loginFailed
             }
             let id = Base16.encode(randomBytes(16))
-            let state = LoginState(handle: handle, peer: peer, exchange: exchange, isDecoy: user?.status != .active)
+            let state = LoginState(
+                handle: handle, peer: peer, exchange: exchange, isDecoy: user?.status != .active,
+                record: user?.pakeRecord ?? [])
             logins.withLock { $0.states.insert(state, id: id, now: now()) }
             return LoginChallenge(stateID: id, response: exchange.response)
         }
@@ -72,7 +74,9 @@ extension Coordinator {
             throw RPCError(.unauthorized, "device_pubkey is not the key of this connection")
         }
         let user = try await redeeming(invite ?? "", now: now) { [roster] transaction in
-            try Self.pair(
+            // The password that was proven is this user's, not that of one who had the handle a moment ago.
+            guard try transaction.rows.user(state.handle)?.pakeRecord == state.record else { throw Self.loginFailed }
+            return try Self.pair(
                 deviceKey, with: state.handle, label: label, invite: invite, now: now, roster: roster, in: transaction)
         }
         logger.info("device logged in", metadata: ["handle": "\(user.handle)", "device": "\(deviceKey.short)"])

@@ -14,6 +14,8 @@ struct LoginState: Sendable {
     let exchange: SRPServer
     /// Whether the handle belongs to an active user. A decoy never succeeds, whatever the proof.
     let isDecoy: Bool
+    /// What the exchange was computed with. A user who was removed meanwhile, and another of that handle, have others.
+    var record: [UInt8] = []
 }
 
 /// Half-done logins by their ids.

@@ -28,6 +28,9 @@ public final class Roster: Sendable {
     /// Whether this is a device or an agent in good standing, whoever's. Takes no I/O and never waits.
     public func isKnown(_ node: NodeID) -> Bool { state.withLock { $0.members.isKnown(node) } }
 
+    /// Whether there is a user of this handle; never nil.
+    public func isUser(_ handle: String) -> Bool? { state.withLock { $0.members.isUser(handle) } }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { state.withLock { $0.members.handle(of: device) } }
 

@@ -69,6 +69,9 @@ public struct RosterState: Sendable, Equatable {
         return users[device.handle]?.status == .active
     }
 
+    /// Whether there is a user of this handle.
+    func isUser(_ handle: String) -> Bool { users[handle] != nil }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { devices[device]?.handle }
 

@@ -57,14 +57,16 @@ extension Coordinator {
         }
     }
 
-    /// Removes a user, their devices and the invitations that are for them alone. A device key that was revoked stays so.
+    /// Removes a user, their devices and the invitations that are for them alone or were made by them. A device key that
+    /// was revoked stays so, and their conversations are out of the reach of whoever has the handle next.
     ///
     /// - Throws: as ``setRole(_:of:by:)``.
     public func removeUser(_ handle: String, by caller: Principal) async throws {
         let now = now()
         _ = try await change("user.remove", handle, by: caller) { user, transaction in
             try Self.keepAnAdmin(without: user, in: transaction)
-            for invitation in try transaction.rows.invitations() where invitation.bindTo == user.handle {
+            for invitation in try transaction.rows.invitations()
+            where invitation.bindTo == user.handle || invitation.createdBy == user.handle {
                 _ = try transaction.voidInvitation(invitation.code)
             }
             _ = try transaction.removeUser(user.handle, at: now)

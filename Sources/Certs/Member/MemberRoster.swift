@@ -89,6 +89,9 @@ public final class MemberRoster: Sendable {
     /// Whether memory knows a device or an agent of this key in good standing. Takes no I/O and never waits.
     public func isKnown(_ node: NodeID) -> Bool { state.withLock { $0.mirror.isKnown(node) } }
 
+    /// Whether there is a user of this handle; nil unless the coordinator tells of every change.
+    public func isUser(_ handle: String) -> Bool? { state.withLock { $0.mirror.isUser(handle) } }
+
     /// The handle of the agent with this node id.
     public func agent(_ node: NodeID) -> String? { state.withLock { $0.mirror.agent(node) } }
 

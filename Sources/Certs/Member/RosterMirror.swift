@@ -85,6 +85,11 @@ struct RosterMirror {
 
     func agent(_ node: NodeID) -> String? { members.agent(node) }
 
+    /// Nil unless every change is told.
+    func isUser(_ handle: String) -> Bool? {
+        if case .live = phase { members.isUser(handle) } else { nil }
+    }
+
     /// Devices that the coordinator is to be asked about now, the oldest answers first; none while the watch tells.
     mutating func devicesToAsk(now: Instant) -> [NodeID] {
         switch phase {

@@ -58,7 +58,7 @@ extension CoordinatorClient {
             certificate: try DeviceCertificate(wire: try result.answerBytes("cert"), coordinator: coordinator),
             networkID: try result.answer("network_id"), networkName: try result.answer("name"))
         guard login.certificate.handle == handle, login.certificate.deviceKey == node,
-            login.certificate.networkID == login.networkID
+            login.certificate.networkID == login.networkID, InviteTicket.isPrintable(login.networkName)
         else { throw CoordinatorClientError.malformedAnswer(RPCMethod.agentLogin.rawValue) }
         return login
     }

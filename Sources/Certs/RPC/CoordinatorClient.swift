@@ -33,7 +33,8 @@ public struct CoordinatorClient: Sendable {
     public func networkInfo() async throws -> NetworkInfo {
         let result = try await call(.networkInfo, [:])
         return NetworkInfo(
-            networkID: try result.answer("network_id"), name: try result.answer("name"), time: result["time"]?.number)
+            networkID: try result.answer("network_id"), name: try result.answer("name"),
+            time: result["time"]?.number.flatMap { abs($0) <= DeviceCertificate.latestTime ? $0 : nil })
     }
 
     /// Registers a user with an invitation of the role `user`. The password does not leave this machine.

@@ -102,7 +102,7 @@ public struct InviteTicket: Sendable, Equatable {
     }
 
     /// What a ticket says is shown in terminals, where control characters are commands.
-    private static func isPrintable(_ text: String) -> Bool {
+    static func isPrintable(_ text: String) -> Bool {
         !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 

@@ -9,6 +9,8 @@ public protocol Membership: Sendable {
     func standing(of device: NodeID, handle: String) -> DeviceStanding
     /// Whether this is a device or an agent in good standing: there is room for it when strangers are refused.
     func isKnown(_ node: NodeID) -> Bool
+    /// Whether there is a user of this handle; nil when that cannot be said at the moment.
+    func isUser(_ handle: String) -> Bool?
     /// Tells each change after it took effect. Every caller gets all changes from then on.
     func changes() -> AsyncStream<RosterChange>
     /// Called when a device connects, so that ``standing(of:handle:)`` can know it. Returns in a few seconds at the latest.
@@ -18,6 +20,8 @@ public protocol Membership: Sendable {
 extension Membership {
     /// Whoever knows everybody has nobody to ask.
     public func confirm(_ device: NodeID) async {}
+
+    public func isUser(_ handle: String) -> Bool? { nil }
 }
 
 extension Roster: Membership {}

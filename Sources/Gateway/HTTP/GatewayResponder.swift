@@ -18,14 +18,18 @@ struct GatewayResponder: Sendable {
     private let webSocket: (path: String, role: Role)
     private let bodyLength: Int
     private let logger: Logger
+    private let strangers: StrangerLog
 
     /// - Parameters:
     ///   - routes: everything that can be asked.
     ///   - webSocket: where WebSockets are; a plain request there is told to upgrade.
     ///   - bodyLength: bytes of a request body that is read into memory.
+    ///   - strangers: how much of those who are let in nowhere is logged.
     init(
-        authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), bodyLength: Int, logger: Logger
+        authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), bodyLength: Int,
+        logger: Logger, strangers: StrangerLog
     ) {
+        self.strangers = strangers
         self.authorizer = authorizer
         self.bodyLength = bodyLength
         self.webSocket = webSocket
@@ -68,6 +72,13 @@ struct GatewayResponder: Sendable {
         var log = log
         log[metadataKey: "method"] = "\(request.method)"
         log[metadataKey: "path"] = "\(Self.path(of: request.head).prefix(200))"
+        if case .failure = authentication {
+            switch strangers.admit() {
+            case nil: log.logLevel = max(log.logLevel, .warning)
+            case 0?: break
+            case let left?: log[metadataKey: "unlogged"] = "\(left)"
+            }
+        }
         var response = await answer(request, authentication: authentication, log: log)
         response.headers[.xContentTypeOptions] = "nosniff"
         response.headers[.cacheControl] = "no-store"

@@ -102,6 +102,9 @@ public struct AgentNetwork: Sendable {
             try await repository.write { transaction in
                 // What a first start made of this agent, a network without anybody in it, goes.
                 try transaction.removeNetwork()
+                if before.network?.networkID != ticket.networkID {
+                    try transaction.retireSessions(exceptOf: Principal.operator.auditName, at: time)
+                }
                 try transaction.setNetwork(record, coordinatorNodeID: ticket.node.hex)
                 try transaction.audit(
                     AuditRecord(at: time, actor: "operator", action: "network.join", subject: record.name))
@@ -133,6 +136,7 @@ public struct AgentNetwork: Sendable {
             let time = now()
             try await repository.write { transaction in
                 try transaction.removeNetwork()
+                try transaction.retireSessions(exceptOf: Principal.operator.auditName, at: time)
                 try transaction.audit(
                     AuditRecord(at: time, actor: "operator", action: "network.leave", subject: record.name))
             }

@@ -28,11 +28,11 @@ enum WhoAmIRoutes {
             },
             .member(.patch, "/api/whoami/devices/{key}") { request, context, caller in
                 try await DeviceRoutes.rename(
-                    request, context, by: caller.ownPrincipal, in: try administration.coordinator, live)
+                    request, context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
             .member(.delete, "/api/whoami/devices/{key}") { _, context, caller in
                 try await DeviceRoutes.revoke(
-                    context, by: caller.ownPrincipal, in: try administration.coordinator, live)
+                    context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
             .member(.post, "/api/whoami/invitations") { request, context, caller in
                 let (coordinator, addresses) = try administration.here()
@@ -50,6 +50,13 @@ enum WhoAmIRoutes {
                     status: .created)
             },
         ]
+    }
+
+    /// Who manages their own devices. The operator has none.
+    private static func owner(_ caller: Caller, _ administration: NetworkAdministration) throws -> Principal {
+        _ = try administration.here()
+        guard !caller.isOperator else { throw AdministrationError.unknownDevice }
+        return caller.ownPrincipal
     }
 }
 

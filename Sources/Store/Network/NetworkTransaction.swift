@@ -62,7 +62,18 @@ public struct NetworkTransaction {
         try changed("UPDATE network_users SET role = ? WHERE handle = ?", [role.rawValue, handle])
     }
 
-    /// Removes a user and their devices; those that were revoked stay so.
+    /// Takes the conversations of every handle but `handle` out of reach: in another network the same names are other
+    /// people's.
+    ///
+    /// - Parameter now: Unix seconds.
+    public func retireSessions(exceptOf handle: String, at now: Double) throws {
+        for other in try RetiredSessions.handles(in: database) where other != handle {
+            try RetiredSessions.retire(other, now: now, in: database)
+        }
+    }
+
+    /// Removes a user and their devices; those that were revoked stay so. What the user said is out of the reach of
+    /// whoever has the handle next.
     ///
     /// - Returns: whether there was such a user.
     public func removeUser(_ handle: String, at now: Double) throws -> Bool {
@@ -72,6 +83,7 @@ public struct NetworkTransaction {
                 SELECT device_pubkey, ? FROM network_devices WHERE user_handle = ? AND status = 'revoked'
                 """,
             arguments: [now, handle])
+        try RetiredSessions.retire(handle, now: now, in: database)
         return try changed("DELETE FROM network_users WHERE handle = ?", [handle])
     }
 

@@ -8,7 +8,7 @@ public struct SessionRepository: Sendable {
     /// Events kept for each session; older ones can no longer be replayed.
     public static let keptEvents = 1_000
 
-    private let database: Database
+    let database: Database
 
     public init(_ database: Database) {
         self.database = database

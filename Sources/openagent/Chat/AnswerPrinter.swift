@@ -42,11 +42,11 @@ struct AnswerPrinter {
     }
 
     /// A line about what happens, set apart from what is said.
-    mutating func note(_ text: String) -> String { freshLine() + "\u{1B}[2m· \(text)\u{1B}[0m\n" }
+    mutating func note(_ text: String) -> String { freshLine() + "\u{1B}[2m· \(Screen.lines(text))\u{1B}[0m\n" }
 
     private mutating func put(_ text: String) -> String {
         if let last = text.last { atLineStart = last.isNewline }
-        return text
+        return Screen.lines(text)
     }
 
     private mutating func freshLine() -> String {

@@ -138,7 +138,8 @@ struct ChatTerminal {
                 show(printer.note("connected again"))
             } else {
                 greeted = true
-                show("Connected to \(greeting.agentName) as \(greeting.handle). /help lists what you can do.\n")
+                let (agent, handle) = (Screen.plain(greeting.agentName), Screen.plain(greeting.handle))
+                show("Connected to \(agent) as \(handle). /help lists what you can do.\n")
                 prompt()
             }
         case .disconnected(let reason, _):

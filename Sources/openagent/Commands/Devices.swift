@@ -73,10 +73,9 @@ struct Devices: ParsableCommand {
                     scope.path(of: device), LabelPatch(label: label), as: DeviceBody.self)
             } show: { device in
                 print(
-                    device.label.map {
-                        "Device \(device.device) of \(device.handle) is called \(Screen.plain($0)) now."
-                    }
-                        ?? "Device \(device.device) of \(device.handle) has no label now.")
+                    Screen.plain(
+                        "Device \(device.device) of \(device.handle) "
+                            + (device.label.map { "is called \($0) now." } ?? "has no label now.")))
             }
         }
     }
@@ -105,7 +104,8 @@ struct Devices: ParsableCommand {
                 return revocation
             } show: { revocation in
                 print(
-                    "Revoked \(revocation.device) of \(Screen.plain(revocation.handle)): its connections are closed.")
+                    Screen.plain(
+                        "Revoked \(revocation.device) of \(revocation.handle): its connections are closed."))
             }
         }
     }

@@ -41,7 +41,9 @@ struct Join: AsyncParsableCommand {
         } else {
             network = try await credentials.join(ticket, log: log)
         }
-        print("Joined \(network.name) as \(network.handle). Chat with: openagent connect \(network.displayName)")
+        print(
+            Screen.plain(
+                "Joined \(network.name) as \(network.handle). Chat with: openagent connect \(network.displayName)"))
     }
 
     /// A new key would shut this device out of every other network that it has joined.

@@ -76,13 +76,13 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
         var text = ""
         for diagnosis in diagnoses {
             if let network = diagnosis.network {
-                text += network
+                text += Screen.plain(network)
                 if let address = diagnosis.coordinatorAddress { text += ": the coordinator answers at \(address)" }
                 text += "\n"
             }
             for finding in diagnosis.findings {
-                text += "  \(finding.isProblem ? "problem" : "note"): \(finding.message)\n"
-                if let fix = finding.fix { text += "    fix: \(fix)\n" }
+                text += "  \(finding.isProblem ? "problem" : "note"): \(Screen.plain(finding.message))\n"
+                if let fix = finding.fix { text += "    fix: \(Screen.plain(fix))\n" }
             }
             if diagnosis.isHealthy { text += "  all is well\n" }
         }

@@ -58,7 +58,7 @@ extension Network {
                     Administration.path("/api/network/invitations", invitation.id), as: InvitationRevocation.self,
                     hint: "see: openagent network invites")
             } show: { revocation in
-                print("Took invitation \(revocation.id) back: its ticket admits nobody any more.")
+                print("Took invitation \(Screen.plain(revocation.id)) back: its ticket admits nobody any more.")
             }
         }
     }

@@ -25,16 +25,29 @@ struct NetworkJoin: AsyncParsableCommand {
     @Option(help: ArgumentHelp("What lists say about it.", valueName: "text"))
     var label: String?
 
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
     @OptionGroup var log: LogOptions
+
+    private struct Document: Encodable {
+        var agent: String
+        var network: String
+        var handle: String
+    }
 
     func run() async throws {
         let ticket = try InviteTicket(ticket.trimmingCharacters(in: .whitespacesAndNewlines))
         let directory = Serve.directory(named: agent)
         _ = try directory.create()
         let place = try await AgentNetwork.open(directory, log: log).join(ticket, handle: name, label: label)
+        if json {
+            let document = Document(agent: directory.path, network: place.network, handle: place.handle)
+            return Output.write(try Administration.answer(document).json + "\n")
+        }
         print(
             """
-            The agent in \(directory) is a member of \(place.network) as \(place.handle).
+            The agent in \(directory) is a member of \(Screen.plain(place.network)) as \(Screen.plain(place.handle)).
             Serve it with: openagent serve \(directory)
             """)
     }

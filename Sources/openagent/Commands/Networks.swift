@@ -39,11 +39,14 @@ struct Networks: ParsableCommand {
             abstract: "Make a network, and an agent in it, the one that is meant when none is named.")
 
         @OptionGroup var network: OneNetwork
+        @Flag(help: "Print one JSON document.")
+        var json = false
 
         func run() throws {
             let home = try ClientHome(environment: AgentOptions.environment)
             let place = try network.find(in: home)
             try home.use(place.network, agent: place.agent)
+            if json { return try Networks.show(place) }
             print("\(Screen.plain(place.displayName)) is used when no network is named.")
         }
     }
@@ -56,6 +59,8 @@ struct Networks: ParsableCommand {
         @OptionGroup var network: OneNetwork
         @Flag(help: "Do not ask.")
         var yes = false
+        @Flag(help: "Print one JSON document.")
+        var json = false
 
         func run() throws {
             let home = try ClientHome(environment: AgentOptions.environment)
@@ -66,6 +71,7 @@ struct Networks: ParsableCommand {
                 throw CommandError(
                     .state, "\(name) was forgotten by another command", hint: "see: openagent networks list")
             }
+            if json { return try Networks.show(place) }
             print("Forgot \(name).")
         }
     }
@@ -91,6 +97,25 @@ struct Networks: ParsableCommand {
             }
             return place
         }
+    }
+
+    /// The network that was chosen or forgotten, for programs.
+    private static func show(_ place: NetworkPlace) throws {
+        struct Document: Encodable {
+            var network: String
+            var networkID: String
+            var handle: String
+            var agent: String?
+
+            private enum CodingKeys: String, CodingKey {
+                case network, handle, agent
+                case networkID = "network_id"
+            }
+        }
+        let document = Document(
+            network: place.network.name, networkID: place.network.networkID, handle: place.network.handle,
+            agent: place.agent)
+        Output.write(try Administration.answer(document).json + "\n")
     }
 
     // MARK: The list

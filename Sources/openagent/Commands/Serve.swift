@@ -95,7 +95,7 @@ struct Serve: AsyncParsableCommand {
             """
         if greeting.isMember {
             text += """
-                Network \(greeting.networkName), which another agent coordinates
+                Network \(Screen.plain(greeting.networkName)), which another agent coordinates
 
                 """
         }

@@ -27,6 +27,16 @@ enum Screen {
         return String(result)
     }
 
+    /// `text` in its own lines, in a terminal without what it would obey; programs get it as it is.
+    static func lines(_ text: String) -> String {
+        guard isTerminal else { return text }
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            result.append(scalar == "\n" || scalar == "\t" || !isHarmful(scalar) ? scalar : "\u{FFFD}")
+        }
+        return String(result)
+    }
+
     /// How many columns `text` takes.
     static func width(_ text: String) -> Int { text.reduce(0) { $0 + width($1) } }
 
@@ -67,6 +77,8 @@ enum Screen {
 
 /// A moment: in a terminal to the minute and as the clock on the wall shows it, for programs in UTC to the second.
 func timeText(_ unixSeconds: Double) -> String {
+    // It comes from another machine, and past the calendar's end there is no date.
+    let unixSeconds = unixSeconds.isFinite ? min(max(unixSeconds, 0), 253_402_300_799) : 0
     let date = Date(timeIntervalSince1970: unixSeconds.rounded(.down))
     guard Screen.isTerminal else { return date.formatted(.iso8601) }
     var time = time_t(unixSeconds)

@@ -20,6 +20,8 @@ final class FakeMembership: Membership {
     private struct State {
         var standings: [NodeID: DeviceStanding] = [:]
         var subscribers: [AsyncStream<RosterChange>.Continuation] = []
+        /// Nil when it cannot be said.
+        var users: Set<String>?
     }
 
     private let state = Mutex(State())
@@ -27,6 +29,10 @@ final class FakeMembership: Membership {
     func set(_ standing: DeviceStanding, for device: NodeID) {
         state.withLock { $0.standings[device] = standing }
     }
+
+    func setUsers(_ users: Set<String>?) { state.withLock { $0.users = users } }
+
+    func isUser(_ handle: String) -> Bool? { state.withLock { $0.users?.contains(handle) } }
 
     func revoke(_ device: NodeID) {
         set(.revoked, for: device)

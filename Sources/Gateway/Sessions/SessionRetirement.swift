@@ -1,0 +1,32 @@
+internal import Logging
+internal import Store
+
+// What happens to conversations when their user is removed? What runs is stopped, what waits is dropped, and what was said is
+// out of reach: the handle may be given to somebody else.
+
+extension SessionManager {
+    /// The user is gone.
+    func retire(_ handle: String) async {
+        _ = interrupt(.userForgets) { $0.key.handle == handle }
+        // Their last words reach nobody.
+        for id in running.values.filter({ $0.turn.key.handle == handle }).map(\.turn.id) { running[id] = nil }
+        _ = await dropWaiting { $0.key.handle == handle }
+        do {
+            try await repository.retire(handle: handle, now: now())
+        } catch {
+            logger.error("sessions::not_retired", metadata: ["handle": "\(handle)", "error": "\(error)"])
+        }
+        for key in sessions.keys where key.handle == handle { sessions[key] = nil }
+    }
+
+    /// Looks for users who left while nobody told.
+    ///
+    /// - Parameter isUser: nil when that cannot be said at the moment.
+    func retireMissing(_ isUser: @Sendable (String) -> Bool?) async {
+        do {
+            for handle in try await repository.handles() where isUser(handle) == false { await retire(handle) }
+        } catch {
+            logger.error("sessions::not_retired", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,41 @@
+internal import GRDB
+
+// What becomes of conversations whose user is gone? They stay in the database under names that no user can have: whoever
+// gets the handle next, in this network or in another, begins without them.
+
+enum RetiredSessions {
+    /// Handles of users do not begin so.
+    private static let prefix = "__retired/"
+
+    /// Handles that have conversations, those out of reach left out.
+    static func handles(in connection: GRDB.Database) throws -> [String] {
+        try String.fetchAll(
+            connection, sql: "SELECT DISTINCT handle FROM sessions WHERE substr(handle, 1, length(?)) <> ?",
+            arguments: [prefix, prefix])
+    }
+
+    /// Takes the conversations of a handle out of reach. Turns that have no answer yet get none.
+    static func retire(_ handle: String, now: Double, in connection: GRDB.Database) throws {
+        try connection.execute(
+            sql: """
+                UPDATE turns SET state = 'cancelled', finished_at = ?
+                WHERE state IN ('accepted', 'running') AND session IN (SELECT id FROM sessions WHERE handle = ?)
+                """, arguments: [now, handle])
+        try connection.execute(
+            sql: "UPDATE sessions SET handle = ? || id || '/' || handle WHERE handle = ?", arguments: [prefix, handle])
+    }
+}
+
+extension SessionRepository {
+    /// Handles that have conversations.
+    public func handles() async throws -> [String] {
+        try await database.pool.read { try RetiredSessions.handles(in: $0) }
+    }
+
+    /// Takes the conversations of a user who is gone out of the reach of whoever has the handle next.
+    ///
+    /// - Parameter now: Unix seconds.
+    public func retire(handle: String, now: Double) async throws {
+        try await database.pool.write { try RetiredSessions.retire(handle, now: now, in: $0) }
+    }
+}

@@ -25,6 +25,9 @@ struct NetworkJoin: AsyncParsableCommand {
     @Option(help: ArgumentHelp("What lists say about it.", valueName: "text"))
     var label: String?
 
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
     @OptionGroup var log: LogOptions
 
     func run() async throws {
@@ -32,11 +35,26 @@ struct NetworkJoin: AsyncParsableCommand {
         let directory = Serve.directory(named: agent)
         _ = try directory.create()
         let place = try await AgentNetwork.open(directory, log: log).join(ticket, handle: name, label: label)
+        if json {
+            let membership = Membership(directory: directory.path, network: place.network, handle: place.handle)
+            return Output.write(try Administration.answer(membership).json + "\n")
+        }
         print(
             """
             The agent in \(directory) is a member of \(place.network) as \(place.handle).
             Serve it with: openagent serve \(directory)
             """)
+    }
+}
+
+extension NetworkJoin {
+    /// What an agent became, or was until now.
+    struct Membership: Encodable {
+        var directory: String
+        var network: String
+        var handle: String
+        /// Whether the coordinator knows that the agent has left; nil when it has not.
+        var told: Bool?
     }
 }
 

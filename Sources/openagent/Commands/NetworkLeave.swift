@@ -12,6 +12,9 @@ struct NetworkLeave: AsyncParsableCommand {
     @Flag(help: "Don't ask.")
     var yes = false
 
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
     @OptionGroup var log: LogOptions
 
     func run() async throws {
@@ -19,7 +22,13 @@ struct NetworkLeave: AsyncParsableCommand {
         let network = try AgentNetwork.open(directory, log: log)
         let place = try await network.membership()
         try Confirmation.ask("Take the agent in \(directory) out of the network \(place.network)?", given: yes)
-        switch try await network.leave() {
+        let leaving = try await network.leave()
+        if json {
+            let left = NetworkJoin.Membership(
+                directory: directory.path, network: place.network, handle: place.handle, told: leaving == .told)
+            return Output.write(try Administration.answer(left).json + "\n")
+        }
+        switch leaving {
         case .told: print("The agent in \(directory) has left \(place.network).")
         case .notTold(let reason):
             print(

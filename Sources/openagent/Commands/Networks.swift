@@ -22,7 +22,9 @@ struct Networks: ParsableCommand {
             let home = try ClientHome(environment: AgentOptions.environment)
             let rows = try Networks.rows(home)
             if json { return Output.write(try Administration.answer(Document(networks: rows)).json + "\n") }
-            var table = Table("", "NETWORK", "AGENT", "CERTIFICATE", "LAST LOGIN", "COORDINATOR", ids: ["COORDINATOR"])
+            var table = Table(
+                "", "NETWORK", "AGENT", "CERTIFICATE", "LAST LOGIN", "COORDINATOR", ids: ["COORDINATOR"],
+                texts: ["NETWORK", "AGENT"])
             for row in rows {
                 let until = row.certificate.expiresAt.map(timeText) ?? ""
                 table.add(
@@ -39,11 +41,14 @@ struct Networks: ParsableCommand {
             abstract: "Make a network, and an agent in it, the one that is meant when none is named.")
 
         @OptionGroup var network: OneNetwork
+        @Flag(help: "Print one JSON document.")
+        var json = false
 
         func run() throws {
             let home = try ClientHome(environment: AgentOptions.environment)
             let place = try network.find(in: home)
             try home.use(place.network, agent: place.agent)
+            if json { return try Chosen(place).print() }
             print("\(Screen.plain(place.displayName)) is used when no network is named.")
         }
     }
@@ -56,6 +61,8 @@ struct Networks: ParsableCommand {
         @OptionGroup var network: OneNetwork
         @Flag(help: "Do not ask.")
         var yes = false
+        @Flag(help: "Print one JSON document.")
+        var json = false
 
         func run() throws {
             let home = try ClientHome(environment: AgentOptions.environment)
@@ -66,6 +73,7 @@ struct Networks: ParsableCommand {
                 throw CommandError(
                     .state, "\(name) was forgotten by another command", hint: "see: openagent networks list")
             }
+            if json { return try Chosen(place).print() }
             print("Forgot \(name).")
         }
     }
@@ -90,6 +98,26 @@ struct Networks: ParsableCommand {
                     hint: "choose one of: \(places.map(\.displayName).joined(separator: ", "))")
             }
             return place
+        }
+    }
+
+    /// The network that a command was about, for programs.
+    private struct Chosen: Encodable {
+        var name: String
+        var networkID: String
+        var handle: String
+        var agent: String?
+
+        init(_ place: NetworkPlace) {
+            (name, networkID, handle) = (place.network.name, place.network.networkID, place.network.handle)
+            agent = place.agent
+        }
+
+        func print() throws { Output.write(try Administration.answer(self).json + "\n") }
+
+        private enum CodingKeys: String, CodingKey {
+            case name, handle, agent
+            case networkID = "network_id"
         }
     }
 

@@ -55,10 +55,16 @@ import Testing
         }
         let wide = try await world.home.runInTerminal(["devices", "list"] + world.target, columns: 300, lines: 40)
         let narrow = try await world.home.runInTerminal(["devices", "list"] + world.target, columns: 80, lines: 40)
+        #expect(
+            narrow.output.split(separator: "\n").dropFirst().allSatisfy {
+                $0.contains(/20\d\d-\d\d-\d\d \d\d:\d\d$/)
+            }, "half a time says nothing: \(narrow.output)")
         let whole = try await world.run(["devices", "list"])
         let id = try #require(whole.output.split(separator: "\t").first)
         #expect(id.count == 64 && wide.output.contains(id))
-        #expect(!narrow.output.contains(id) && narrow.output.contains("\(id.prefix(11))…"), "\(narrow)")
+        #expect(
+            !narrow.output.contains(id) && narrow.output.contains("\(id.prefix(8))") && narrow.output.contains("…"),
+            "\(narrow)")
         #expect(
             whole.output.split(separator: "\n").allSatisfy {
                 $0.split(separator: "\t", omittingEmptySubsequences: false).count == 7

@@ -23,7 +23,9 @@ struct Devices: ParsableCommand {
                     Administration.path(DeviceScope.everybody, query: [("user", user)]), as: DevicesBody.self,
                     hint: "see: openagent users list")
             } show: { body in
-                var table = Table("ID", "STATUS", "USER", "LABEL", "CONNECTIONS", "LAST SEEN", "SINCE", ids: ["ID"])
+                var table = Table(
+                    "ID", "STATUS", "USER", "LABEL", "OPEN", "LAST SEEN", "SINCE", ids: ["ID"],
+                    texts: ["USER", "LABEL"])
                 for device in body.devices {
                     table.add(
                         device.device, device.status, device.handle, device.label, "\(device.connections)",

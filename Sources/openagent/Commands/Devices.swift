@@ -24,7 +24,7 @@ struct Devices: ParsableCommand {
                     hint: "see: openagent users list")
             } show: { body in
                 var table = Table(
-                    "ID", "STATUS", "USER", "LABEL", "OPEN", "LAST SEEN", "SINCE", ids: ["ID"],
+                    "ID", "STATUS", "USER", "LABEL", "OPEN", "LAST LOGIN", "SINCE", ids: ["ID"],
                     texts: ["USER", "LABEL"])
                 for device in body.devices {
                     table.add(
@@ -53,7 +53,7 @@ struct Devices: ParsableCommand {
                 facts.add("Status", device.status)
                 facts.add("Connections", "\(device.connections)")
                 facts.add("Since", timeText(device.addedAt))
-                facts.add("Last seen", device.lastSeen.map(timeText))
+                facts.add("Last login", device.lastSeen.map(timeText))
                 facts.show()
             }
         }

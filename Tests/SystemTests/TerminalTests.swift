@@ -71,6 +71,22 @@ import Testing
             })
     }
 
+    @Test("output that a full disk does not take is a failure, one that nobody wants to read is none")
+    func lostOutputIsToldOf() async throws {
+        let world = try TestHome()
+        _ = try await world.run(["init", world.agent.path])
+        for command in ["network invite --no-qr --agent", "network init --agent"] {
+            let line = "'\(TestHome.binary)' \(command) '\(world.agent.path)'"
+            let full = try world.launch("/bin/sh", ["-c", line + " > /dev/full"])
+            #expect(try await full.exit() == 1, "\(full.errors)")
+            #expect(
+                AdministrationTests.isAdvice(full.errors) && full.errors.contains("No space left"), "\(full.errors)")
+            let unread = try world.launch("/bin/bash", ["-c", line + " | true; exit ${PIPESTATUS[0]}"])
+            #expect([0, 128 + SIGPIPE].contains(try await unread.exit()), "\(unread.errors)")
+            #expect(unread.errors.isEmpty, "\(unread.errors)")
+        }
+    }
+
     @Test("a name from elsewhere is no command to the terminal, whatever the database holds")
     func labelsAreHarmless() async throws {
         let world = try await AdministeredWorld(.stopped)

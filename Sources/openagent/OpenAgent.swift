@@ -36,6 +36,7 @@ struct OpenAgent: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try Output.finish()
         } catch {
             exit(withError: Failures.exit(for: error))
         }

@@ -227,6 +227,8 @@ import Testing
 
         let list = try await world.run(["devices", "list", "--user", "bob"])
         let id = try #require(list.output.split(separator: "\t").first.map(String.init))
+        let slip = try await world.run(["devices", "revoke", String(id.prefix(3))])
+        #expect(slip.status == 64 && slip.errors.contains("4 digits"), "\(slip)")
         let revoked = try await world.run(["devices", "revoke", String(id.prefix(12))])
         #expect(revoked.status == 0 && revoked.output.hasPrefix("Revoked \(id) of bob"), "\(revoked)")
         let chat = try await home.run(["chat", "-m", "hello", "bob@my-agent"], home: bob)

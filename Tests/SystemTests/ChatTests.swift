@@ -102,6 +102,11 @@ import Testing
         #expect(try await reader.exit(within: 10) == 77, "\(reader.errors)")
         #expect(reader.errors.contains("revoked"), "\(reader.errors)")
         #expect(try await terminal.exit(within: 10) == 77, "\(terminal.output)")
+        #expect(
+            terminal.output.split(whereSeparator: \.isNewline).contains {
+                $0.hasPrefix("error: this device was revoked")
+            },
+            "the prompt and the error share no line: \(terminal.output)")
         let again = try await world.run(["devices", "revoke", id, "--agent", world.agent.path])
         #expect(again.status == 73)
         server.program.signal(SIGTERM)
@@ -113,6 +118,9 @@ import Testing
         let world = try TestHome()
         let server = try await world.serve()
         let ticket = try await server.ticket()
+        let nobody = try await world.run(["join", ticket, "--handle", "Bad Handle"])
+        #expect(nobody.status == 64 && nobody.errors.contains("letters"), "before any password: \(nobody)")
+        #expect(AdministrationTests.isAdvice(nobody.errors), "\(nobody)")
         let left = try world.startInTerminal(["join", ticket, "--handle", "alice"])
         try await left.text("Password")
         try left.type("secret\u{3}")

@@ -31,7 +31,9 @@ import Testing
             #expect(abs(end - Date().timeIntervalSince1970 - 30 * 86_400) < 600)
         }
         #expect(try await active() == ["home"])
-        #expect(try await world.run(["networks", "use", "alice@office"]).status == 0)
+        let used = try await world.run(["networks", "use", "alice@office", "--json"])
+        #expect(
+            used.status == 0 && used.output.hasPrefix(#"{"handle":"alice","name":"office","network_id":"#), "\(used)")
         #expect(try await active() == ["office"])
         let unknown = try await world.run(["networks", "use", "nowhere"])
         #expect(unknown.status == 64 && AdministrationTests.isAdvice(unknown.errors), "\(unknown)")
@@ -45,7 +47,8 @@ import Testing
         let no = try await world.runInTerminal(["networks", "forget", "office"], columns: 80, lines: 24, input: "n\r")
         #expect(no.status == 1, "\(no)")
         #expect(try await rows().count == 2)
-        #expect(try await world.run(["networks", "forget", "office", "--yes"]).status == 0)
+        let forgotten = try await world.run(["networks", "forget", "office", "--yes", "--json"])
+        #expect(forgotten.status == 0 && forgotten.output.contains(#""name":"office""#), "\(forgotten)")
         #expect(try await rows().compactMap { $0["name"] as? String } == ["home"])
         #expect(try await active() == ["home"])
         let certificates = try FileManager.default.contentsOfDirectory(

@@ -34,6 +34,10 @@ import Testing
             try await handle(
                 ["--proxy", "unix:" + socket], ["OPENAGENT_PROXY_TOKEN": token],
                 home: world.home.root.appendingPathComponent("nobody")) == "alice")
+        let mistaken = try world.home.start(
+            ["whoami", "--proxy", url], environment: ["OPENAGENT_PROXY_TOKEN": "nonsense"])
+        #expect(try await mistaken.exit() == 64)
+        #expect(AdministrationTests.isAdvice(mistaken.errors), "\(mistaken.errors)")
         let stranger = try await world.home.run(
             ["whoami", "--proxy", "unix:" + socket], home: world.home.root.appendingPathComponent("nobody"))
         #expect(stranger.status == 77 && stranger.errors.contains("OPENAGENT_PROXY_TOKEN"), "\(stranger)")

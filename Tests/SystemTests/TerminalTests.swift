@@ -55,14 +55,36 @@ import Testing
         }
         let wide = try await world.home.runInTerminal(["devices", "list"] + world.target, columns: 300, lines: 40)
         let narrow = try await world.home.runInTerminal(["devices", "list"] + world.target, columns: 80, lines: 40)
+        #expect(
+            narrow.output.split(separator: "\n").dropFirst().allSatisfy {
+                $0.contains(/20\d\d-\d\d-\d\d \d\d:\d\d$/)
+            }, "half a time says nothing: \(narrow.output)")
         let whole = try await world.run(["devices", "list"])
         let id = try #require(whole.output.split(separator: "\t").first)
         #expect(id.count == 64 && wide.output.contains(id))
-        #expect(!narrow.output.contains(id) && narrow.output.contains("\(id.prefix(11))…"), "\(narrow)")
+        #expect(
+            !narrow.output.contains(id) && narrow.output.contains("\(id.prefix(8))") && narrow.output.contains("…"),
+            "\(narrow)")
         #expect(
             whole.output.split(separator: "\n").allSatisfy {
                 $0.split(separator: "\t", omittingEmptySubsequences: false).count == 7
             })
+    }
+
+    @Test("output that a full disk does not take is a failure, one that nobody wants to read is none")
+    func lostOutputIsToldOf() async throws {
+        let world = try TestHome()
+        _ = try await world.run(["init", world.agent.path])
+        for command in ["network invite --no-qr --agent", "network init --agent"] {
+            let line = "'\(TestHome.binary)' \(command) '\(world.agent.path)'"
+            let full = try world.launch("/bin/sh", ["-c", line + " > /dev/full"])
+            #expect(try await full.exit() == 1, "\(full.errors)")
+            #expect(
+                AdministrationTests.isAdvice(full.errors) && full.errors.contains("No space left"), "\(full.errors)")
+            let unread = try world.launch("/bin/bash", ["-c", line + " | true; exit ${PIPESTATUS[0]}"])
+            #expect([0, 128 + SIGPIPE].contains(try await unread.exit()), "\(unread.errors)")
+            #expect(unread.errors.isEmpty, "\(unread.errors)")
+        }
     }
 
     @Test("a name from elsewhere is no command to the terminal, whatever the database holds")

@@ -1,4 +1,4 @@
-public import Transport
+internal import Transport
 
 // Where is the agent that somebody named? In what this device remembers, else in what the coordinator says now. It finds
 // node ids and addresses; dialling them, and asking again when that failed, is the caller's work.

@@ -1,5 +1,5 @@
 internal import Synchronization
-public import Transport
+internal import Transport
 
 // Who sees to it that this device's certificate does not run out? The keeper has the newest one at hand for every stream,
 // renews it from half of its life on, and puts up with a coordinator that is away for as long as the old one counts.

@@ -99,6 +99,15 @@ public struct Joining: Sendable {
         return try store(certificate, for: network, reached: reached)
     }
 
+    /// Refuses what no coordinator would take, before anybody is asked for a password.
+    ///
+    /// - Parameter handle: nil while nobody has chosen one.
+    /// - Throws: ``JoinError``.
+    public static func check(_ ticket: InviteTicket, handle: String? = nil) throws(JoinError) {
+        guard ticket.role != .agent else { throw .agentTicket }
+        if let handle { _ = try Self.handle(of: ticket, asked: handle) }
+    }
+
     /// Who to be. A device ticket that names somebody is for nobody else; a user ticket only proposes a name.
     private static func handle(of ticket: InviteTicket, asked: String?) throws(JoinError) -> String {
         guard ticket.role != .agent else { throw .agentTicket }
@@ -224,22 +233,37 @@ public enum JoinError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .handleMissing: "the ticket is open: choose a handle"
+        case .handleMissing: "the ticket is open, and no handle was chosen"
         case .handleInvalid(let problem): problem
         case .boundTo(let handle): "the ticket is for '\(handle)' only"
         case .agentTicket:
-            "the ticket is for an agent, not for a person: let an agent join with it (openagent network join oa1…), or ask "
-                + "for a user or device ticket"
-        case .otherNetwork: "the coordinator speaks for another network than the ticket: ask for a new ticket"
+            "the ticket is for an agent, not for a person"
+        case .otherNetwork: "the coordinator speaks for another network than the ticket"
         case .otherCoordinator(let network):
-            "the network '\(network)' was joined with another coordinator key: if it was really moved, forget it first "
-                + "with: openagent networks forget \(network)"
-        case .otherHandle: "the coordinator issued a certificate for somebody else: tell whoever runs it"
+            "the network '\(network)' was joined with another coordinator key"
+        case .otherHandle: "the coordinator issued a certificate for somebody else"
         case .handleTaken(let handle):
-            "the handle '\(handle)' is taken: choose another one, or check the password if it is yours"
-        case .ticketSpent(let handle):
-            "the ticket is used up or expired: ask for a new one, or check the password if you joined as '\(handle)' before"
+            "the handle '\(handle)' is taken"
+        case .ticketSpent: "the ticket is used up or expired"
         case .foreignEndpoint: "the endpoint was not bound with this device's key"
+        }
+    }
+
+    /// What to do.
+    public var hint: String {
+        switch self {
+        case .handleMissing: "choose one with: --handle NAME"
+        case .handleInvalid: "choose another one with: --handle NAME"
+        case .boundTo(let handle): "join as '\(handle)', or ask for a ticket of your own"
+        case .agentTicket:
+            "let an agent join with: openagent network join oa1…; a person needs a user or device ticket"
+        case .otherNetwork: "ask for a new ticket"
+        case .otherCoordinator(let network):
+            "if it was really moved, forget it first with: openagent networks forget \(network)"
+        case .otherHandle: "tell whoever runs it"
+        case .handleTaken: "choose another one with: --handle NAME; if it is yours, check the password"
+        case .ticketSpent(let handle): "ask for a new one; if you joined as '\(handle)' before, check the password"
+        case .foreignEndpoint: "report this: it is a mistake in the program"
         }
     }
 }

@@ -134,10 +134,10 @@ public enum TicketError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .tooLong: "the ticket is longer than \(InviteTicket.maximumLength) bytes: it was not copied alone"
         case .notATicket: "this is not an invite ticket: one begins with '\(InviteTicket.prefix)'"
-        case .damaged: "the ticket is damaged: copy it again, whole"
-        case .unsupportedVersion: "the ticket is of a version that this program does not know: update openagent"
-        case .missingField(let field): "the ticket is incomplete (\(field) is missing): ask for a new one"
-        case .invalidField(let field): "the ticket is not valid (\(field)): ask for a new one"
+        case .damaged: "the ticket is damaged"
+        case .unsupportedVersion: "the ticket is of a version that this program does not know"
+        case .missingField(let field): "the ticket is incomplete (\(field) is missing)"
+        case .invalidField(let field): "the ticket is not valid (\(field))"
         }
     }
 }

@@ -2,7 +2,7 @@ public import Certs
 public import Logging
 internal import NIOCore
 public import Store
-public import Transport
+internal import Transport
 
 // How does an agent become a member of another agent's network, and how does it stop being one? Both happen while nobody
 // serves it, each in one transaction of its database at the end: until then nothing has changed here, and the same command
@@ -259,8 +259,8 @@ public enum AgentNetworkError: Error, Equatable, CustomStringConvertible {
         case .otherCoordinator(let name, _): "this agent knows the network '\(name)' with another coordinator key"
         case .memberElsewhere(let name, _): "this agent is a member of the network '\(name)' already"
         case .coordinatesForOthers(let name, let users, let agents):
-            "this agent coordinates the network '\(name)' with \(users) users and \(agents) other agents: as a member of "
-                + "another network it would shut them out"
+            "this agent coordinates the network '\(name)' with \(users) user\(users == 1 ? "" : "s") and \(agents) other "
+                + "agent\(agents == 1 ? "" : "s"): as a member of another network it would shut them out"
         case .coordinates(let name): "this agent coordinates the network '\(name)': it cannot leave it"
         case .inNoNetwork: "this agent is in no network"
         case .badCertificate(let reason): "the coordinator issued a certificate that cannot be used: \(reason)"

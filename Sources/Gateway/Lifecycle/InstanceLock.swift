@@ -60,11 +60,19 @@ public enum InstanceError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .alreadyRunning(let record?, let directory):
-            "the agent in \(directory) is already served by process \(record.pid) since \(record.startedText); "
-                + "stop it first: openagent stop --agent \(directory)"
+            "the agent in \(directory) is already served by process \(record.pid) since \(record.startedText)"
         case .alreadyRunning(nil, let directory):
             "the agent in \(directory) is already served by another process, which is still starting or stopping"
         case .file(let error): error.description
+        }
+    }
+
+    /// What to do.
+    public var hint: String? {
+        switch self {
+        case .alreadyRunning(_?, let directory): "stop it first with: openagent stop --agent \(directory)"
+        case .alreadyRunning(nil, _): "try again in a moment"
+        case .file: nil
         }
     }
 }

@@ -134,7 +134,7 @@ public actor ChatClient {
         } catch let error where error is ChatError || error is CancellationError {
             throw error
         } catch {
-            return try await process(.failed(reason: "\(error)"))
+            return try await process(.failed(reason: (error as? AgentUnreachable)?.reason ?? "\(error)"))
         }
     }
 

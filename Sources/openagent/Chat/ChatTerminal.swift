@@ -146,7 +146,7 @@ struct ChatTerminal {
             guard greeted else {
                 throw CommandError(
                     .unreachable, "the agent cannot be reached: \(reason)",
-                    hint: "check that it runs: openagent status, on its machine")
+                    hint: "find out why with: openagent network doctor; on its machine with: openagent status")
             }
             show(printer.note("connection lost (\(reason)); trying again, nothing is lost"))
         case .message(let message):

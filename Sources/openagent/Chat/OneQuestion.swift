@@ -63,7 +63,7 @@ struct OneQuestion {
             if !state.connected || line.isCommand {
                 throw CommandError(
                     .unreachable, "the agent cannot be reached: \(reason)",
-                    hint: "check that it runs: openagent status, on its machine")
+                    hint: "find out why with: openagent network doctor; on its machine with: openagent status")
             }
         case .chat(.message(let message)):
             return try show(message, line, &state)

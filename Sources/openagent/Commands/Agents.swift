@@ -19,7 +19,9 @@ struct Agents: ParsableCommand {
             try await target.run {
                 try await $0.get(Agents.path, as: AgentsBody.self)
             } show: { body in
-                var table = Table("HANDLE", "NODE", "ROLE", "OWNER", "LAST SEEN", "ADDRESSES", "LABEL", ids: ["NODE"])
+                var table = Table(
+                    "HANDLE", "NODE", "ROLE", "OWNER", "LAST SEEN", "ADDRESSES", "LABEL", ids: ["NODE"],
+                    texts: ["HANDLE", "OWNER", "ADDRESSES", "LABEL"])
                 for agent in body.agents {
                     table.add(
                         agent.handle, agent.nodeID, agent.isCoordinator ? "coordinator" : "member", agent.ownerHandle,

@@ -32,7 +32,8 @@ struct Audit: AsyncParsableCommand {
             try await $0.get(path, as: AuditBody.self, hint: "see: openagent audit --help")
         } show: { body in
             var table = Table(
-                "ID", "TIME", "ACTOR", "DEVICE", "ACTION", "SUBJECT", "RESULT", ids: ["DEVICE", "SUBJECT"])
+                "ID", "TIME", "ACTOR", "DEVICE", "ACTION", "SUBJECT", "RESULT", ids: ["DEVICE", "SUBJECT"],
+                texts: ["ACTOR"])
             for entry in body.entries {
                 table.add(
                     "\(entry.id)", timeText(entry.at), entry.actor, entry.device, entry.action, entry.subject,

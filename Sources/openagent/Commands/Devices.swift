@@ -23,7 +23,9 @@ struct Devices: ParsableCommand {
                     Administration.path(DeviceScope.everybody, query: [("user", user)]), as: DevicesBody.self,
                     hint: "see: openagent users list")
             } show: { body in
-                var table = Table("ID", "STATUS", "USER", "LABEL", "CONNECTIONS", "LAST SEEN", "SINCE", ids: ["ID"])
+                var table = Table(
+                    "ID", "STATUS", "USER", "LABEL", "OPEN", "LAST LOGIN", "SINCE", ids: ["ID"],
+                    texts: ["USER", "LABEL"])
                 for device in body.devices {
                     table.add(
                         device.device, device.status, device.handle, device.label, "\(device.connections)",
@@ -51,7 +53,7 @@ struct Devices: ParsableCommand {
                 facts.add("Status", device.status)
                 facts.add("Connections", "\(device.connections)")
                 facts.add("Since", timeText(device.addedAt))
-                facts.add("Last seen", device.lastSeen.map(timeText))
+                facts.add("Last login", device.lastSeen.map(timeText))
                 facts.show()
             }
         }
@@ -89,7 +91,7 @@ struct Devices: ParsableCommand {
         var yes = false
 
         func run() async throws {
-            let prefix = try device.prefix()
+            let prefix = try device.prefix().forGood()
             try await device.target.run { network in
                 let scope = try await DeviceScope(network)
                 let device = try await scope.device(prefix)

@@ -72,7 +72,10 @@ struct CredentialOptions: ParsableArguments {
     ///
     /// - Parameter withNewKey: with the key that is to replace this device's.
     func join(_ ticket: InviteTicket, log: LogOptions, withNewKey: Bool = false) async throws -> JoinedNetwork {
+        try Joining.check(ticket)
         let handle = try handle ?? (ticket.bindTo.isEmpty ? askHandle() : ticket.bindTo)
+        // Nobody types a password, twice, for a name that nobody can have.
+        try Joining.check(ticket, handle: handle)
         // A user's ticket usually makes an account: a mistyped password would lock its owner out.
         let password = try password(for: handle, at: ticket.networkName, twice: ticket.role == .user)
         return try await run(log: log, password: password, withNewKey: withNewKey) { joining, password, endpoint in
@@ -114,7 +117,11 @@ struct CredentialOptions: ParsableArguments {
             throw CommandError(.usage, "a handle is needed", hint: "use --handle NAME")
         }
         Output.write("Handle: ")
-        guard let line = readLine(), !line.isEmpty else { throw CommandError(.usage, "a handle is needed") }
+        let line = readLine()
+        if line == nil { Output.write("\n") }
+        guard let line, !line.isEmpty else {
+            throw CommandError(.usage, "a handle is needed", hint: "type one, or use --handle NAME")
+        }
         return line
     }
 

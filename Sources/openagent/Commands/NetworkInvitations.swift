@@ -20,7 +20,8 @@ extension Network {
                 try await target.run {
                     try await $0.get("/api/network/invitations", as: InvitationsBody.self)
                 } show: { body in
-                    var table = Table("ID", "FOR", "STATE", "USES", "EXPIRES", "BY", "LABEL")
+                    var table = Table(
+                        "ID", "FOR", "STATE", "USES", "EXPIRES", "BY", "LABEL", texts: ["FOR", "BY", "LABEL"])
                     for invitation in body.invitations {
                         let handle = invitation.bindTo.flatMap { $0.isEmpty ? nil : $0 }
                         table.add(

@@ -30,26 +30,31 @@ struct NetworkJoin: AsyncParsableCommand {
 
     @OptionGroup var log: LogOptions
 
-    private struct Document: Encodable {
-        var agent: String
-        var network: String
-        var handle: String
-    }
-
     func run() async throws {
         let ticket = try InviteTicket(ticket.trimmingCharacters(in: .whitespacesAndNewlines))
         let directory = Serve.directory(named: agent)
         _ = try directory.create()
         let place = try await AgentNetwork.open(directory, log: log).join(ticket, handle: name, label: label)
         if json {
-            let document = Document(agent: directory.path, network: place.network, handle: place.handle)
-            return Output.write(try Administration.answer(document).json + "\n")
+            let membership = Membership(directory: directory.path, network: place.network, handle: place.handle)
+            return Output.write(try Administration.answer(membership).json + "\n")
         }
         print(
             """
             The agent in \(directory) is a member of \(Screen.plain(place.network)) as \(Screen.plain(place.handle)).
             Serve it with: openagent serve \(directory)
             """)
+    }
+}
+
+extension NetworkJoin {
+    /// What an agent became, or was until now.
+    struct Membership: Encodable {
+        var directory: String
+        var network: String
+        var handle: String
+        /// Whether the coordinator knows that the agent has left; nil when it has not.
+        var told: Bool?
     }
 }
 

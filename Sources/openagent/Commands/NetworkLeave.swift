@@ -19,37 +19,17 @@ struct NetworkLeave: AsyncParsableCommand {
 
     @OptionGroup var log: LogOptions
 
-    private struct Document: Encodable {
-        var agent: String
-        var network: String
-        var handle: String
-        /// Why the coordinator could not be told; null when it was.
-        var notTold: String?
-
-        private enum CodingKeys: String, CodingKey {
-            case agent, network, handle
-            case notTold = "not_told"
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var fields = encoder.container(keyedBy: CodingKeys.self)
-            try fields.encode(agent, forKey: .agent)
-            try fields.encode(network, forKey: .network)
-            try fields.encode(handle, forKey: .handle)
-            try fields.encode(notTold, forKey: .notTold)
-        }
-    }
-
     func run() async throws {
         let directory = try agent.locate()
         let network = try AgentNetwork.open(directory, log: log)
         let place = try await network.membership()
-        try Confirmation.ask("Take the agent in \(directory) out of the network \(place.network)?", given: yes)
+        try Confirmation.ask(
+            "Take the agent in \(directory) out of the network \(Screen.plain(place.network))?", given: yes)
         let leaving = try await network.leave()
         if json {
-            var document = Document(agent: directory.path, network: place.network, handle: place.handle)
-            if case .notTold(let reason) = leaving { document.notTold = reason }
-            return Output.write(try Administration.answer(document).json + "\n")
+            let left = NetworkJoin.Membership(
+                directory: directory.path, network: place.network, handle: place.handle, told: leaving == .told)
+            return Output.write(try Administration.answer(left).json + "\n")
         }
         let (name, handle) = (Screen.plain(place.network), Screen.plain(place.handle))
         switch leaving {

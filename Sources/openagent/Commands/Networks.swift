@@ -22,7 +22,9 @@ struct Networks: ParsableCommand {
             let home = try ClientHome(environment: AgentOptions.environment)
             let rows = try Networks.rows(home)
             if json { return Output.write(try Administration.answer(Document(networks: rows)).json + "\n") }
-            var table = Table("", "NETWORK", "AGENT", "CERTIFICATE", "LAST LOGIN", "COORDINATOR", ids: ["COORDINATOR"])
+            var table = Table(
+                "", "NETWORK", "AGENT", "CERTIFICATE", "LAST LOGIN", "COORDINATOR", ids: ["COORDINATOR"],
+                texts: ["NETWORK", "AGENT"])
             for row in rows {
                 let until = row.certificate.expiresAt.map(timeText) ?? ""
                 table.add(
@@ -46,7 +48,7 @@ struct Networks: ParsableCommand {
             let home = try ClientHome(environment: AgentOptions.environment)
             let place = try network.find(in: home)
             try home.use(place.network, agent: place.agent)
-            if json { return try Networks.show(place) }
+            if json { return try Chosen(place).print() }
             print("\(Screen.plain(place.displayName)) is used when no network is named.")
         }
     }
@@ -71,7 +73,7 @@ struct Networks: ParsableCommand {
                 throw CommandError(
                     .state, "\(name) was forgotten by another command", hint: "see: openagent networks list")
             }
-            if json { return try Networks.show(place) }
+            if json { return try Chosen(place).print() }
             print("Forgot \(name).")
         }
     }
@@ -99,23 +101,24 @@ struct Networks: ParsableCommand {
         }
     }
 
-    /// The network that was chosen or forgotten, for programs.
-    private static func show(_ place: NetworkPlace) throws {
-        struct Document: Encodable {
-            var network: String
-            var networkID: String
-            var handle: String
-            var agent: String?
+    /// The network that a command was about, for programs.
+    private struct Chosen: Encodable {
+        var name: String
+        var networkID: String
+        var handle: String
+        var agent: String?
 
-            private enum CodingKeys: String, CodingKey {
-                case network, handle, agent
-                case networkID = "network_id"
-            }
+        init(_ place: NetworkPlace) {
+            (name, networkID, handle) = (place.network.name, place.network.networkID, place.network.handle)
+            agent = place.agent
         }
-        let document = Document(
-            network: place.network.name, networkID: place.network.networkID, handle: place.network.handle,
-            agent: place.agent)
-        Output.write(try Administration.answer(document).json + "\n")
+
+        func print() throws { Output.write(try Administration.answer(self).json + "\n") }
+
+        private enum CodingKeys: String, CodingKey {
+            case name, handle, agent
+            case networkID = "network_id"
+        }
     }
 
     // MARK: The list

@@ -20,7 +20,7 @@ struct Users: ParsableCommand {
             try await target.run {
                 try await $0.get(Users.path, as: UsersBody.self)
             } show: { body in
-                var table = Table("HANDLE", "ROLE", "STATUS", "DEVICES", "LAST SEEN", "SINCE")
+                var table = Table("HANDLE", "ROLE", "STATUS", "DEVICES", "LAST LOGIN", "SINCE", texts: ["HANDLE"])
                 for user in body.users {
                     table.add(
                         user.handle, user.role, user.status, "\(user.activeDevices) of \(user.devices)",

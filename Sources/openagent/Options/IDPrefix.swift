@@ -17,6 +17,17 @@ struct IDPrefix {
         }
     }
 
+    /// For what cannot be taken back: a slip of the finger shall not name another thing.
+    ///
+    /// - Throws: ``CommandError`` when there are fewer than four digits.
+    func forGood() throws -> IDPrefix {
+        guard digits.count >= 4 else {
+            throw CommandError(
+                .usage, "'\(digits)' is too short to say which \(thing)", hint: "give at least 4 digits of: \(list)")
+        }
+        return self
+    }
+
     /// The one thing whose id begins so.
     ///
     /// - Throws: ``CommandError`` when there is none or more than one.

@@ -176,7 +176,13 @@ struct TargetOptions: ParsableArguments {
 
     /// What the proxy may ask for. A file that is there and unusable is an error; none is none.
     private func token(_ environment: [String: String]) throws -> ProxyToken? {
-        if let text = environment[Self.tokenVariable], !text.isEmpty { return try ProxyToken(text) }
+        if let text = environment[Self.tokenVariable], !text.isEmpty {
+            do { return try ProxyToken(text) } catch {
+                throw CommandError(
+                    .usage, "what \(Self.tokenVariable) holds is no proxy's token",
+                    hint: "set it to what is in user/proxy.token of whoever started the proxy, or unset it")
+            }
+        }
         let path = try UserDirectory.path(environment: environment) + "/user/proxy.token"
         return FileManager.default.fileExists(atPath: path) ? try ProxyToken.loadOrCreate(path: path) : nil
     }

@@ -14,7 +14,9 @@ enum Confirmation {
                 .usage, "this needs a confirmation and there is no terminal to ask on", hint: "add --yes")
         }
         Output.write("\(Screen.plain(question)) [y/N] ")
-        let answer = readLine()?.lowercased().filter { !$0.isWhitespace }
+        let line = readLine()
+        if line == nil { Output.write("\n") }
+        let answer = line?.lowercased().filter { !$0.isWhitespace }
         guard answer == "y" || answer == "yes" else {
             throw CommandError(.failed, "nothing was changed", hint: "answer y to go on, or add --yes")
         }

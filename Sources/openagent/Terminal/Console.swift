@@ -106,6 +106,8 @@ final class Console: Sendable {
             if state.withLock({ $0.stopped }) { return }
             if wantsPrompt, let editor {
                 let result = editor.readLine()
+                // What is printed next, here or by the shell, begins a line of its own.
+                if case .line = result {} else { Output.write("\n") }
                 let late = state.withLock { state in
                     defer { (state.editing, state.wantsPrompt, state.pending) = (false, false, "") }
                     return state.pending

@@ -28,10 +28,11 @@ extension CommandError {
     init?(sorting error: any Error) {
         switch error {
         case let error as TicketError:
-            self.init(.usage, "\(error)", hint: "copy the whole ticket, from oa1 to its end")
+            self.init(.usage, "\(error)", hint: Self.hint(for: error))
         case let error as PasswordError: self.init(.usage, "\(error)")
         case let error as ConfigurationError: self.init(.usage, "\(error)")
-        case let error as SettingError: self.init(.usage, "\(error)")
+        case let error as SettingError:
+            self.init(.usage, "\(error)", hint: "correct it, or do without it: unset \(error.variable)")
         case let error as ConnectError:
             self.init(.unreachable, "\(error)", hint: "check that the agent runs: openagent status, on its machine")
         case let error as AgentUnreachable: self.init(.unreachable, error.reason, hint: error.hint)
@@ -45,14 +46,15 @@ extension CommandError {
             case .replaced, .refused: self.init(.failed, "\(error)")
             }
         case let error as CoordinatorClientError: self.init(.unreachable, "\(error)")
-        case let error as RPCError: self.init(.refused, "\(error)", hint: Self.hint(for: error))
-        case let error as JoinError: self.init(.refused, "\(error)")
+        case let error as RPCError:
+            self.init(error.code == .badRequest ? .usage : .refused, "\(error)", hint: Self.hint(for: error))
+        case let error as JoinError: self.init(Self.kind(of: error), "\(error)", hint: error.hint)
         case let error as AgentNameError:
             self.init(
                 .usage, "\(error)",
                 hint: "name one of them as handle@network/agent; 'openagent networks use' chooses one for good")
         case let error as AgentNetworkError: self.init(.state, "\(error)", hint: error.hint)
-        case let error as InstanceError: self.init(.state, "\(error)")
+        case let error as InstanceError: self.init(.state, "\(error)", hint: error.hint)
         case let error as OfflineAgentError: self.init(.state, "\(error)", hint: "see: openagent status")
         case let error as AgentLocatorError: self.init(locating: error)
         case let error as ProxyError: self.init(.usage, "\(error)")
@@ -78,8 +80,26 @@ extension CommandError {
         self.init(.state, parts[0], hint: parts.count > 1 ? parts[1] : nil)
     }
 
+    private static func hint(for error: TicketError) -> String {
+        switch error {
+        case .tooLong, .notATicket, .damaged: "copy the whole ticket, from oa1 to its end"
+        case .unsupportedVersion: "compare 'openagent version' here and where the ticket was made"
+        case .missingField, .invalidField: "ask whoever made it for another one"
+        }
+    }
+
+    /// What is wrong with what was typed, no coordinator has refused.
+    private static func kind(of error: JoinError) -> Kind {
+        switch error {
+        case .handleMissing, .handleInvalid, .boundTo, .agentTicket: .usage
+        default: .refused
+        }
+    }
+
     private static func hint(for error: RPCError) -> String? {
         switch error.code {
+        case .badRequest: "see the command's --help"
+        case .conflict: "see: openagent agents list, and openagent users list, at the coordinator"
         case .unauthorized: "check handle and password"
         case .revoked:
             "get a ticket on another device with: openagent devices invite, then here: openagent join oa1… --new-key"

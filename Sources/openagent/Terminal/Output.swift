@@ -1,15 +1,54 @@
 internal import Foundation
+internal import Synchronization
 
 // How is text printed that is not a line of its own? Unbuffered, and without a crash when nobody reads any more: the
-// other end of a pipe may leave before the program does.
+// other end of a pipe may leave before the program does. A full disk is another matter: a ticket that was not written is
+// lost, and the command says so at its end.
 
 enum Output {
+    /// Why standard output did not take everything; 0 when it did, or when nobody reads it.
+    private static let failure = Atomic<Int32>(0)
+
     static func write(_ text: String) { write(text, to: .standardOutput) }
 
     static func writeError(_ text: String) { write(text, to: .standardError) }
 
     static func write(_ text: String, to place: FileHandle) {
-        // What cannot be written has no reader; the command's own work goes on.
-        try? place.write(contentsOf: Data(text.utf8))
+        let descriptor = place.fileDescriptor
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+                continue
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN:
+                var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&room, 1, -1)
+            default:
+                // The command's own work goes on.
+                if descriptor == STDOUT_FILENO { note(errno) }
+                return
+            }
+        }
+    }
+
+    /// Writes what is still buffered.
+    ///
+    /// - Throws: ``CommandError`` when standard output did not take everything that it was given.
+    static func finish() throws {
+        if fflush(nil) != 0 { note(errno) }
+        let code = failure.load(ordering: .relaxed)
+        guard code == 0 else {
+            throw CommandError(
+                .failed, "the output could not be written: \(String(cString: strerror(code)))",
+                hint: "what the command does is done all the same; make room before you give it again")
+        }
+    }
+
+    private static func note(_ code: Int32) {
+        if code != EPIPE { failure.store(code, ordering: .relaxed) }
     }
 }

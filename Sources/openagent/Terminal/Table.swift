@@ -8,16 +8,21 @@ struct Table {
     private static let narrowest = 6
 
     /// So many characters of an id tell it from the others, nearly always.
-    private static let shortID = 12
+    private static let shortID = 9
 
     private let head: [String]
     private let ids: Set<String>
+    private let texts: Set<String>
     private var rows: [[String]] = []
 
-    /// - Parameter ids: the columns of long ids, of which the first digits are enough: they give way before others.
-    init(_ head: String..., ids: Set<String> = []) {
+    /// - Parameters:
+    ///   - ids: the columns of long ids, of which the first digits are enough: they give way before others.
+    ///   - texts: the columns of names and labels, which can still be guessed when they are cut: they come next. Half a
+    ///     time says nothing.
+    init(_ head: String..., ids: Set<String> = [], texts: Set<String>) {
         self.head = head
         self.ids = ids
+        self.texts = texts
     }
 
     /// One row; nil is an empty cell.
@@ -48,7 +53,7 @@ struct Table {
         .joined()
     }
 
-    /// Ids give way first, then whichever column is the widest.
+    /// Ids give way first, then texts, then whichever column is the widest.
     private func fitting(_ columns: Int, _ wanted: [Int]) -> [Int] {
         var widths = wanted
         var excess = widths.reduce(0, +) + Self.gap * (widths.count - 1) - columns
@@ -59,6 +64,7 @@ struct Table {
             }
         }
         shrink(head.indices.filter { ids.contains(head[$0]) }, to: Self.shortID)
+        shrink(head.indices.filter { texts.contains(head[$0]) }, to: Self.narrowest)
         shrink(Array(head.indices), to: Self.narrowest)
         return widths
     }

@@ -11,7 +11,13 @@ import Testing
     /// Keeps the queue's one worker busy until it is opened.
     private final class Gate: Sendable {
         private let semaphore = DispatchSemaphore(value: 0)
-        func wait() { semaphore.wait() }
+        private let entered = Atomic(false)
+        /// Whether the worker stands before it.
+        var isReached: Bool { entered.load(ordering: .acquiring) }
+        func wait() {
+            entered.store(true, ordering: .releasing)
+            semaphore.wait()
+        }
         func open() { semaphore.signal() }
     }
 
@@ -38,6 +44,7 @@ import Testing
         let notes = Notes()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await queue.withPlace(in: .known) { try await $0.run { gate.wait() } } }
+            try await Self.until { gate.isReached }
             for lane in [ComputationQueue.Lane.beginning, .finishing, .known] {
                 group.addTask {
                     try await queue.withPlace(in: lane) { place in
@@ -47,7 +54,7 @@ import Testing
             }
             try await Self.until {
                 queue.waiting(in: .beginning) == 1 && queue.waiting(in: .finishing) == 1
-                    && queue.waiting(in: .known) >= 1
+                    && queue.waiting(in: .known) == 1
             }
             gate.open()
             try await group.waitForAll()
@@ -80,6 +87,7 @@ import Testing
         let notes = Notes()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await queue.withPlace(in: .known) { try await $0.run { gate.wait() } } }
+            try await Self.until { gate.isReached }
             let impatient = Task {
                 try await queue.withPlace(in: .known) { try await $0.run { notes.add(.known) } }
             }

@@ -109,4 +109,8 @@ private struct SilentAgent: AgentRuntime {
     func run(
         _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
     ) async throws -> TurnOutcome { TurnOutcome(text: "", model: "none") }
+
+    func models() async -> [AgentModel] { [] }
+
+    func summarize(_ history: [ChatMessage], model: String?) async throws -> String { "" }
 }

@@ -16,6 +16,46 @@ public protocol AgentRuntime: Sendable {
     func run(
         _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
     ) async throws -> TurnOutcome
+
+    /// What can answer, the default first; empty when nothing can be chosen.
+    func models() async -> [AgentModel]
+
+    /// Says in a few sentences what a conversation was about, so that later turns need no more of it.
+    ///
+    /// - Throws: ``AgentError``
+    func summarize(_ history: [ChatMessage], model: String?) async throws -> String
+}
+
+/// A model that can be chosen for a session.
+public struct AgentModel: Sendable, Equatable {
+    /// As in `openai:gpt-5`; the name under which its answers are recorded.
+    public var id: String
+    /// What people call it.
+    public var name: String
+    /// Tokens of history and answer that it can take; nil when it has no such bound.
+    public var contextWindow: Int?
+
+    public init(id: String, name: String, contextWindow: Int? = nil) {
+        self.id = id
+        self.name = name
+        self.contextWindow = contextWindow
+    }
+}
+
+/// A file that came with a user's text.
+public struct TurnAttachment: Sendable, Equatable {
+    /// `image`, `file`, `voice` or `video`.
+    public var kind: String
+    /// Where the agent can read it.
+    public var path: String
+    /// What the user calls it.
+    public var filename: String
+
+    public init(kind: String, path: String, filename: String) {
+        self.kind = kind
+        self.path = path
+        self.filename = filename
+    }
 }
 
 /// One user text and the conversation that it belongs to.
@@ -27,13 +67,21 @@ public struct TurnRequest: Sendable {
     public var text: String
     /// Earlier messages of this session, oldest first, without `text`.
     public var history: [ChatMessage]
+    public var attachments: [TurnAttachment]
+    /// The model that the session is bound to; nil is the default.
+    public var model: String?
 
-    public init(turnID: String, sessionID: String, handle: String, text: String, history: [ChatMessage] = []) {
+    public init(
+        turnID: String, sessionID: String, handle: String, text: String, history: [ChatMessage] = [],
+        attachments: [TurnAttachment] = [], model: String? = nil
+    ) {
         self.turnID = turnID
         self.sessionID = sessionID
         self.handle = handle
         self.text = text
         self.history = history
+        self.attachments = attachments
+        self.model = model
     }
 }
 

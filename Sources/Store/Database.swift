@@ -53,6 +53,7 @@ public final class Database: Sendable {
         var migrator = DatabaseMigrator()
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
+        migrator.registerTurnContent()
         return migrator
     }
 

@@ -56,6 +56,9 @@ import Testing
         #"{"type":"text_final","session_id":"s","text":"hello"}"#: .member,
         #"{"type":"interrupt","session_id":"s"}"#: .member,
         #"{"type":"command","name":"status"}"#: .member,
+        #"{"type":"text_delta","session_id":"s","text":"hel"}"#: .member,
+        #"{"type":"audio_chunk_in","session_id":"s","data":"AAAA","is_end":true}"#: .member,
+        #"{"type":"attachment","session_id":"s","kind":"file","path":"/x","filename":"x"}"#: .member,
         #"{"type":"what_is_this"}"#: .member,
     ]
 
@@ -108,9 +111,12 @@ import Testing
             case .interrupt: 5
             case .command: 6
             case .unknown: 7
+            case .textDelta: 8
+            case .audioChunk: 9
+            case .attachment: 10
             }
         }
-        #expect(kinds.sorted() == Array(0...7))
+        #expect(kinds.sorted() == Array(0...10))
         for (message, rule) in messages {
             #expect(message.requiredRole == (rule == .admin ? .admin : .member), "\(message)")
         }

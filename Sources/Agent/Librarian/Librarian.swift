@@ -59,6 +59,13 @@ public struct Librarian: AgentRuntime {
         }
     }
 
+    public func models() async -> [AgentModel] { [AgentModel(id: Self.model, name: "Librarian")] }
+
+    /// The beginnings of what the user said: it is their words that say what a conversation was about.
+    public func summarize(_ history: [ChatMessage], model: String?) async throws -> String {
+        LibrarianAnswers.summary(of: history)
+    }
+
     private func interrupted(after text: String) -> TurnOutcome {
         TurnOutcome(text: text, model: Self.model, interrupted: true)
     }

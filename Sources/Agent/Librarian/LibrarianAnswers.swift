@@ -109,3 +109,15 @@ struct NoteName: Equatable {
     /// The title tells nothing that the name does not.
     var isTitledByName: Bool { title.isEmpty || title == target.split(separator: "/").last.map(String.init) }
 }
+
+extension LibrarianAnswers {
+    /// Characters of one message, and messages, that a summary holds.
+    private static let summaryLine = 160
+    private static let summaryLines = 40
+
+    static func summary(of history: [ChatMessage]) -> String {
+        let said = history.filter { $0.role == .user }.map { $0.text.split(whereSeparator: \.isNewline).first ?? "" }
+        let lines = said.suffix(summaryLines).map { "- " + $0.prefix(summaryLine) }
+        return "Earlier in this conversation the user said:\n" + lines.joined(separator: "\n")
+    }
+}

@@ -4,7 +4,10 @@ extension ClientMessage {
     /// What the message asks of its sender. Exhaustive: a message without a rule does not compile.
     var requiredRole: Role {
         switch self {
-        case .auth, .ping, .sessionOpen, .sessionClose, .textFinal, .interrupt, .command, .unknown: .member
+        case .auth, .ping, .sessionOpen, .sessionClose, .textFinal, .textDelta, .audioChunk, .attachment, .interrupt,
+            .command,
+            .unknown:
+            .member
         }
     }
 }

@@ -157,7 +157,7 @@ actor SessionManager {
             TurnRecord(
                 id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
-                messageID: message.messageID, text: message.text, acceptedAt: now()))
+                messageID: message.messageID, text: message.text, source: message.source.rawValue, acceptedAt: now()))
     }
 
     /// A full lane takes nothing new, but still knows what it took before.

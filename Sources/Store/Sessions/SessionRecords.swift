@@ -32,13 +32,18 @@ public struct TurnRecord: Sendable, Equatable {
     /// The client's own id of the message, when it gave one.
     public let messageID: String?
     public let text: String
+    /// Where the text comes from; opaque here.
+    public let source: String
+    /// The files that belong to it; opaque here, nil when there are none.
+    public let attachments: String?
     /// Unix seconds.
     public let acceptedAt: Double
     public let state: TurnState
 
     public init(
         id: String, ordinal: Int64, lane: String, session: Int64, handle: String, sessionID: String, messageID: String?,
-        text: String, acceptedAt: Double, state: TurnState = .accepted
+        text: String, source: String = "user_typed", attachments: String? = nil, acceptedAt: Double,
+        state: TurnState = .accepted
     ) {
         self.id = id
         self.ordinal = ordinal
@@ -48,6 +53,8 @@ public struct TurnRecord: Sendable, Equatable {
         self.sessionID = sessionID
         self.messageID = messageID
         self.text = text
+        self.source = source
+        self.attachments = attachments
         self.acceptedAt = acceptedAt
         self.state = state
     }

@@ -20,7 +20,7 @@ public struct SessionRepository: Sendable {
     public func open(handle: String, sessionID: String, reserving block: Int64, now: Double) async throws
         -> SessionRecord
     {
-        try await write { connection in
+        try await write(.openSession) { connection in
             try connection.execute(
                 sql: """
                     INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
@@ -39,7 +39,7 @@ public struct SessionRepository: Sendable {
 
     /// Reserves event numbers up to `sequence`.
     public func reserveSequences(through sequence: Int64, of session: Int64) async throws {
-        try await write { connection in
+        try await write(.reserveSequences) { connection in
             try connection.execute(
                 sql: "UPDATE sessions SET sequence_high = max(sequence_high, ?) WHERE id = ?",
                 arguments: [sequence, session])
@@ -60,7 +60,7 @@ public struct SessionRepository: Sendable {
     public func accept(
         _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double
     ) async throws -> TurnAcceptance {
-        try await write { connection in
+        try await write(.acceptTurn) { connection in
             if let messageID = turn.messageID,
                 let earlier = try Self.turn(messageID: messageID, lane: turn.lane, since: since, in: connection)
             {
@@ -68,11 +68,13 @@ public struct SessionRepository: Sendable {
             }
             try connection.execute(
                 sql: """
-                    INSERT INTO turns (id, ordinal, lane, session, message_id, text, state, accepted_at)
-                    VALUES (?, ?, ?, ?, ?, ?, 'accepted', ?)
+                    INSERT INTO turns (
+                        id, ordinal, lane, session, message_id, text, source, attachments, state, accepted_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?)
                     """,
                 arguments: [
-                    turn.id, turn.ordinal, turn.lane, turn.session, turn.messageID, turn.text, turn.acceptedAt,
+                    turn.id, turn.ordinal, turn.lane, turn.session, turn.messageID, turn.text, turn.source,
+                    turn.attachments, turn.acceptedAt,
                 ])
             if let event { try Self.insert(event, of: turn.session, in: connection) }
             return .accepted
@@ -88,7 +90,7 @@ public struct SessionRepository: Sendable {
 
     /// Marks an accepted turn as running. Without effect on one that ended.
     public func start(turn id: String, now: Double) async throws {
-        try await write { connection in
+        try await write(.startTurn) { connection in
             try connection.execute(
                 sql: """
                     UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
@@ -101,7 +103,7 @@ public struct SessionRepository: Sendable {
     ///
     /// - Returns: false, and nothing is written, when the turn has ended before.
     public func finish(turn id: String, of session: Int64, as ending: TurnEnding) async throws -> Bool {
-        try await write { connection in
+        try await write(.finishTurn) { connection in
             try connection.execute(
                 sql: """
                     UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
@@ -151,7 +153,7 @@ public struct SessionRepository: Sendable {
 
     /// Adds one event to the session's stream.
     public func append(_ event: SessionEventRecord, to session: Int64) async throws {
-        try await write { try Self.insert(event, of: session, in: $0) }
+        try await write(.appendEvent) { try Self.insert(event, of: session, in: $0) }
     }
 
     /// Up to `limit` events with numbers in (`after`, `through`], in order.
@@ -191,7 +193,7 @@ public struct SessionRepository: Sendable {
 
     /// Records one step of a turn.
     public func appendJournal(_ entry: String, of turn: String) async throws {
-        try await write { connection in
+        try await write(.appendJournal) { connection in
             try connection.execute(
                 sql: """
                     INSERT INTO turn_journal (turn, position, entry)
@@ -218,7 +220,7 @@ public struct SessionRepository: Sendable {
     ///
     /// - Returns: how many sessions had one.
     public func forgetHistory(handle: String, sessionID: String?) async throws -> Int {
-        try await write { connection in
+        try await write(.forgetHistory) { connection in
             let scope = """
                 session IN (SELECT id FROM sessions WHERE handle = :handle
                     AND (:session IS NULL OR session_id = :session))
@@ -236,9 +238,14 @@ public struct SessionRepository: Sendable {
 
     /// One transaction that is not stopped when its caller is: a client that leaves in the middle of a command must not
     /// leave turns behind that are neither in line nor ended. The caller waits for it all the same.
-    private func write<T: Sendable>(_ updates: @escaping @Sendable (GRDB.Database) throws -> T) async throws -> T {
+    func write<T: Sendable>(
+        _ commit: SessionCommit, _ updates: @escaping @Sendable (GRDB.Database) throws -> T
+    ) async throws -> T {
         let pool = database.pool
-        return try await Task { try await pool.write(updates) }.value
+        FailurePoint.reach(before: commit)
+        let result = try await Task { try await pool.write(updates) }.value
+        FailurePoint.reach(after: commit)
+        return result
     }
 
     private static let selectTurns = """
@@ -259,8 +266,8 @@ public struct SessionRepository: Sendable {
         guard let state = TurnState(rawValue: row["state"]) else { throw SessionStorageError.missing("turn state") }
         return TurnRecord(
             id: row["id"], ordinal: row["ordinal"], lane: row["lane"], session: row["session"], handle: row["handle"],
-            sessionID: row["session_id"], messageID: row["message_id"], text: row["text"],
-            acceptedAt: row["accepted_at"], state: state)
+            sessionID: row["session_id"], messageID: row["message_id"], text: row["text"], source: row["source"],
+            attachments: row["attachments"], acceptedAt: row["accepted_at"], state: state)
     }
 
     private static func event(from row: Row) -> SessionEventRecord {

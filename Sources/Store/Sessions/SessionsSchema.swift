@@ -65,4 +65,15 @@ extension DatabaseMigrator {
                     """)
         }
     }
+
+    /// What a turn carries besides its text.
+    mutating func registerTurnContent() {
+        registerMigration("2026-11-21 turn content") { connection in
+            try connection.execute(
+                sql: """
+                    ALTER TABLE turns ADD COLUMN source TEXT NOT NULL DEFAULT 'user_typed';
+                    ALTER TABLE turns ADD COLUMN attachments TEXT;
+                    """)
+        }
+    }
 }

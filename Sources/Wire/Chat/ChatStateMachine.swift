@@ -197,8 +197,9 @@ extension ServerMessage.Body {
     /// Whether only a turn produces it.
     fileprivate var isOfTurn: Bool {
         switch self {
-        case .queued, .status, .delta, .response, .turnComplete: true
-        case .authOK, .pong, .error, .commandResult, .unknown: false
+        case .queued, .status, .delta, .response, .turnComplete, .audioStart, .audioChunk, .audioEnd: true
+        case .authOK, .pong, .error, .commandResult, .heard, .resourceEvent, .systemSnapshot, .sessionState, .unknown:
+            false
         }
     }
 }

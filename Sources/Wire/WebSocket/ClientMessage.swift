@@ -1,5 +1,5 @@
 // What may a client say on `/ws`? One JSON object per text frame, told apart by `type`. This file is the client half of
-// the vocabulary (reference: websocket.md §2), readable and writable, so that server, CLI, bridges and tests share it.
+// the vocabulary (reference: websocket.md §2), which server, CLI, bridges and tests share; how it becomes JSON is beside it.
 
 /// A frame from client to server.
 public enum ClientMessage: Sendable, Equatable {
@@ -8,7 +8,14 @@ public enum ClientMessage: Sendable, Equatable {
     case ping
     case sessionOpen(SessionOpen)
     case sessionClose(sessionID: String)
+    /// Also what legacy clients send as `message`, and a `text_delta` that is final.
     case textFinal(TextFinal)
+    /// The user is typing. Nothing follows from it.
+    case textDelta(sessionID: String)
+    /// Also `audio_end_in`, which is an empty chunk with the end of speech.
+    case audioChunk(AudioChunk)
+    /// A file for the next turn of the session.
+    case attachment(sessionID: String, Attachment)
     case interrupt(sessionID: String)
     case command(Command)
     /// A type that this version does not know.
@@ -18,11 +25,31 @@ public enum ClientMessage: Sendable, Equatable {
         public var sessionID: String
         /// Replay events after this sequence number, then go on live. Nil: live only.
         public var afterSequence: Int?
+        /// How long typed messages are gathered into one turn, in milliseconds. Nil or 0: each is a turn of its own.
+        public var coalesceWindow: Int?
+        /// Whether answers are spoken when the agent has a voice. Nil is as true.
+        public var speak: Bool?
+        /// The language of speech, ISO 639-1.
+        public var language: String?
 
-        public init(sessionID: String, afterSequence: Int? = nil) {
+        public init(
+            sessionID: String, afterSequence: Int? = nil, coalesceWindow: Int? = nil, speak: Bool? = nil,
+            language: String? = nil
+        ) {
             self.sessionID = sessionID
             self.afterSequence = afterSequence
+            self.coalesceWindow = coalesceWindow
+            self.speak = speak
+            self.language = language
         }
+    }
+
+    /// Where the text of a turn comes from.
+    public enum Source: String, Sendable, Codable {
+        case typed = "user_typed"
+        /// Recognised speech.
+        case speech = "stt"
+        case system
     }
 
     public struct TextFinal: Sendable, Equatable {
@@ -30,10 +57,45 @@ public enum ClientMessage: Sendable, Equatable {
         public var text: String
         /// Chosen by the client; a repeat of the same id is recognised and never runs twice.
         public var messageID: String?
+        public var source: Source
+        public var attachments: [Attachment]
 
-        public init(sessionID: String, text: String, messageID: String? = nil) {
+        public init(
+            sessionID: String, text: String, messageID: String? = nil, source: Source = .typed,
+            attachments: [Attachment] = []
+        ) {
             self.sessionID = sessionID
             self.text = text
+            self.messageID = messageID
+            self.source = source
+            self.attachments = attachments
+        }
+    }
+
+    /// A piece of microphone audio.
+    public struct AudioChunk: Sendable, Equatable {
+        public var sessionID: String
+        public var data: [UInt8]
+        /// Position in the utterance, from 0 or 1; nil when the client sends pieces in their order.
+        public var sequence: Int?
+        /// `webm`, `pcm16`, `opus`, or another word of the speech recogniser's.
+        public var encoding: String
+        /// Samples a second, for `pcm16`.
+        public var sampleRate: Int?
+        public var isEnd: Bool
+        /// The id of the message that the utterance becomes.
+        public var messageID: String?
+
+        public init(
+            sessionID: String, data: [UInt8], sequence: Int? = nil, encoding: String = "webm", sampleRate: Int? = nil,
+            isEnd: Bool = false, messageID: String? = nil
+        ) {
+            self.sessionID = sessionID
+            self.data = data
+            self.sequence = sequence
+            self.encoding = encoding
+            self.sampleRate = sampleRate
+            self.isEnd = isEnd
             self.messageID = messageID
         }
     }
@@ -50,75 +112,7 @@ public enum ClientMessage: Sendable, Equatable {
             self.argument = argument
         }
     }
-}
-
-extension ClientMessage: Codable {
-    private enum Key: String, CodingKey {
-        case type, text, name, arg
-        case sessionID = "session_id"
-        case messageID = "message_id"
-        case afterSequence = "after_seq"
-    }
 
     /// A missing or blank `session_id` means this session.
     public static let defaultSessionID = "default"
-
-    public init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: Key.self)
-        let type = try fields.decode(String.self, forKey: .type)
-        let named = try fields.decodeIfPresent(String.self, forKey: .sessionID)
-            .flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
-        let sessionID = named ?? Self.defaultSessionID
-        switch type {
-        case "auth": self = .auth
-        case "ping": self = .ping
-        case "session_open":
-            let after = try fields.decodeIfPresent(Int.self, forKey: .afterSequence)
-            self = .sessionOpen(SessionOpen(sessionID: sessionID, afterSequence: after))
-        case "session_close": self = .sessionClose(sessionID: sessionID)
-        case "text_final":
-            self = .textFinal(
-                TextFinal(
-                    sessionID: sessionID, text: try fields.decodeIfPresent(String.self, forKey: .text) ?? "",
-                    messageID: try fields.decodeIfPresent(String.self, forKey: .messageID)))
-        case "interrupt": self = .interrupt(sessionID: sessionID)
-        case "command":
-            self = .command(
-                Command(
-                    name: try fields.decode(String.self, forKey: .name), sessionID: named,
-                    argument: try fields.decodeIfPresent(String.self, forKey: .arg)))
-        default: self = .unknown(type: type, sessionID: named)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        switch self {
-        case .auth: try fields.encode("auth", forKey: .type)
-        case .ping: try fields.encode("ping", forKey: .type)
-        case .sessionOpen(let open):
-            try fields.encode("session_open", forKey: .type)
-            try fields.encode(open.sessionID, forKey: .sessionID)
-            try fields.encodeIfPresent(open.afterSequence, forKey: .afterSequence)
-        case .sessionClose(let sessionID):
-            try fields.encode("session_close", forKey: .type)
-            try fields.encode(sessionID, forKey: .sessionID)
-        case .textFinal(let turn):
-            try fields.encode("text_final", forKey: .type)
-            try fields.encode(turn.sessionID, forKey: .sessionID)
-            try fields.encode(turn.text, forKey: .text)
-            try fields.encodeIfPresent(turn.messageID, forKey: .messageID)
-        case .interrupt(let sessionID):
-            try fields.encode("interrupt", forKey: .type)
-            try fields.encode(sessionID, forKey: .sessionID)
-        case .command(let command):
-            try fields.encode("command", forKey: .type)
-            try fields.encode(command.name, forKey: .name)
-            try fields.encodeIfPresent(command.sessionID, forKey: .sessionID)
-            try fields.encodeIfPresent(command.argument, forKey: .arg)
-        case .unknown(let type, let sessionID):
-            try fields.encode(type, forKey: .type)
-            try fields.encodeIfPresent(sessionID, forKey: .sessionID)
-        }
-    }
 }

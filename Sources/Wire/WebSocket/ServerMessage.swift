@@ -11,6 +11,8 @@ public struct ServerMessage: Sendable, Equatable {
     public var turnID: String?
     /// The client's own id of that turn, when it gave one.
     public var messageID: String?
+    /// The ids of all messages that became one turn, when there are several; the last one is ``messageID``.
+    public var messageIDs: [String] = []
 
     public init(
         _ body: Body, sessionID: String? = nil, sequence: Int? = nil, turnID: String? = nil, messageID: String? = nil
@@ -30,10 +32,22 @@ public struct ServerMessage: Sendable, Equatable {
         case queued(position: Int)
         case status(String)
         case delta(String)
-        case response(text: String, model: String?)
+        /// The whole answer, which replaces its deltas.
+        case response(text: String, model: String?, attachments: [Attachment] = [])
         case turnComplete(TurnComplete)
         case error(code: ErrorCode, text: String)
         case commandResult(String)
+        /// What a user said, as it was recognised.
+        case heard(String)
+        case audioStart(AudioStart)
+        /// - `number`: from 1 within the spoken answer.
+        case audioChunk(data: [UInt8], number: Int)
+        case audioEnd(chunks: Int)
+        /// Something that others may show has changed.
+        case resourceEvent(ResourceEvent)
+        case systemSnapshot(SystemSnapshot)
+        /// The transcript instead of events that are no longer kept.
+        case sessionState(SessionState)
         /// A type that this version does not know.
         case unknown(type: String)
     }
@@ -52,6 +66,62 @@ public struct ServerMessage: Sendable, Equatable {
             self.handle = handle
             self.network = network
             self.networkID = networkID
+        }
+    }
+
+    public struct AudioStart: Sendable, Equatable {
+        /// E.g. `wav`.
+        public var format: String
+        /// E.g. `audio/wav`.
+        public var mime: String
+        public var voiceID: String?
+
+        public init(format: String, mime: String, voiceID: String? = nil) {
+            self.format = format
+            self.mime = mime
+            self.voiceID = voiceID
+        }
+    }
+
+    public struct ResourceEvent: Sendable, Equatable {
+        /// E.g. `vault`, `session`.
+        public var resource: String
+        /// `created`, `updated`, `deleted` or `changed`.
+        public var action: String
+        /// Nil when it is not one thing alone.
+        public var id: String?
+
+        public init(resource: String, action: String, id: String? = nil) {
+            self.resource = resource
+            self.action = action
+            self.id = id
+        }
+    }
+
+    /// What a session's transcript says up to an event number.
+    public struct SessionState: Sendable, Equatable, Codable {
+        public struct Message: Sendable, Equatable, Codable {
+            /// `user`, `assistant`, `system` or `tool`.
+            public var role: String
+            public var text: String
+            /// The answer was stopped before it was complete.
+            public var interrupted: Bool
+
+            public init(role: String, text: String, interrupted: Bool = false) {
+                self.role = role
+                self.text = text
+                self.interrupted = interrupted
+            }
+        }
+
+        /// The last ones, oldest first.
+        public var messages: [Message]
+        /// There are older ones.
+        public var truncated: Bool
+
+        public init(messages: [Message], truncated: Bool) {
+            self.messages = messages
+            self.truncated = truncated
         }
     }
 
@@ -89,110 +159,4 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
     public static let unavailable = ErrorCode(rawValue: "unavailable")
     public static let shuttingDown = ErrorCode(rawValue: "shutting_down")
     public static let internalError = ErrorCode(rawValue: "internal")
-}
-
-extension ServerMessage: Codable {
-    private enum Key: String, CodingKey {
-        case type, text, model, attachments, position, usage, reason, code, seq, version, handle, network
-        case sessionID = "session_id"
-        case turnID = "turn_id"
-        case messageID = "message_id"
-        case agentName = "agent_name"
-        case networkID = "network_id"
-    }
-
-    private struct Usage: Codable {
-        var inputTokens: Int?
-        var outputTokens: Int?
-        var cost: Double?
-
-        enum CodingKeys: String, CodingKey {
-            case inputTokens = "input_tokens"
-            case outputTokens = "output_tokens"
-            case cost
-        }
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: Key.self)
-        func text(_ key: Key) throws -> String { try fields.decodeIfPresent(String.self, forKey: key) ?? "" }
-        sessionID = try fields.decodeIfPresent(String.self, forKey: .sessionID)
-        sequence = try fields.decodeIfPresent(Int.self, forKey: .seq)
-        turnID = try fields.decodeIfPresent(String.self, forKey: .turnID)
-        messageID = try fields.decodeIfPresent(String.self, forKey: .messageID)
-        let type = try fields.decode(String.self, forKey: .type)
-        switch type {
-        case "auth_ok":
-            body = .authOK(
-                AuthOK(
-                    agentName: try text(.agentName), version: try text(.version), handle: try text(.handle),
-                    network: try text(.network), networkID: try text(.networkID)))
-        case "pong": body = .pong
-        case "queued": body = .queued(position: try fields.decodeIfPresent(Int.self, forKey: .position) ?? 1)
-        case "status": body = .status(try text(.text))
-        case "delta": body = .delta(try text(.text))
-        case "response":
-            body = .response(text: try text(.text), model: try fields.decodeIfPresent(String.self, forKey: .model))
-        case "turn_complete":
-            let usage = try fields.decodeIfPresent(Usage.self, forKey: .usage)
-            let reason = try fields.decodeIfPresent(String.self, forKey: .reason)
-            body = .turnComplete(
-                TurnComplete(
-                    reason: reason.flatMap(TurnComplete.Reason.init) ?? .completed,
-                    inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0,
-                    cost: usage?.cost ?? 0))
-        case "error":
-            let code = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
-            body = .error(code: code ?? .internalError, text: try text(.text))
-        case "command_result": body = .commandResult(try text(.text))
-        default: body = .unknown(type: type)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        try fields.encodeIfPresent(sessionID, forKey: .sessionID)
-        try fields.encodeIfPresent(sequence, forKey: .seq)
-        try fields.encodeIfPresent(turnID, forKey: .turnID)
-        try fields.encodeIfPresent(messageID, forKey: .messageID)
-        func put(_ type: String) throws { try fields.encode(type, forKey: .type) }
-        switch body {
-        case .authOK(let greeting):
-            try put("auth_ok")
-            try fields.encode(greeting.agentName, forKey: .agentName)
-            try fields.encode(greeting.version, forKey: .version)
-            try fields.encode(greeting.handle, forKey: .handle)
-            try fields.encode(greeting.network, forKey: .network)
-            try fields.encode(greeting.networkID, forKey: .networkID)
-        case .pong: try put("pong")
-        case .queued(let position):
-            try put("queued")
-            try fields.encode(position, forKey: .position)
-        case .status(let text):
-            try put("status")
-            try fields.encode(text, forKey: .text)
-        case .delta(let text):
-            try put("delta")
-            try fields.encode(text, forKey: .text)
-        case .response(let text, let model):
-            try put("response")
-            try fields.encode(text, forKey: .text)
-            // Readers of the reference's clients expect both keys, null when empty.
-            try fields.encodeNil(forKey: .attachments)
-            try fields.encode(model, forKey: .model)
-        case .turnComplete(let end):
-            try put("turn_complete")
-            try fields.encode(end.reason.rawValue, forKey: .reason)
-            try fields.encode(
-                Usage(inputTokens: end.inputTokens, outputTokens: end.outputTokens, cost: end.cost), forKey: .usage)
-        case .error(let code, let text):
-            try put("error")
-            try fields.encode(code.rawValue, forKey: .code)
-            try fields.encode(text, forKey: .text)
-        case .commandResult(let text):
-            try put("command_result")
-            try fields.encode(text, forKey: .text)
-        case .unknown(let type): try put(type)
-        }
-    }
 }

@@ -15,7 +15,7 @@ struct AnswerPrinter {
         case .delta(let text):
             streamed += text
             return put(text)
-        case .response(let text, _):
+        case .response(let text, _, _):
             defer { streamed = "" }
             let rest: String
             if streamed.isEmpty {
@@ -37,7 +37,9 @@ struct AnswerPrinter {
         case .turnComplete(let end):
             streamed = ""
             return freshLine() + (end.reason == .cancelled ? note("interrupted") : "")
-        case .authOK, .pong, .unknown: return ""
+        case .heard(let text): return note("you said: \(text)")
+        case .sessionState(let state): return note("\(state.messages.count) earlier messages are in the transcript")
+        case .authOK, .pong, .audioStart, .audioChunk, .audioEnd, .resourceEvent, .systemSnapshot, .unknown: return ""
         }
     }
 

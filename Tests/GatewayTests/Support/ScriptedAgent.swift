@@ -92,4 +92,10 @@ final class ScriptedAgent: AgentRuntime {
         }
         return TurnOutcome(text: text, model: "test", interrupted: true)
     }
+
+    func models() async -> [AgentModel] {
+        [AgentModel(id: "test", name: "Test"), AgentModel(id: "other", name: "Other")]
+    }
+
+    func summarize(_ history: [ChatMessage], model: String?) async throws -> String { "\(history.count) messages" }
 }

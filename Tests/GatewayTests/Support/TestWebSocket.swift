@@ -122,13 +122,13 @@ extension ServerMessage {
     var text: String? {
         switch body {
         case .delta(let text), .status(let text), .commandResult(let text): text
-        case .response(let text, _): text
+        case .response(let text, _, _): text
         case .error(_, let text): text
         default: nil
         }
     }
     var position: Int? { if case .queued(let position) = body { position } else { nil } }
     var errorCode: ErrorCode? { if case .error(let code, _) = body { code } else { nil } }
-    var responseText: String? { if case .response(let text, _) = body { text } else { nil } }
+    var responseText: String? { if case .response(let text, _, _) = body { text } else { nil } }
     var endReason: TurnComplete.Reason? { if case .turnComplete(let end) = body { end.reason } else { nil } }
 }

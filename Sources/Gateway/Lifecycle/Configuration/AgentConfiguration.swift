@@ -20,6 +20,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var connections = 4_096
         /// The largest note in bytes, 1 KiB to 64 MiB.
         public var noteSize = 1 << 20
+        /// The largest file that a user may upload or an answer may carry in bytes, 1 KiB to 64 GiB.
+        public var fileSize = 1 << 30
 
         public init() {}
     }
@@ -35,6 +37,12 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var vault: String
     /// Pace of the librarian's answers, 0 (no limit) to 10,000.
     public var librarianWordsPerSecond: Double = 0
+    /// Whose turns run one after the other.
+    public var lane = SessionLane.client
+    /// A command that turns speech into text: its words. Nil: no speech is understood.
+    public var speechToText: [String]?
+    /// A command that turns text into speech: its words. Nil: the agent doesn't speak.
+    public var textToSpeech: [String]?
     public var limits = Limits()
 
     /// What a name must be, in a sentence.
@@ -44,6 +52,14 @@ public struct AgentConfiguration: Sendable, Equatable {
     public static func checkedName(_ text: String) -> String? {
         let isPlain = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
         return (1...64).contains(text.count) && isPlain ? text : nil
+    }
+
+    private static let commandRule = "a program and its arguments, e.g. espeak-ng --stdout"
+
+    /// The words of a command, divided by spaces; no shell reads them.
+    static func checkedCommand(_ text: String) -> [String]? {
+        let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+        return words.isEmpty ? nil : words
     }
 
     /// What holds when there is no file.
@@ -99,6 +115,15 @@ public struct AgentConfiguration: Sendable, Equatable {
             librarianWordsPerSecond =
                 try librarian.number("words_per_second", in: 0...10_000) ?? librarianWordsPerSecond
         }
+        try root.section("sessions") { sessions throws(ConfigurationError) in
+            lane = try sessions.choice("lane") ?? lane
+        }
+        try root.section("stt") { stt throws(ConfigurationError) in
+            speechToText = try stt.value("command", Self.commandRule, Self.checkedCommand) ?? speechToText
+        }
+        try root.section("tts") { tts throws(ConfigurationError) in
+            textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
+        }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane
@@ -109,6 +134,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                 try section.integer("connections_per_device", in: 1...1000) ?? limits.connectionsPerDevice
             limits.connections = try section.integer("connections", in: 16...100_000) ?? limits.connections
             limits.noteSize = try section.integer("note_size", in: 1024...(64 << 20)) ?? limits.noteSize
+            limits.fileSize = try section.integer("file_size", in: 1024...(64 << 30)) ?? limits.fileSize
         }
     }
 }

@@ -1,0 +1,46 @@
+#if DEBUG
+internal import Foundation
+internal import Synchronization
+#endif
+
+// How does a test know that nothing is lost wherever a process dies? By killing it there. In a debug build the environment
+// names one point, and which visit of it, at which the process kills itself without another word; a release has none.
+
+/// Where a process may be made to die.
+enum FailurePoint {
+    #if DEBUG
+    /// `after:finishTurn` or, for the third visit, `after:finishTurn:3`.
+    static let variable = "OPENAGENT_FAILURE_POINT"
+
+    private static let chosen: (point: String, visit: Int)? = {
+        guard let text = ProcessInfo.processInfo.environment[variable] else { return nil }
+        let parts = text.split(separator: ":")
+        guard parts.count >= 2 else { return nil }
+        return ("\(parts[0]):\(parts[1])", parts.count > 2 ? Int(parts[2]) ?? 1 : 1)
+    }()
+    private static let visits = Mutex(0)
+
+    private static func reach(_ point: String) {
+        guard let chosen, chosen.point == point else { return }
+        let visit = visits.withLock { visits in
+            visits += 1
+            return visits
+        }
+        if visit == chosen.visit { kill(getpid(), SIGKILL) }
+    }
+    #endif
+
+    @inline(__always)
+    static func reach(before commit: SessionCommit) {
+        #if DEBUG
+        reach("before:\(commit.rawValue)")
+        #endif
+    }
+
+    @inline(__always)
+    static func reach(after commit: SessionCommit) {
+        #if DEBUG
+        reach("after:\(commit.rawValue)")
+        #endif
+    }
+}

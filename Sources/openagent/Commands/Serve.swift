@@ -30,7 +30,7 @@ struct Serve: AsyncParsableCommand {
     var name: String?
 
     @Option(help: ArgumentHelp("How long running turns may go on after the first signal.", valueName: "seconds"))
-    var grace = Seconds(10)
+    var grace = Seconds(20)
 
     func run() async throws {
         let directory = Self.directory(named: self.directory ?? agent)

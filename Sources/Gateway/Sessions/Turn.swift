@@ -88,6 +88,8 @@ struct TurnStateMachine: Sendable {
         let usage: TurnUsage
         /// Whether the text goes into the transcript.
         let isRemembered: Bool
+        /// Why it failed, when the text does not say it.
+        var failure: String?
     }
 
     /// Part of the answer was streamed.
@@ -147,8 +149,10 @@ struct TurnStateMachine: Sendable {
                 state: outcome.interrupted ? stopped : .completed, text: outcome.text, model: outcome.model,
                 usage: outcome.usage, isRemembered: isRemembered)
         case .failed(let reason) where interruption == nil:
-            let text = streamedText.isEmpty ? "Error: \(reason)" : streamedText
-            return Ending(state: .failed, text: text, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+            let isPartial = !streamedText.isEmpty
+            return Ending(
+                state: .failed, text: isPartial ? streamedText : "Error: \(reason)", model: nil, usage: TurnUsage(),
+                isRemembered: isRemembered, failure: isPartial ? reason : nil)
         case .failed, .stopped:
             return Ending(
                 state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered)

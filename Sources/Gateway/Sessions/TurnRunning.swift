@@ -106,7 +106,7 @@ extension SessionManager {
             await hooks.listener?.delta(text, of: turn, in: self)
         case .status(let text):
             guard let event = self.event(.status(text), of: turn) else { return }
-            if (try? await repository.append(event.record, to: turn.record.session)) != nil {
+            if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {
                 sessions[turn.key]?.fill(event)
             } else {
                 sessions[turn.key]?.void(event.sequence)
@@ -141,7 +141,7 @@ extension SessionManager {
             role: ChatMessage.Role.assistant.rawValue, text: text, interrupted: ending.state != .completed)
         await end(
             turn, as: ending.state,
-            bodies: [
+            bodies: (ending.failure.map { [.error(code: .internalError, text: $0)] } ?? []) + [
                 .response(text: text, model: ending.model, attachments: attachments),
                 .turnComplete(
                     .init(
@@ -179,9 +179,11 @@ extension SessionManager {
         do {
             try await prepare(turn.key, events: Int64(bodies.count))
             events = bodies.compactMap { event($0, of: turn) }
+            let time = now()
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
-                as: TurnEnding(state: state, finishedAt: now(), events: events.map(\.record), messages: messages))
+                as: TurnEnding(
+                    state: state, finishedAt: time, events: events.map { $0.record(at: time) }, messages: messages))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }

@@ -40,6 +40,7 @@ actor SessionManager {
 
     let repository: SessionRepository
     let limits: GatewayLimits
+    let broadcasts: Broadcasts
     let logger: Logger
     /// Unix seconds.
     let now: @Sendable () -> Double
@@ -63,10 +64,12 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, broadcasts: Broadcasts = .none, logger: Logger,
+        now: @escaping @Sendable () -> Double
     ) throws {
         self.repository = repository
         self.limits = limits
+        self.broadcasts = broadcasts
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
@@ -227,6 +230,9 @@ actor SessionManager {
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
 
+    /// Turns that run and turns that wait, over all lanes.
+    var turnCounts: (running: Int, waiting: Int) { (running.count, waitingTotal) }
+
     // MARK: Sessions
 
     /// Loads the session if it is not in memory, and makes sure that `events` numbers can be handed out at once.
@@ -234,6 +240,7 @@ actor SessionManager {
         if sessions[key] == nil {
             let record = try await repository.open(
                 handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
+            if record.usedSequence == 0 { announce(.created, key) }
             // Another caller may have been faster; the numbers reserved here are then never used.
             if sessions[key] == nil {
                 sessions[key] = SessionChannel(

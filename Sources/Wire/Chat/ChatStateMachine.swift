@@ -127,6 +127,8 @@ struct ChatStateMachine {
                 + unconfirmed.map { .transmit(.textFinal($0)) }
         }
         guard state == .open else { return [] }
+        // News about other things than this conversation.
+        if message.body.isBroadcast { return [] }
         guard confirm(message) else { return [] }
         return [.deliver(.message(message))]
     }
@@ -194,6 +196,13 @@ struct ChatStateMachine {
 }
 
 extension ServerMessage.Body {
+    fileprivate var isBroadcast: Bool {
+        switch self {
+        case .resourceEvent, .systemSnapshot: true
+        default: false
+        }
+    }
+
     /// Whether only a turn produces it.
     fileprivate var isOfTurn: Bool {
         switch self {

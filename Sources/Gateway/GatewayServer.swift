@@ -46,18 +46,29 @@ public final class GatewayServer: Sendable {
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let monitor: SystemMonitor
     private let strangers = StrangerLog()
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    static func routes(_ configuration: GatewayConfiguration, live: LiveConnections) -> [Route] {
+    ///
+    /// - Parameter sessions: nil when nothing is served, only looked at.
+    static func routes(
+        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager? = nil
+    ) -> [Route] {
         let administration = configuration.administration
+        let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
         return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration)
+            + SystemRoutes.routes(monitor) {
+                let turns = await sessions?.turnCounts ?? (running: 0, waiting: 0)
+                return .init(
+                    turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.socketCount)
+            }
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -82,6 +93,8 @@ public final class GatewayServer: Sendable {
     ) throws {
         let live = LiveConnections()
         self.live = live
+        monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
+        let broadcasts = Broadcasts { frame, audience in live.send(frame, to: audience, in: membership) }
         self.configuration = configuration
         self.membership = membership
         self.agent = agent
@@ -90,13 +103,14 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
-        self.sessions = try SessionManager(
+        let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: configuration.hooks,
-            logger: logger, now: configuration.now)
+            broadcasts: broadcasts, logger: logger, now: configuration.now)
+        self.sessions = manager
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
-            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
-            strangers: strangers)
+            authorizer: authorizer, routes: Self.routes(configuration, live: live, sessions: manager) + besides,
+            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, broadcasts: broadcasts,
+            logger: logger, strangers: strangers)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)
@@ -112,6 +126,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
+            group.addTask { await self.tellSystem() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -153,6 +168,17 @@ public final class GatewayServer: Sendable {
                         peer.close(UInt64(closing.code), closing.reason)
                     }
                 }
+            }
+        }
+    }
+
+    /// Measures the machine while somebody listens. While nobody does there is no timer.
+    private func tellSystem() async {
+        for await _ in live.firstSockets {
+            await monitor.run {
+                live.socketCount > 0
+            } tell: { snapshot in
+                live.offer(snapshot: ServerMessage(.systemSnapshot(snapshot)).frame, in: membership)
             }
         }
     }

@@ -45,6 +45,7 @@ import Testing
         "POST /api/network/invitations": .init(rule: .admin, body: "{}"),
         "DELETE /api/network/invitations/{id}": .init(rule: .admin),
         "GET /api/audit": .init(rule: .admin),
+        "GET /api/system": .init(rule: .member),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.

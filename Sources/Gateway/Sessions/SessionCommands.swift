@@ -68,6 +68,9 @@ extension SessionManager {
         var parts = await stop(command, caller, forgetting: true)
         do {
             let forgotten = try await repository.forgetHistory(handle: caller.handle, sessionID: command.sessionID)
+            if forgotten > 0 {
+                broadcasts.publish(.session, .deleted, id: command.sessionID, to: [.handle(caller.handle)])
+            }
             if forgotten > 0 { parts.append("forgot \(forgotten) prior conversation\(forgotten == 1 ? "" : "s")") }
         } catch {
             return "The conversation could not be forgotten: the server cannot write its database."

@@ -45,6 +45,7 @@ actor SessionManager {
     let repository: SessionRepository
     let limits: GatewayLimits
     let laneRule: SessionLane
+    let broadcasts: Broadcasts
     let logger: Logger
     let hooks: TurnHooks
     /// Unix seconds.
@@ -72,12 +73,14 @@ actor SessionManager {
     /// - Throws: when the database cannot be read.
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
-        hooks: TurnHooks = TurnHooks(), logger: Logger, now: @escaping @Sendable () -> Double
+        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
+        now: @escaping @Sendable () -> Double
     ) throws {
         self.repository = repository
         self.limits = limits
         self.laneRule = laneRule
         self.hooks = hooks
+        self.broadcasts = broadcasts
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
@@ -286,6 +289,9 @@ actor SessionManager {
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
 
+    /// Turns that run and turns that wait, over all lanes.
+    var turnCounts: (running: Int, waiting: Int) { (running.count, waitingTotal) }
+
     // MARK: Sessions
 
     /// Loads the session if it is not in memory, and makes sure that `events` numbers can be handed out at once.
@@ -293,6 +299,7 @@ actor SessionManager {
         if sessions[key] == nil {
             let record = try await repository.open(
                 handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
+            if record.usedSequence == 0 { announce(.created, key) }
             // Another caller may have been faster; the numbers reserved here are then never used.
             if sessions[key] == nil {
                 sessions[key] = SessionChannel(

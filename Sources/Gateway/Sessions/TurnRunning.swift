@@ -11,18 +11,22 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
-        let result = await answer(start, by: agent)
+        let journal = TurnTools(DurableJournal(turnID: start.turn.id, repository: repository))
+        let result = await answer(start, by: agent, journal)
         await finish(start.turn, result)
+        announce(changesBy: journal)
     }
 
-    private nonisolated func answer(_ start: Start, by agent: any AgentRuntime) async -> TurnStateMachine.RunResult {
+    private nonisolated func answer(
+        _ start: Start, by agent: any AgentRuntime, _ journal: any TurnJournal
+    ) async -> TurnStateMachine.RunResult {
         let turn = start.turn
         do {
             let request = try await begin(turn)
             return await withTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
                 group.addTask {
                     await self.hooks.listener?.began(turn, in: self)
-                    let result = await self.ask(agent, request, turn)
+                    let result = await self.ask(agent, request, journal, turn)
                     if let listener = self.hooks.listener {
                         await listener.willEnd(turn, text: await self.lastWords(of: turn, result), in: self)
                     }
@@ -46,9 +50,8 @@ extension SessionManager {
     }
 
     private nonisolated func ask(
-        _ agent: any AgentRuntime, _ request: TurnRequest, _ turn: Turn
+        _ agent: any AgentRuntime, _ request: TurnRequest, _ journal: any TurnJournal, _ turn: Turn
     ) async -> TurnStateMachine.RunResult {
-        let journal = DurableJournal(turnID: turn.id, repository: repository)
         do {
             return .answered(
                 try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
@@ -196,6 +199,7 @@ extension SessionManager {
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
+            if isFirstEnd { announce(.updated, turn.key) }
         } catch {
             logger.error("sessions::end_not_saved", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             for event in events { sessions[turn.key]?.void(event.sequence) }

@@ -141,6 +141,8 @@ struct ChatStateMachine {
         }
         guard state == .open else { return [] }
         if case .sessionState(let state) = message.body { return take(state, message) }
+        // News about other things than this conversation.
+        if message.body.isBroadcast { return [] }
         guard confirm(message) else { return [] }
         return [.deliver(.message(message))]
     }
@@ -239,6 +241,13 @@ extension ServerMessage {
 }
 
 extension ServerMessage.Body {
+    fileprivate var isBroadcast: Bool {
+        switch self {
+        case .resourceEvent, .systemSnapshot: true
+        default: false
+        }
+    }
+
     /// Whether only a turn produces it.
     fileprivate var isOfTurn: Bool {
         switch self {

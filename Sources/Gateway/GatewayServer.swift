@@ -20,6 +20,8 @@ public struct GatewayConfiguration: Sendable {
     public var limits = GatewayLimits()
     /// Unix seconds.
     public var now: @Sendable () -> Double
+    /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
+    public var requestRestart: (@Sendable () -> Void)?
 
     public init(agent: AgentDescription, coordinator: NodeID, now: @escaping @Sendable () -> Double) {
         self.agent = agent
@@ -46,14 +48,17 @@ public final class GatewayServer: Sendable {
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    static func routes(_ configuration: GatewayConfiguration, live: LiveConnections) -> [Route] {
+    static func routes(
+        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager
+    ) -> [Route] {
         let administration = configuration.administration
         return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration)
+            + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
+            + RestartRoutes.routes(configuration.requestRestart)
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -86,10 +91,12 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
-        self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
+        let manager = try SessionManager(
+            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now,
+            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
+        self.sessions = manager
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
+            authorizer: authorizer, routes: Self.routes(configuration, live: live, sessions: manager) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
             strangers: strangers)
         self.responder = responder

@@ -54,6 +54,9 @@ public final class Database: Sendable {
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
         migrator.registerTurnContent()
+        migrator.registerSessionArchive()
+        migrator.registerTurnUsage()
+        migrator.registerSessionContext()
         return migrator
     }
 

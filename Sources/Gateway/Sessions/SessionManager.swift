@@ -7,7 +7,7 @@ internal import Wire
 // How do many sockets share durable conversations? This actor owns the lanes and the sessions of one gateway: it commits
 // turns before it acknowledges them, lets one turn per lane run, and orders what listeners see. It decides nothing about
 // rights (callers are authorized before) and knows no sockets, only outboxes. Running a turn is in `TurnRunning.swift`,
-// watching and replay in `SessionWatching.swift`, commands in `SessionCommands.swift`.
+// watching and replay in `SessionWatching.swift`, commands in `Commands/`.
 
 /// The conversations of one gateway.
 actor SessionManager {
@@ -43,6 +43,7 @@ actor SessionManager {
     let logger: Logger
     /// Unix seconds.
     let now: @Sendable () -> Double
+    let surroundings: CommandSurroundings
 
     var phase = Phase.accepting
     private var lanes: [String: LaneQueue] = [:]
@@ -63,8 +64,10 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double,
+        surroundings: CommandSurroundings = CommandSurroundings()
     ) throws {
+        self.surroundings = surroundings
         self.repository = repository
         self.limits = limits
         self.logger = logger

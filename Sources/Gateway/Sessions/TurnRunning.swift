@@ -55,18 +55,14 @@ extension SessionManager {
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
-        let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
+        let (history, model) = try await conversation(of: turn)
         return TurnRequest(
             turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
-            history: history.compactMap { message in
-                ChatMessage.Role(rawValue: message.role).map {
-                    ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
-                }
-            })
+            history: history, model: model)
     }
 
     /// One event of a running turn goes to everybody who watches its session.
-    private func tell(_ event: TurnEvent, of turn: Turn) async {
+    func tell(_ event: TurnEvent, of turn: Turn) async {
         guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
         switch event {
         case .delta(let text):
@@ -115,7 +111,7 @@ extension SessionManager {
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,
                         outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
             ],
-            messages: ending.isRemembered ? [user, answer] : [])
+            messages: [user, answer], isArchived: !ending.isRemembered, usage: ending.record(from: turn.device))
     }
 
     /// A client that takes messages of 4 MiB must be able to take every answer.
@@ -140,7 +136,8 @@ extension SessionManager {
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
     private func end(
-        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord]
+        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil
     ) async {
         var events: [EventLog.Event] = []
         do {
@@ -148,7 +145,9 @@ extension SessionManager {
             events = bodies.compactMap { event($0, of: turn) }
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
-                as: TurnEnding(state: state, finishedAt: now(), events: events.map(\.record), messages: messages))
+                as: TurnEnding(
+                    state: state, finishedAt: now(), events: events.map(\.record), messages: messages,
+                    isArchived: isArchived, usage: usage))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
@@ -204,6 +203,15 @@ extension SessionManager {
 }
 
 extension TurnStateMachine.Ending {
+    /// What is kept of its cost; nil when no model answered.
+    fileprivate func record(from device: String) -> TurnUsageRecord? {
+        model.map {
+            TurnUsageRecord(
+                device: device, model: $0, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens,
+                cost: usage.cost)
+        }
+    }
+
     fileprivate var reason: ServerMessage.TurnComplete.Reason {
         switch state {
         case .completed: text.isEmpty ? .empty : .completed

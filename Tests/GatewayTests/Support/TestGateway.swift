@@ -118,7 +118,8 @@ final class TestGateway: Sendable {
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, routes: [Route] = [], place: Place = .alone
+        limits: GatewayLimits = .patient, routes: [Route] = [], place: Place = .alone,
+        requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -134,6 +135,7 @@ final class TestGateway: Sendable {
                 networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
         configuration.limits = limits
+        configuration.requestRestart = requestRestart
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {
@@ -144,6 +146,15 @@ final class TestGateway: Sendable {
             configuration: configuration, membership: network?.roster ?? membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in CapturingLog(lines: lines) },
             besides: routes)
+    }
+
+    /// Everything that the gateway declares.
+    func routes() throws -> [Route] {
+        GatewayServer.routes(
+            configuration, live: LiveConnections(),
+            sessions: try SessionManager(
+                repository: sessions, limits: configuration.limits, logger: Logger(label: "test"),
+                now: configuration.now))
     }
 
     /// Wall-clock time that a test can move.

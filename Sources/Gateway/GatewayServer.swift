@@ -113,6 +113,7 @@ public final class GatewayServer: Sendable {
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
+            group.addTask { await self.sessions.runErrands() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

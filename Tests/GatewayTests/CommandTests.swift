@@ -224,6 +224,37 @@ import Testing
         }
     }
 
+    @Test func aCompactionThatTakesLongHoldsUpNothingButTheAnswersBehindIt() async throws {
+        let gateway = try TestGateway()
+        let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+        let (beginnings, begun) = AsyncStream.makeStream(of: Void.self)
+        gateway.agent.summaryGate.withLock { $0 = (begun, gate) }
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            for text in ["one", "two"] { try await gateway.turn(text, on: socket) }
+            try await socket.send(.command(.init(name: "compact", sessionID: "s")))
+            try await within(30, "the summary to begin") { for await _ in beginnings { return } }
+            for name in ["compact", "queue"] {
+                try await socket.send(.command(.init(name: name, sessionID: "s")))
+            }
+            try await socket.say("three")
+            let run = try await gateway.agent.nextRun()
+            #expect(run.request.history.count == 4, "what runs meanwhile is given everything")
+            run.answer("re: three")
+            let meanwhile = try await socket.messages { $0.isTurnEnd }
+            #expect(!meanwhile.contains { if case .commandResult = $0.body { true } else { false } })
+            #expect(try await running.webSocket(device).command("queue") == "Queue depth: 0")
+            opening.yield()
+            #expect(try await socket.message().text?.hasPrefix("Compacted 4 messages") == true)
+            #expect(try await socket.message().text?.contains("is being compacted") == true)
+            #expect(try await socket.message().text == "Queue depth: 0")
+            let history = try await gateway.turn("four", on: socket).request.history
+            #expect(history.map(\.role) == [.system, .user, .assistant])
+            #expect(history.last?.text == "re: three")
+        }
+    }
+
     @Test func aSummaryOfAConversationThatWasClearedMeanwhileIsNotKept() async throws {
         let gateway = try TestGateway()
         try await gateway.run { running in

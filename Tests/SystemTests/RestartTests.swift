@@ -60,7 +60,7 @@ import Testing
         #expect(try await server.program.exit() == 0)
     }
 
-    @Test("SIGTERM lets a running turn end within its grace; a client is told when to come back")
+    @Test("SIGTERM lets a running turn end within its grace, and its client has the whole answer")
     func sigtermLetsARunningTurnEnd() async throws {
         let world = try TestHome()
         let server = try await world.serveBrieflySlow()

@@ -6,7 +6,7 @@ internal import Wire
 // another handle does not exist here.
 
 enum SessionRoutes {
-    private static let sessionsPerPage = 200
+    private static let sessionsPerPage = 100
     private static let archivesPerPage = 100
     private static let messagesPerPage = 100
     private static let limits = 1...1_000

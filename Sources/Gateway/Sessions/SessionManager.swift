@@ -44,6 +44,13 @@ actor SessionManager {
     /// Unix seconds.
     let now: @Sendable () -> Double
     let surroundings: CommandSurroundings
+    /// The answers to commands that each socket has still to get.
+    var answers: [UInt64: AnswerQueue] = [:]
+    /// Users of whom a conversation is being compacted.
+    var compacting: Set<String> = []
+    /// Commands that take long. One consumer, for the lifetime of the manager.
+    nonisolated let errands: AsyncStream<@Sendable () async -> Void>
+    let errandsContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
 
     var phase = Phase.accepting
     private var lanes: [String: LaneQueue] = [:]
@@ -75,6 +82,7 @@ actor SessionManager {
         lastOrdinal = try repository.lastOrdinal()
         try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
+        (errands, errandsContinuation) = AsyncStream.makeStream()
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
         for record in unfinished {

@@ -101,7 +101,15 @@ final class ScriptedAgent: AgentRuntime {
 
     func models() async -> [AgentModel] { known.withLock { $0 } }
 
+    /// When set, each summary tells that it begins, and waits for one element.
+    let summaryGate = Mutex<(begun: AsyncStream<Void>.Continuation, gate: AsyncStream<Void>)?>(nil)
+
     func summarize(_ history: [ChatMessage], model: String?) async throws -> String {
-        "\(model ?? "default"): " + history.map(\.text).joined(separator: ", ")
+        if let (begun, gate) = summaryGate.withLock({ $0 }) {
+            begun.yield()
+            for await _ in gate { break }
+        }
+        try Task.checkCancellation()
+        return "\(model ?? "default"): " + history.map(\.text).joined(separator: ", ")
     }
 }

@@ -26,8 +26,39 @@ struct CommandSurroundings: Sendable {
 }
 
 extension SessionManager {
-    /// Runs a command and answers it. Whether the caller may give it was decided before.
+    /// Carries out commands that take long, until the task is cancelled. One caller, for the lifetime of the manager.
+    nonisolated func runErrands() async {
+        await withDiscardingTaskGroup { group in
+            for await errand in errands { group.addTask { await errand() } }
+            group.cancelAll()
+        }
+    }
+
+    /// Carries out a command and answers it. Whether the caller may give it was decided before.
     func perform(_ command: ClientMessage.Command, by caller: Caller, on watcher: Watcher) async {
+        let place = answers[watcher.id, default: AnswerQueue()].reserve()
+        // Answers that are held back count like frames that nobody reads.
+        guard answers[watcher.id]?.count ?? 0 <= limits.backlogEvents else { return watcher.outbox.close(.slow) }
+        guard command.name == SessionCommand.compact.rawValue else {
+            return await perform(command, caller, at: place, watcher)
+        }
+        // One at a time for each user: it may cost money, and keeps a model busy.
+        guard compacting.insert(caller.handle).inserted else {
+            let text = "A conversation of yours is being compacted at the moment: wait for it."
+            return answer(command, text, at: place, watcher)
+        }
+        // A model thinks about it: the socket must hear its client meanwhile.
+        errandsContinuation.yield {
+            await self.perform(command, caller, at: place, watcher)
+            await self.endCompacting(caller.handle)
+        }
+    }
+
+    private func endCompacting(_ handle: String) { compacting.remove(handle) }
+
+    private func perform(
+        _ command: ClientMessage.Command, _ caller: Caller, at place: UInt64, _ watcher: Watcher
+    ) async {
         let known = SessionCommand(rawValue: command.name)
         let text: String
         do {
@@ -40,9 +71,16 @@ extension SessionManager {
             logger.error("sessions::command_failed", metadata: ["command": "\(command.name)", "error": "\(error)"])
             text = "This could not be done: the server cannot use its database."
         }
-        reply(ServerMessage(.commandResult(text), sessionID: command.sessionID), watcher)
+        answer(command, text, at: place, watcher)
         // Said first: the end of the process begins with the end of the sockets.
         if known == .restart { surroundings.requestRestart?() }
+    }
+
+    private func answer(
+        _ request: ClientMessage.Command, _ text: String, at place: UInt64, _ watcher: Watcher
+    ) {
+        let frame = ServerMessage(.commandResult(text), sessionID: request.sessionID).frame
+        for frame in answers[watcher.id]?.fill(place, frame) ?? [] { watcher.outbox.send(.text(frame)) }
     }
 
     private func answer(

@@ -24,6 +24,8 @@ public struct GatewayConfiguration: Sendable {
     var hooks = TurnHooks()
     /// Unix seconds.
     public var now: @Sendable () -> Double
+    /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
+    public var requestRestart: (@Sendable () -> Void)?
 
     public init(agent: AgentDescription, coordinator: NodeID, now: @escaping @Sendable () -> Double) {
         self.agent = agent
@@ -51,10 +53,8 @@ public final class GatewayServer: Sendable {
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    ///
-    /// - Parameter sessions: nil when nothing is served, only looked at.
     static func routes(
-        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager? = nil
+        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager
     ) -> [Route] {
         let administration = configuration.administration
         let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
@@ -63,9 +63,10 @@ public final class GatewayServer: Sendable {
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration)
+            + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
+            + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
-                let turns = await sessions?.turnCounts ?? (running: 0, waiting: 0)
+                let turns = await sessions.turnCounts
                 return .init(
                     turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.socketCount)
             }
@@ -105,7 +106,8 @@ public final class GatewayServer: Sendable {
         self.authorizer = authorizer
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: configuration.hooks,
-            broadcasts: broadcasts, logger: logger, now: configuration.now)
+            broadcasts: broadcasts, logger: logger, now: configuration.now,
+            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
         self.sessions = manager
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live, sessions: manager) + besides,
@@ -127,6 +129,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellSystem() }
+            group.addTask { await self.sessions.runErrands() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

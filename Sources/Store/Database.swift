@@ -56,6 +56,9 @@ public final class Database: Sendable {
         migrator.registerTurnContent()
         migrator.registerTurnMessages()
         migrator.registerEventAges()
+        migrator.registerSessionArchive()
+        migrator.registerTurnUsage()
+        migrator.registerSessionContext()
         return migrator
     }
 

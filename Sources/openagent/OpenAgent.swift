@@ -12,7 +12,7 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On the agent's machine:",
                 subcommands: [
-                    Initialize.self, Serve.self, Status.self, Stop.self, Identify.self,
+                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Identify.self,
                 ]),
             CommandGroup(
                 name: "On your devices:",
@@ -24,6 +24,7 @@ struct OpenAgent: AsyncParsableCommand {
                 subcommands: [
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),
+            CommandGroup(name: "About your conversations:", subcommands: [Sessions.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 

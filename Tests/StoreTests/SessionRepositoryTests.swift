@@ -115,8 +115,8 @@ import Testing
         try await sessions.forget(turnsEndedBefore: 51, eventsBefore: 0)
         #expect(try sessions.lastOrdinal() == 2, "ordinals are never used twice")
         #expect(try await sessions.history(of: session, limit: 9).count == 2)
-        #expect(try await sessions.forgetHistory(handle: "bob", sessionID: nil) == 0)
-        #expect(try await sessions.forgetHistory(handle: "ana", sessionID: "s") == 1)
+        #expect(try await sessions.forgetHistory(handle: "bob", sessionID: nil, now: 60) == 0)
+        #expect(try await sessions.forgetHistory(handle: "ana", sessionID: "s", now: 60) == 1)
         #expect(try await sessions.history(of: session, limit: 9).isEmpty)
     }
 

@@ -21,10 +21,11 @@ struct AgentCore: Sendable {
     ///   - key: the agent's identity key.
     ///   - directory: made and locked by the caller.
     ///   - now: Unix seconds.
+    ///   - requestRestart: ends the process so that it is started again; nil when nobody serves the agent.
     /// - Throws: when a room cannot be started; the error says which and why.
     init(
         key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
@@ -50,6 +51,7 @@ struct AgentCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.lane = configuration.lane
+        settings.requestRestart = requestRestart
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         gateway = try GatewayServer(

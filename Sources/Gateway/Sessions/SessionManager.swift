@@ -7,7 +7,7 @@ internal import Wire
 // How do many sockets share durable conversations? This actor owns the lanes and the sessions of one gateway: it commits
 // turns before it acknowledges them, lets one turn per lane run, and orders what listeners see. It decides nothing about
 // rights (callers are authorized before) and knows no sockets, only outboxes. Running a turn is in `TurnRunning.swift`,
-// watching and replay in `SessionWatching.swift`, commands in `SessionCommands.swift`.
+// watching and replay in `SessionWatching.swift`, commands in `Commands/`.
 
 /// The conversations of one gateway.
 actor SessionManager {
@@ -50,6 +50,14 @@ actor SessionManager {
     let hooks: TurnHooks
     /// Unix seconds.
     let now: @Sendable () -> Double
+    let surroundings: CommandSurroundings
+    /// The answers to commands that each socket has still to get.
+    var answers: [UInt64: AnswerQueue] = [:]
+    /// Users of whom a conversation is being compacted.
+    var compacting: Set<String> = []
+    /// Commands that take long. One consumer, for the lifetime of the manager.
+    nonisolated let errands: AsyncStream<@Sendable () async -> Void>
+    let errandsContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
 
     var phase = Phase.accepting
     private var lanes: [String: LaneQueue] = [:]
@@ -74,8 +82,9 @@ actor SessionManager {
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
         hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
-        now: @escaping @Sendable () -> Double
+        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings()
     ) throws {
+        self.surroundings = surroundings
         self.repository = repository
         self.limits = limits
         self.laneRule = laneRule
@@ -85,6 +94,7 @@ actor SessionManager {
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
+        (errands, errandsContinuation) = AsyncStream.makeStream()
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
         for record in unfinished {

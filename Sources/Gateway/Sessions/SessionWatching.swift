@@ -39,6 +39,7 @@ extension SessionManager {
 
     /// The socket is gone. Turns go on.
     func detach(_ watcher: UInt64) {
+        answers[watcher] = nil
         for key in watched.removeValue(forKey: watcher) ?? [] {
             sessions[key]?.unwatch(watcher)
             forgetIfIdle(key)

@@ -18,6 +18,8 @@ struct Turn: Sendable, Equatable {
     var id: String { record.id }
     var lane: String { record.lane }
     var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
+    /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
+    var device: String { String(record.lane.prefix { $0 != "/" }) }
 
     init(_ record: TurnRecord) {
         self.record = record
@@ -88,7 +90,7 @@ struct TurnStateMachine: Sendable {
         let text: String
         let model: String?
         let usage: TurnUsage
-        /// Whether the text goes into the transcript.
+        /// Whether the text goes into the transcript; else into the archive of what was cleared.
         let isRemembered: Bool
         /// Why it failed, when the text does not say it.
         var failure: String?

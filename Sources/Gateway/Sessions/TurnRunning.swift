@@ -85,22 +85,18 @@ extension SessionManager {
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
-        let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
+        let (history, model) = try await conversation(of: turn)
         let attachments = try TurnAttachments.list(turn.record.attachments)
         return TurnRequest(
             turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
-            history: history.compactMap { message in
-                ChatMessage.Role(rawValue: message.role).map {
-                    ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
-                }
-            },
+            history: history,
             attachments: attachments.map {
                 TurnAttachment(kind: $0.kind.rawValue, path: $0.path, filename: $0.filename)
-            })
+            }, model: model)
     }
 
     /// One event of a running turn goes to everybody who watches its session.
-    private func tell(_ event: TurnEvent, of turn: Turn) async {
+    func tell(_ event: TurnEvent, of turn: Turn) async {
         guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
         running[turn.id]?.hasSpoken = true
         switch event {
@@ -151,7 +147,8 @@ extension SessionManager {
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,
                         outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
             ],
-            messages: ending.isRemembered ? transcript(turn, text, isInterrupted: ending.state != .completed) : [])
+            messages: transcript(turn, text, isInterrupted: ending.state != .completed),
+            isArchived: !ending.isRemembered, usage: ending.record(from: turn.device))
     }
 
     /// What a turn leaves for later ones.
@@ -185,7 +182,8 @@ extension SessionManager {
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
     private func end(
-        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord]
+        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil
     ) async {
         var events: [EventLog.Event] = []
         do {
@@ -195,7 +193,8 @@ extension SessionManager {
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
                 as: TurnEnding(
-                    state: state, finishedAt: time, events: events.map { $0.record(at: time) }, messages: messages))
+                    state: state, finishedAt: time, events: events.map { $0.record(at: time) }, messages: messages,
+                    isArchived: isArchived, usage: usage))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
@@ -252,6 +251,15 @@ extension SessionManager {
 }
 
 extension TurnStateMachine.Ending {
+    /// What is kept of its cost; nil when no model answered.
+    fileprivate func record(from device: String) -> TurnUsageRecord? {
+        model.map {
+            TurnUsageRecord(
+                device: device, model: $0, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens,
+                cost: usage.cost)
+        }
+    }
+
     fileprivate var reason: ServerMessage.TurnComplete.Reason {
         switch state {
         case .completed: text.isEmpty ? .empty : .completed

@@ -18,7 +18,7 @@ struct WebSocketClosing: Sendable, Equatable {
     static let tooLarge = WebSocketClosing(
         code: WebSocketCloseCode.tooLarge, reason: "message too large", isOrderly: true)
     static let restarting = WebSocketClosing(
-        code: WebSocketCloseCode.restarting, reason: "the server is restarting", isOrderly: true)
+        code: WebSocketCloseCode.restarting, reason: "the server is restarting; come back in 2 s", isOrderly: true)
     static let revoked = WebSocketClosing(
         code: WebSocketCloseCode.revoked, reason: "device authorization changed")
     static let suspended = WebSocketClosing(code: WebSocketCloseCode.revoked, reason: "user suspended")

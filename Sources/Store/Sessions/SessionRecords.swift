@@ -139,13 +139,20 @@ public struct TurnEnding: Sendable {
     public let events: [SessionEventRecord]
     /// What is added to the transcript.
     public let messages: [SessionMessageRecord]
+    /// The conversation was cleared while the turn ran: the messages go into its archive instead.
+    public let isArchived: Bool
+    /// Nil when no model answered.
+    public let usage: TurnUsageRecord?
 
     public init(
-        state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = []
+        state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = [],
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil
     ) {
         self.state = state
         self.finishedAt = finishedAt
         self.events = events
         self.messages = messages
+        self.isArchived = isArchived
+        self.usage = usage
     }
 }

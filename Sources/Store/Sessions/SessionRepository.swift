@@ -102,7 +102,15 @@ public struct SessionRepository: Sendable {
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
             guard connection.changesCount == 1 else { return false }
             for event in ending.events { try Self.insert(event, of: session, in: connection) }
-            try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
+            try ending.usage?.insert(turn: id, session: session, at: ending.finishedAt, in: connection)
+            if ending.isArchived {
+                let accepted = try Double.fetchOne(
+                    connection, sql: "SELECT accepted_at FROM turns WHERE id = ?", arguments: [id])
+                try SessionArchive.add(
+                    ending.messages, of: session, acceptedAt: accepted ?? 0, now: ending.finishedAt, in: connection)
+            } else {
+                try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
+            }
             try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
             try Self.dropOldEvents(of: session, in: connection)
             return true
@@ -173,24 +181,6 @@ public struct SessionRepository: Sendable {
                 arguments: [session, limit]
             ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
                 .reversed()
-        }
-    }
-
-    /// Erases the transcript of one of the user's sessions, or of all of them.
-    ///
-    /// - Returns: how many sessions had one.
-    public func forgetHistory(handle: String, sessionID: String?) async throws -> Int {
-        try await write(.forgetHistory) { connection in
-            let scope = """
-                session IN (SELECT id FROM sessions WHERE handle = :handle
-                    AND (:session IS NULL OR session_id = :session))
-                """
-            let arguments: StatementArguments = ["handle": handle, "session": sessionID]
-            let count = try Int.fetchOne(
-                connection, sql: "SELECT count(DISTINCT session) FROM session_messages WHERE \(scope)",
-                arguments: arguments)
-            try connection.execute(sql: "DELETE FROM session_messages WHERE \(scope)", arguments: arguments)
-            return count ?? 0
         }
     }
 

@@ -119,7 +119,7 @@ final class TestGateway: Sendable {
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
-        routes: [Route] = [], place: Place = .alone
+        routes: [Route] = [], place: Place = .alone, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -137,6 +137,7 @@ final class TestGateway: Sendable {
         configuration.limits = limits
         configuration.hooks = hooks
         configuration.lane = lane
+        configuration.requestRestart = requestRestart
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {
@@ -147,6 +148,15 @@ final class TestGateway: Sendable {
             configuration: configuration, membership: network?.roster ?? membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in CapturingLog(lines: lines) },
             besides: routes)
+    }
+
+    /// Everything that the gateway declares.
+    func routes() throws -> [Route] {
+        GatewayServer.routes(
+            configuration, live: LiveConnections(),
+            sessions: try SessionManager(
+                repository: sessions, limits: configuration.limits, logger: Logger(label: "test"),
+                now: configuration.now))
     }
 
     /// Wall-clock time that a test can move.

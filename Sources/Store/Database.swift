@@ -54,6 +54,7 @@ public final class Database: Sendable {
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
         migrator.registerTurnContent()
+        migrator.registerArtifacts()
         return migrator
     }
 

@@ -18,6 +18,8 @@ public struct GatewayConfiguration: Sendable {
     /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
     public var administration: NetworkAdministration
     public var limits = GatewayLimits()
+    /// Where files are kept; nil: the agent keeps none.
+    public var files: AgentFiles?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// Unix seconds.
@@ -41,6 +43,7 @@ public final class GatewayServer: Sendable {
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
     private let sessions: SessionManager
+    private let files: ArtifactStore?
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
@@ -48,14 +51,16 @@ public final class GatewayServer: Sendable {
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    static func routes(_ configuration: GatewayConfiguration, live: LiveConnections) -> [Route] {
+    static func routes(
+        _ configuration: GatewayConfiguration, live: LiveConnections, files: ArtifactStore? = nil
+    ) -> [Route] {
         let administration = configuration.administration
         return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration)
+            + AuditRoutes.routes(administration) + FileRoutes.routes(files)
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -88,11 +93,15 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
+        let files = configuration.files.map { ArtifactStore($0, logger: logger, now: configuration.now) }
+        self.files = files
+        var hooks = configuration.hooks
+        if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
         self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, hooks: configuration.hooks, logger: logger,
+            repository: sessions, limits: configuration.limits, hooks: hooks, logger: logger,
             now: configuration.now)
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
+            authorizer: authorizer, routes: Self.routes(configuration, live: live, files: files) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
             strangers: strangers)
         self.responder = responder
@@ -139,7 +148,11 @@ public final class GatewayServer: Sendable {
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
                 switch change {
-                case .userRemoved(let handle): group.addTask { await self.sessions.retire(handle) }
+                case .userRemoved(let handle):
+                    group.addTask {
+                        await self.sessions.retire(handle)
+                        await self.files?.removeUploads(of: handle)
+                    }
                 case .everything: group.addTask { await self.retireMissing() }
                 default: break
                 }
@@ -244,7 +257,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, logger: logger
+                sessions: sessions, files: files, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

@@ -45,6 +45,9 @@ import Testing
         "POST /api/network/invitations": .init(rule: .admin, body: "{}"),
         "DELETE /api/network/invitations/{id}": .init(rule: .admin),
         "GET /api/audit": .init(rule: .admin),
+        "POST /api/upload": .init(rule: .member, body: "{}"),
+        "GET /api/upload/{id}": .init(rule: .member),
+        "GET /api/files/{id}": .init(rule: .member),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Glibc
 internal import NIOCore
+internal import Wire
 
 // Where does each part of a form begin and end (multipart/form-data, RFC 7578 and RFC 2046 §5.1)? Bytes go in as they
 // arrive, and come out as soon as they cannot belong to a boundary: what is held is a header or a piece of a boundary,
@@ -128,10 +129,16 @@ struct MultipartReader {
 
     private func find(_ bytes: [UInt8]) -> Int? {
         pending.withUnsafeReadableBytes { all in
-            guard let start = all.baseAddress, let found = memmem(start, all.count, bytes, bytes.count) else {
-                return nil
+            guard let start = all.baseAddress, let first = bytes.first else { return nil }
+            var offset = 0
+            while offset + bytes.count <= all.count {
+                let room = all.count - bytes.count + 1 - offset
+                guard let found = memchr(start + offset, Int32(first), room) else { return nil }
+                let index = UnsafeRawPointer(found) - start
+                if memcmp(found, bytes, bytes.count) == 0 { return index }
+                offset = index + 1
             }
-            return UnsafeRawPointer(found) - start
+            return nil
         }
     }
 }
@@ -149,7 +156,10 @@ struct MultipartHeader: Equatable {
         }
     }
 
-    var disposition: ContentDisposition.Part? { fields["content-disposition"].flatMap(ContentDisposition.part) }
+    /// What the part says of itself, if it belongs to a form.
+    var disposition: ContentDisposition.Part? {
+        fields["content-disposition"].flatMap(ContentDisposition.read).flatMap { $0.kind == "form-data" ? $0 : nil }
+    }
 }
 
 enum MultipartError: Error, Equatable {

@@ -32,7 +32,9 @@ public enum FileName {
     private static func shortened(_ name: String) -> String {
         guard name.utf8.count > longest else { return name }
         var end = Substring()
-        if let dot = name.lastIndex(of: "."), dot > name.startIndex, name[dot...].utf8.count <= 32 { end = name[dot...] }
+        if let dot = name.lastIndex(of: "."), dot > name.startIndex, name[dot...].utf8.count <= 32 {
+            end = name[dot...]
+        }
         var start = name.dropLast(end.count)
         while start.utf8.count + end.utf8.count > longest { start.removeLast() }
         return start.isEmpty ? String(name.unicodeScalars.prefix(longest / 4)) : String(start + end)

@@ -3,15 +3,16 @@ internal import Foundation
 // What is a file called in a header, and how is such a header read? `Content-Disposition` of answers (RFC 6266, names by
 // RFC 8187) and of the parts of a form (RFC 7578). Pure.
 
-enum ContentDisposition {
+package enum ContentDisposition {
     /// The header of an answer.
     ///
     /// - Parameter isShown: whether a browser may show the file in place.
-    static func header(filename: String, isShown: Bool) -> String {
+    package static func header(filename: String, isShown: Bool) -> String {
         let kind = isShown ? "inline" : "attachment"
         let plain = String(
             filename.unicodeScalars.map { scalar in
-                scalar.isASCII && scalar.value >= 0x20 && scalar.value != 0x7F && !"\"\\%".unicodeScalars.contains(scalar)
+                scalar.isASCII && scalar.value >= 0x20 && scalar.value != 0x7F
+                    && !"\"\\%".unicodeScalars.contains(scalar)
                     ? Character(scalar) : "_"
             })
         let encoded = filename.utf8.map { byte in
@@ -21,18 +22,20 @@ enum ContentDisposition {
             ? "\(kind); filename=\"\(plain)\"" : "\(kind); filename=\"\(plain)\"; filename*=UTF-8''\(encoded)"
     }
 
-    /// What a part of a form says about itself.
-    struct Part: Equatable {
-        var name: String?
-        /// As the client wrote it.
-        var filename: String?
+    /// What a header says.
+    package struct Part: Equatable {
+        /// In lower case, e.g. `form-data`.
+        package var kind: String
+        package var name: String?
+        /// As whoever sent it wrote it.
+        package var filename: String?
     }
 
-    /// Nil when it is no `form-data`.
-    static func part(_ header: String) -> Part? {
+    /// Nil when it makes no sense.
+    package static func read(_ header: String) -> Part? {
         var rest = Substring(header)
-        guard token(&rest)?.lowercased() == "form-data" else { return nil }
-        var part = Part()
+        guard let kind = token(&rest)?.lowercased() else { return nil }
+        var part = Part(kind: kind)
         var extended: String?
         while true {
             skipSpace(&rest)

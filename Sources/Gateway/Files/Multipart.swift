@@ -82,6 +82,7 @@ struct MultipartReader {
             if pending.getString(at: pending.readerIndex, length: 2) == "--" {
                 state = .ended
                 pending.clear()
+                endPart(&events)
                 events.append(.end)
                 return false
             }
@@ -91,6 +92,7 @@ struct MultipartReader {
             }
             let rest = pending.readSlice(length: end)?.readableBytesView ?? ByteBuffer().readableBytesView
             guard rest.allSatisfy({ $0 == 32 || $0 == 9 }) else { throw .malformed }
+            endPart(&events)
             // The line's end stays: a header of no fields is then an empty line like the end of any other.
             state = .header
         case .header:
@@ -102,6 +104,7 @@ struct MultipartReader {
             let lines = pending.readString(length: end) ?? ""
             pending.moveReaderIndex(forwardBy: 4)
             events.append(.part(MultipartHeader(lines)))
+            isInPart = true
             state = .data
         case .data:
             return data(&events)
@@ -110,11 +113,18 @@ struct MultipartReader {
         return true
     }
 
+    /// A part has begun; it is over when the line of its boundary is complete.
+    private var isInPart = false
+
+    private mutating func endPart(_ events: inout [Event]) {
+        if isInPart { events.append(.endOfPart) }
+        isInPart = false
+    }
+
     private mutating func data(_ events: inout [Event]) -> Bool {
         if let index = find(delimiter) {
             emit(index, &events)
             pending.moveReaderIndex(forwardBy: delimiter.count)
-            events.append(.endOfPart)
             state = .afterBoundary
             return true
         }

@@ -22,6 +22,8 @@ public enum FileName {
 
     private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
+        // Joiners make one letter or picture of several.
+        case .format where scalar == "\u{200C}" || scalar == "\u{200D}": true
         // Format characters turn text around or hide it; a separator would begin a line.
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: false
         default: scalar != "/" && scalar != "\\"

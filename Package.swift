@@ -133,7 +133,7 @@ let package = Package(
             [
                 "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
                 hummingbird, logging,
-            ]),
+            ], resources: [.copy("Vectors")]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),

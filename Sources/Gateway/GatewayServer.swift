@@ -20,6 +20,8 @@ public struct GatewayConfiguration: Sendable {
     public var limits = GatewayLimits()
     /// Whose turns run one after the other.
     public var lane = SessionLane.client
+    /// Where files are kept; nil: the agent keeps none.
+    public var files: AgentFiles?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// Unix seconds.
@@ -45,6 +47,7 @@ public final class GatewayServer: Sendable {
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
     let sessions: SessionManager
+    private let files: ArtifactStore?
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
@@ -54,7 +57,8 @@ public final class GatewayServer: Sendable {
 
     /// Everything that can be asked over HTTP.
     static func routes(
-        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager
+        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager,
+        files: ArtifactStore? = nil
     ) -> [Route] {
         let administration = configuration.administration
         let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
@@ -64,6 +68,7 @@ public final class GatewayServer: Sendable {
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
+            + FileRoutes.routes(files)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -104,13 +109,18 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
+        let files = configuration.files.map { ArtifactStore($0, logger: logger, now: configuration.now) }
+        self.files = files
+        var hooks = configuration.hooks
+        if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
         let manager = try SessionManager(
-            repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: configuration.hooks,
+            repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             broadcasts: broadcasts, logger: logger, now: configuration.now,
             surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
         self.sessions = manager
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: Self.routes(configuration, live: live, sessions: manager) + besides,
+            authorizer: authorizer,
+            routes: Self.routes(configuration, live: live, sessions: manager, files: files) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, broadcasts: broadcasts,
             logger: logger, strangers: strangers)
         self.responder = responder
@@ -160,7 +170,11 @@ public final class GatewayServer: Sendable {
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
                 switch change {
-                case .userRemoved(let handle): group.addTask { await self.sessions.retire(handle) }
+                case .userRemoved(let handle):
+                    group.addTask {
+                        await self.sessions.retire(handle)
+                        await self.files?.removeUploads(of: handle)
+                    }
                 case .everything: group.addTask { await self.retireMissing() }
                 default: break
                 }
@@ -276,7 +290,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, logger: logger
+                sessions: sessions, files: files, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

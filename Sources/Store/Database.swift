@@ -59,6 +59,7 @@ public final class Database: Sendable {
         migrator.registerSessionArchive()
         migrator.registerTurnUsage()
         migrator.registerSessionContext()
+        migrator.registerArtifacts()
         return migrator
     }
 

@@ -17,7 +17,7 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On your devices:",
                 subcommands: [
-                    Join.self, Connect.self, Chat.self, Proxy.self, Networks.self,
+                    Join.self, Connect.self, Chat.self, Files.self, Proxy.self, Networks.self,
                 ]),
             CommandGroup(
                 name: "On both, about who may come in:",

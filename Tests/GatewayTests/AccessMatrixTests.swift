@@ -55,6 +55,9 @@ import Testing
         "GET /api/sessions/archives": .init(rule: .member),
         "GET /api/sessions/archives/{id}": .init(rule: .member),
         "POST /api/restart": .init(rule: .admin),
+        "POST /api/upload": .init(rule: .member, body: "{}"),
+        "GET /api/upload/{id}": .init(rule: .member),
+        "GET /api/files/{id}": .init(rule: .member),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.

@@ -82,7 +82,7 @@ struct GatewayResponder: Sendable {
         }
         var response = await answer(request, authentication: authentication, log: log)
         response.headers[.xContentTypeOptions] = "nosniff"
-        response.headers[.cacheControl] = "no-store"
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         if request.method == .head { response = response.createHeadResponse() }
         if request.headers[.connection] == "close" { response.headers[.connection] = "close" }
         log.info("gateway::request", metadata: ["status": "\(response.status.code)"])

@@ -36,12 +36,18 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     public var addressHints: String { path + "/coordinator_addr.json" }
     /// The notes, unless the configuration names another folder.
     public var memories: String { path + "/memories" }
+    /// Files of users and answers: `<id>/<name>` each.
+    public var files: String { path + "/files" }
+    /// Where the agent works; answers may give files away that lie here.
+    public var workspace: String { path + "/workspace" }
     /// Logs of the server.
     public var logs: String { path + "/logs" }
     /// What this program keeps for itself: nothing in it is worth a backup.
     public var state: String { path + "/.openagent" }
     /// Held by the process that serves the agent.
     public var lock: String { state + "/lock" }
+    /// Files that are still being uploaded.
+    public var uploads: String { state + "/uploads" }
     /// Who serves the agent, and where.
     public var runRecord: String { state + "/run.json" }
     /// The disposable search index.

@@ -54,6 +54,9 @@ struct AgentCore: Sendable {
         settings.requestRestart = requestRestart
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
+        settings.files = AgentFiles(
+            directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
+            repository: ArtifactRepository(database))
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)

@@ -23,6 +23,8 @@ struct GatewaySocket {
     let agent: AgentDescription
     let authorizer: Authorizer
     let sessions: SessionManager
+    /// Nil: the agent keeps none.
+    let files: ArtifactStore?
     let logger: Logger
 
     private var outbox: Outbox { watcher.outbox }
@@ -178,13 +180,14 @@ struct GatewaySocket {
         case .ping: send(.pong)
         case .sessionOpen(let open): await sessions.open(open, for: caller, on: watcher)
         case .sessionClose(let sessionID): await sessions.close(sessionID: sessionID, by: caller, on: watcher)
-        case .textFinal(let text): await sessions.accept(text, from: caller, on: watcher)
+        case .textFinal(let text):
+            guard let text = await resolve(text, of: caller) else { return }
+            await sessions.accept(text, from: caller, on: watcher)
         // A preview that nobody else is shown.
         case .textDelta: break
         case .audioChunk(let chunk):
             send(.error(code: .unavailable, text: "This agent has no speech recogniser."), sessionID: chunk.sessionID)
-        case .attachment(let sessionID, _):
-            send(.error(code: .unavailable, text: "This agent takes no files."), sessionID: sessionID)
+        case .attachment(let sessionID, let attachment): await attach(attachment, to: sessionID, by: caller)
         case .interrupt(let sessionID): await sessions.interrupt(sessionID: sessionID, by: caller)
         case .command(let command): await sessions.perform(command, by: caller, on: watcher)
         case .unknown(let type, let sessionID):

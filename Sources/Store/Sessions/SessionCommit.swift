@@ -5,4 +5,5 @@ public enum SessionCommit: String, CaseIterable, Sendable {
     case openSession, reserveSequences, acceptTurn, startTurn, appendEvent, appendJournal, finishTurn, forgetHistory
     case mergeMessage, supersedeTurn, forgetOld
     case pinModel, foldHistory
+    case keepArtifact
 }

@@ -66,9 +66,12 @@ public actor ChatClient {
     ///
     /// - Parameter messageID: unique for each message; the agent recognises a repeat by it.
     /// - Throws: ``ChatError/tooManyWaiting(limit:)``.
-    public func send(_ text: String, sessionID: String, messageID: String) throws(ChatError) {
+    public func send(
+        _ text: String, sessionID: String, messageID: String, attachments: [Attachment] = []
+    ) throws(ChatError) {
         guard machine.unconfirmed.count < Self.maximumWaiting else { throw .tooManyWaiting(limit: Self.maximumWaiting) }
-        _ = handle(.send(.init(sessionID: sessionID, text: text, messageID: messageID)))
+        _ = handle(
+            .send(.init(sessionID: sessionID, text: text, messageID: messageID, attachments: attachments)))
     }
 
     /// Stops the answer that is being written in that session.

@@ -119,7 +119,8 @@ final class TestGateway: Sendable {
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
-        routes: [Route] = [], place: Place = .alone, requestRestart: (@Sendable () -> Void)? = nil
+        routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
+        requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -138,6 +139,7 @@ final class TestGateway: Sendable {
         configuration.hooks = hooks
         configuration.lane = lane
         configuration.requestRestart = requestRestart
+        configuration.files = files?.files(database)
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

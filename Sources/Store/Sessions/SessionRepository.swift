@@ -21,7 +21,7 @@ public struct SessionRepository: Sendable {
         -> SessionRecord
     {
         try await write(.openSession) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
                     ON CONFLICT (handle, session_id) DO NOTHING
@@ -31,7 +31,7 @@ public struct SessionRepository: Sendable {
                 arguments: [handle, sessionID])
             guard let row else { throw SessionStorageError.missing("session") }
             let (id, used): (Int64, Int64) = (row["id"], row["sequence_high"])
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = ? WHERE id = ?", arguments: [used + block, id])
             return SessionRecord(id: id, usedSequence: used, reservedSequence: used + block)
         }
@@ -40,7 +40,7 @@ public struct SessionRepository: Sendable {
     /// Reserves event numbers up to `sequence`.
     public func reserveSequences(through sequence: Int64, of session: Int64) async throws {
         try await write(.reserveSequences) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = max(sequence_high, ?) WHERE id = ?",
                 arguments: [sequence, session])
         }
@@ -66,7 +66,7 @@ public struct SessionRepository: Sendable {
             {
                 return .repeated(earlier)
             }
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turns (
                         id, ordinal, lane, session, message_id, text, source, attachments, state, accepted_at)
@@ -91,7 +91,7 @@ public struct SessionRepository: Sendable {
     /// Marks an accepted turn as running. Without effect on one that ended.
     public func start(turn id: String, now: Double) async throws {
         try await write(.startTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
                     WHERE id = ? AND state IN ('accepted', 'running')
@@ -104,21 +104,21 @@ public struct SessionRepository: Sendable {
     /// - Returns: false, and nothing is written, when the turn has ended before.
     public func finish(turn id: String, of session: Int64, as ending: TurnEnding) async throws -> Bool {
         try await write(.finishTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
             guard connection.changesCount == 1 else { return false }
             for event in ending.events { try Self.insert(event, of: session, in: connection) }
             for message in ending.messages {
-                try connection.execute(
+                try connection.run(
                     sql: """
                         INSERT INTO session_messages (session, turn, role, text, interrupted, created_at)
                         VALUES (?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [session, id, message.role, message.text, message.interrupted, ending.finishedAt])
             }
-            try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
+            try connection.run(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
             try Self.dropOldEvents(of: session, in: connection)
             return true
         }
@@ -138,7 +138,7 @@ public struct SessionRepository: Sendable {
     public func forgetTurns(finishedBefore time: Double) throws {
         try database.pool.write { connection in
             // The last one stays: it says which ordinals were used.
-            try connection.execute(
+            try connection.run(
                 sql: "DELETE FROM turns WHERE finished_at < ? AND ordinal < (SELECT max(ordinal) FROM turns)",
                 arguments: [time])
         }
@@ -160,13 +160,11 @@ public struct SessionRepository: Sendable {
     public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord]
     {
         try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
+            try connection.rows(
                 sql: """
                     SELECT sequence, turn, frame FROM session_events
                     WHERE session = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
-                    """, arguments: [session, after, through, limit]
-            ).map(Self.event(from:))
+                    """, arguments: [session, after, through, limit], Self.event(from:))
         }
     }
 
@@ -194,7 +192,7 @@ public struct SessionRepository: Sendable {
     /// Records one step of a turn.
     public func appendJournal(_ entry: String, of turn: String) async throws {
         try await write(.appendJournal) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turn_journal (turn, position, entry)
                     SELECT ?, ifnull(max(position), 0) + 1, ? FROM turn_journal WHERE turn = ?
@@ -207,12 +205,11 @@ public struct SessionRepository: Sendable {
     /// The last `limit` messages of a session, oldest first.
     public func history(of session: Int64, limit: Int) async throws -> [SessionMessageRecord] {
         try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
+            try connection.rows(
                 sql: "SELECT role, text, interrupted FROM session_messages WHERE session = ? ORDER BY id DESC LIMIT ?",
                 arguments: [session, limit]
-            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
-                .reversed()
+            ) { SessionMessageRecord(role: $0[0], text: $0[1], interrupted: $0[2]) }
+            .reversed()
         }
     }
 
@@ -229,21 +226,20 @@ public struct SessionRepository: Sendable {
             let count = try Int.fetchOne(
                 connection, sql: "SELECT count(DISTINCT session) FROM session_messages WHERE \(scope)",
                 arguments: arguments)
-            try connection.execute(sql: "DELETE FROM session_messages WHERE \(scope)", arguments: arguments)
+            try connection.run(sql: "DELETE FROM session_messages WHERE \(scope)", arguments: arguments)
             return count ?? 0
         }
     }
 
     // MARK: Rows
 
-    /// One transaction that is not stopped when its caller is: a client that leaves in the middle of a command must not
-    /// leave turns behind that are neither in line nor ended. The caller waits for it all the same.
+    /// One transaction, or part of one, that is not stopped when its caller is: a client that leaves in the middle of a
+    /// command must not leave turns behind that are neither in line nor ended. The caller waits for it all the same.
     func write<T: Sendable>(
         _ commit: SessionCommit, _ updates: @escaping @Sendable (GRDB.Database) throws -> T
     ) async throws -> T {
-        let pool = database.pool
         FailurePoint.reach(before: commit)
-        let result = try await Task { try await pool.write(updates) }.value
+        let result = try await database.commits.write(updates)
         FailurePoint.reach(after: commit)
         return result
     }
@@ -255,11 +251,10 @@ public struct SessionRepository: Sendable {
     private static func turn(
         messageID: String, lane: String, since: Double, in connection: GRDB.Database
     ) throws -> TurnRecord? {
-        try Row.fetchOne(
-            connection,
+        try connection.rows(
             sql: selectTurns + " WHERE lane = ? AND message_id = ? AND accepted_at >= ? ORDER BY ordinal DESC LIMIT 1",
-            arguments: [lane, messageID, since]
-        ).map(turn(from:))
+            arguments: [lane, messageID, since], turn(from:)
+        ).first
     }
 
     private static func turn(from row: Row) throws -> TurnRecord {
@@ -270,20 +265,21 @@ public struct SessionRepository: Sendable {
             attachments: row["attachments"], acceptedAt: row["accepted_at"], state: state)
     }
 
+    /// Of a row of `sequence, turn, frame`.
     private static func event(from row: Row) -> SessionEventRecord {
-        SessionEventRecord(sequence: row["sequence"], turnID: row["turn"], frame: row["frame"])
+        SessionEventRecord(sequence: row[0], turnID: row[1], frame: row[2])
     }
 
     private static func insert(
         _ event: SessionEventRecord, of session: Int64, in connection: GRDB.Database
     ) throws {
-        try connection.execute(
+        try connection.run(
             sql: "INSERT INTO session_events (session, sequence, turn, frame) VALUES (?, ?, ?, ?)",
             arguments: [session, event.sequence, event.turnID, event.frame])
     }
 
     private static func dropOldEvents(of session: Int64, in connection: GRDB.Database) throws {
-        try connection.execute(
+        try connection.run(
             sql: """
                 DELETE FROM session_events WHERE session = ? AND sequence <= (
                     SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)

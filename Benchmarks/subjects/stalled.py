@@ -5,8 +5,8 @@ from measure.processes import Failure, Scene
 from measure.table import Row, Target
 
 SOCKETS = 1000
-TOKENS_PER_SECOND = 20
-SECONDS = 10
+TOKENS_PER_SECOND = 5
+SECONDS = 15
 MEMORY_MIB = 8
 TOO_SLOW = 4008
 

@@ -61,7 +61,8 @@ struct DeltaLoad {
 }
 
 /// The same, with all but one of the sockets on one session, beside a session full of long tokens on the remaining
-/// socket: first while that socket reads, then while it does not.
+/// socket: while that socket reads, twice, because the first time is also the first use of all sockets; then while it does
+/// not.
 struct StalledLoad {
     let devices: [Device]
     let tokens: Int
@@ -74,7 +75,7 @@ struct StalledLoad {
     func run() async throws {
         guard let odd = devices.last, devices.count > 1 else { throw BenchError.usage }
         let load = DeltaLoad(devices: devices.dropLast(), isShared: true, tokens: tokens, perSecond: perSecond)
-        for stalls in [false, true] {
+        for stalls in [false, false, true] {
             let (ends, end) = AsyncStream.makeStream(of: UInt16.self)
             let latencies = try await load.measure { gate in
                 end.yield(try await watch(odd, after: gate, stalls: stalls))

@@ -7,6 +7,8 @@ internal import GRDB
 /// The agent's database. Repositories are made from it; it may be shared freely.
 public final class Database: Sendable {
     let pool: DatabasePool
+    /// For small writes of many callers at the same time.
+    let commits: GroupCommit
 
     /// Opens (and creates, mode 0600) the database at `path` and brings its tables up to date.
     ///
@@ -24,6 +26,7 @@ public final class Database: Sendable {
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.refuseNewerSchema(pool, path: path)
             try Self.migrator.migrate(pool)
+            commits = GroupCommit(pool)
         } catch let error as DatabaseError {
             throw error
         } catch let error as PrivateFileError {

@@ -7,7 +7,7 @@ extension DatabaseMigrator {
     /// When events were made, and which are gone.
     mutating func registerEventAges() {
         registerMigration("2026-11-21 event ages") { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     ALTER TABLE sessions ADD COLUMN sequence_floor INTEGER NOT NULL DEFAULT 0;
                     ALTER TABLE session_events ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
@@ -144,7 +144,7 @@ extension SessionRepository {
                         """, arguments: [turns, Self.forgottenAtOnce])
             }
             let sessions = try await write(.forgetOld) { connection in
-                for id in old { try connection.execute(sql: "DELETE FROM turns WHERE id = ?", arguments: [id]) }
+                for id in old { try connection.run(sql: "DELETE FROM turns WHERE id = ?", arguments: [id]) }
                 let sessions = try Row.fetchAll(
                     connection,
                     sql: """
@@ -166,7 +166,7 @@ extension SessionRepository {
     }
 
     static func insert(_ event: SessionEventRecord, of session: Int64, in connection: GRDB.Database) throws {
-        try connection.execute(
+        try connection.run(
             sql: "INSERT INTO session_events (session, sequence, turn, frame, created_at) VALUES (?, ?, ?, ?, ?)",
             arguments: [session, event.sequence, event.turnID, event.frame, event.createdAt])
     }
@@ -176,7 +176,7 @@ extension SessionRepository {
         in connection: GRDB.Database
     ) throws {
         for message in messages {
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO session_messages (session, turn, role, text, interrupted, created_at)
                     VALUES (?, ?, ?, ?, ?, ?)
@@ -194,9 +194,9 @@ extension SessionRepository {
     }
 
     private static func drop(_ session: Int64, through last: Int64, in connection: GRDB.Database) throws {
-        try connection.execute(
+        try connection.run(
             sql: "DELETE FROM session_events WHERE session = ? AND sequence <= ?", arguments: [session, last])
-        try connection.execute(
+        try connection.run(
             sql: "UPDATE sessions SET sequence_floor = max(sequence_floor, ?) WHERE id = ?", arguments: [last, session])
     }
 

@@ -21,7 +21,7 @@ public struct SessionRepository: Sendable {
         -> SessionRecord
     {
         try await write(.openSession) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
                     ON CONFLICT (handle, session_id) DO NOTHING
@@ -31,7 +31,7 @@ public struct SessionRepository: Sendable {
                 arguments: [handle, sessionID])
             guard let row else { throw SessionStorageError.missing("session") }
             let (id, used): (Int64, Int64) = (row["id"], row["sequence_high"])
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = ? WHERE id = ?", arguments: [used + block, id])
             return SessionRecord(id: id, usedSequence: used, reservedSequence: used + block)
         }
@@ -40,7 +40,7 @@ public struct SessionRepository: Sendable {
     /// Reserves event numbers up to `sequence`.
     public func reserveSequences(through sequence: Int64, of session: Int64) async throws {
         try await write(.reserveSequences) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = max(sequence_high, ?) WHERE id = ?",
                 arguments: [sequence, session])
         }
@@ -64,7 +64,7 @@ public struct SessionRepository: Sendable {
             if let earlier = try Self.repeated(turn.messageID, of: turn.sender, since: since, in: connection) {
                 return .repeated(earlier)
             }
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turns (
                         id, ordinal, lane, sender, session, message_id, text, source, attachments, state, accepted_at)
@@ -83,7 +83,7 @@ public struct SessionRepository: Sendable {
     /// Marks an accepted turn as running. Without effect on one that ended.
     public func start(turn id: String, now: Double) async throws {
         try await write(.startTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
                     WHERE id = ? AND state IN ('accepted', 'running')
@@ -96,7 +96,7 @@ public struct SessionRepository: Sendable {
     /// - Returns: false, and nothing is written, when the turn has ended before.
     public func finish(turn id: String, of session: Int64, as ending: TurnEnding) async throws -> Bool {
         try await write(.finishTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
@@ -111,7 +111,7 @@ public struct SessionRepository: Sendable {
             } else {
                 try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
             }
-            try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
+            try connection.run(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
             try Self.dropOldEvents(of: session, in: connection)
             return true
         }
@@ -162,7 +162,7 @@ public struct SessionRepository: Sendable {
     /// Records one step of a turn.
     public func appendJournal(_ entry: String, of turn: String) async throws {
         try await write(.appendJournal) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turn_journal (turn, position, entry)
                     SELECT ?, ifnull(max(position), 0) + 1, ? FROM turn_journal WHERE turn = ?
@@ -175,25 +175,23 @@ public struct SessionRepository: Sendable {
     /// The last `limit` messages of a session, oldest first.
     public func history(of session: Int64, limit: Int) async throws -> [SessionMessageRecord] {
         try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
+            try connection.rows(
                 sql: "SELECT role, text, interrupted FROM session_messages WHERE session = ? ORDER BY id DESC LIMIT ?",
                 arguments: [session, limit]
-            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
-                .reversed()
+            ) { SessionMessageRecord(role: $0[0], text: $0[1], interrupted: $0[2]) }
+            .reversed()
         }
     }
 
     // MARK: Rows
 
-    /// One transaction that is not stopped when its caller is: a client that leaves in the middle of a command must not
-    /// leave turns behind that are neither in line nor ended. The caller waits for it all the same.
+    /// One transaction, or part of one, that is not stopped when its caller is: a client that leaves in the middle of a
+    /// command must not leave turns behind that are neither in line nor ended. The caller waits for it all the same.
     func write<T: Sendable>(
         _ commit: SessionCommit, _ updates: @escaping @Sendable (GRDB.Database) throws -> T
     ) async throws -> T {
-        let pool = database.pool
         FailurePoint.reach(before: commit)
-        let result = try await Task { try await pool.write(updates) }.value
+        let result = try await database.commits.write(updates)
         FailurePoint.reach(after: commit)
         return result
     }

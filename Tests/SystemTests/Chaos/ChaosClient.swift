@@ -32,8 +32,11 @@ final class ChaosClient: Sendable {
         var lastSequence: [String: Int] = [:]
         var seen: [String: [Int: Seen]] = [:]
         var problems: [String] = []
+        var commandResults: [String] = []
+        var connections = 0
         var isSending = false
         var pool: GatewayPool?
+        var chat: ChatClient?
         var death: AsyncStream<Void>.Continuation?
     }
 
@@ -61,7 +64,29 @@ final class ChaosClient: Sendable {
     var seen: [String: [Int: Seen]] { record.withLock { $0.seen } }
     var problems: [String] { record.withLock { $0.problems } }
 
+    /// From now on it sends messages by itself, or no more.
     func setSending(_ isSending: Bool) { record.withLock { $0.isSending = isSending } }
+
+    /// Has one message to send when it begins to live.
+    ///
+    /// - Parameter note: whether it asks for something to be written down.
+    func begin(session: String, note: Bool = false) {
+        record.withLock { _ = Self.append(to: &$0, name, session, kind: note ? .note : .reading) }
+    }
+
+    /// Gives a command until it is answered, over as many connections as that takes.
+    func command(_ name: String, session: String, argument: String? = nil) async -> Bool {
+        let results = record.withLock { $0.commandResults.count }
+        for _ in 0..<20 {
+            let connections = record.withLock { $0.connections }
+            try? await record.withLock { $0.chat }?.command(name, sessionID: session, argument: argument)
+            await pulse.wait(atMost: .seconds(5)) {
+                self.record.withLock { $0.commandResults.count > results || $0.connections > connections }
+            }
+            if record.withLock({ $0.commandResults.count > results }) { return true }
+        }
+        return false
+    }
 
     // MARK: Blows
 
@@ -96,6 +121,7 @@ final class ChaosClient: Sendable {
             return (record.lastSequence, record.unanswered)
         }
         let chat = JoinedDevice.chat(over: pool)
+        record.withLock { $0.chat = chat }
         for session in sessions { await chat.openSession(session, afterSequence: last[session] ?? 0) }
         for message in unanswered {
             try await chat.send(message.text, sessionID: message.session, messageID: message.id)
@@ -123,28 +149,38 @@ final class ChaosClient: Sendable {
 
     private func nextMessage(_ random: inout SeededRandom) -> Message? {
         let session = sessions.randomElement(using: &random) ?? ""
-        let kind = Int.random(in: 0..<20, using: &random)
+        let kinds: [Kind] = [.note, .note, .note] + Array(repeating: .story, count: 7)
+        let kind = Bool.random(using: &random) ? kinds.randomElement(using: &random) ?? .note : .question
         return record.withLock { record in
             guard record.isSending, record.unanswered.count < Self.maximumUnanswered else { return nil }
-            let number = record.messages.count + 1
-            let token = name + "n" + String(repeating: "0", count: 6 - "\(number)".count) + "\(number)"
-            let fact = kind < 3 ? "\(token) is kept" : nil
-            let text =
-                switch kind {
-                case 0..<3: "remember that \(token) is kept"
-                case 3..<10: "tell me the story of \(token)"
-                default: "where is \(token)?"
-                }
-            let message = Message(number: number, id: token, session: session, text: text, fact: fact)
-            record.messages.append(message)
-            record.unanswered.append(message)
-            return message
+            return Self.append(to: &record, name, session, kind: kind)
         }
+    }
+
+    private enum Kind { case note, story, question, reading }
+
+    private static func append(to record: inout Record, _ name: String, _ session: String, kind: Kind) -> Message {
+        let number = record.messages.count + 1
+        let token = name + "n" + String(repeating: "0", count: 6 - "\(number)".count) + "\(number)"
+        let text =
+            switch kind {
+            case .note: "remember that \(token) is kept"
+            case .story: "tell me the story of \(token)"
+            case .reading: "read story"
+            case .question: "where is \(token)?"
+            }
+        let message = Message(
+            number: number, id: token, session: session, text: text, fact: kind == .note ? "\(token) is kept" : nil)
+        record.messages.append(message)
+        record.unanswered.append(message)
+        return message
     }
 
     // MARK: What it sees
 
     private func note(_ event: ChatEvent) {
+        defer { pulse.beat() }
+        if case .connected = event { record.withLock { $0.connections += 1 } }
         guard case .message(let message) = event else { return }
         record.withLock { record in
             if let session = message.sessionID, let sequence = message.sequence {
@@ -159,10 +195,10 @@ final class ChaosClient: Sendable {
             case .error(.shuttingDown, _): break
             case .error(let code, let text): record.problems.append("\(name): \(code.rawValue): \(text)")
             case .sessionState: record.problems.append("\(name): \(message.sessionID ?? "") could not be replayed")
+            case .commandResult(let text): record.commandResults.append(text)
             default: break
             }
         }
-        pulse.beat()
     }
 
     private func report(_ problem: String) {

@@ -20,9 +20,12 @@ struct ChaosVerdict {
 
     var isClean: Bool { lost + runTwice + outOfOrder + missing + repeated == 0 && problems.isEmpty }
 
-    /// - Parameter notes: the text of everything that was remembered.
+    /// - Parameters:
+    ///   - notes: the text of everything that was remembered.
+    ///   - forgotten: a session whose transcript was erased on demand.
     init(
-        clients: [ChaosClient], ledger: ChaosLedger, turns: [StoredTurn], said: [StoredMessage], notes: String
+        clients: [ChaosClient], ledger: ChaosLedger, turns: [StoredTurn], said: [StoredMessage], notes: String,
+        forgotten: String? = nil
     ) {
         problems = ledger.problems
         let turnsByMessage = Dictionary(grouping: turns) { "\($0.lane)/\($0.messageID ?? "")" }
@@ -42,6 +45,10 @@ struct ChaosVerdict {
                 let mine = turnsByMessage["\(client.device.lane)/\(message.id)"] ?? []
                 guard let turn = mine.first, !["accepted", "running"].contains(turn.state) else {
                     blame(\.lost, "\(message.id) has no answer: \(mine)")
+                    continue
+                }
+                guard message.session != forgotten else {
+                    if saidByTurn[turn.id] != nil { problems.append("\(message.id) was not forgotten") }
                     continue
                 }
                 check(message, turns: mine, said: saidByTurn[turn.id] ?? [])

@@ -9,22 +9,28 @@ final class ChaosWorld: Sendable {
     let home: TestHome
     let clients: [ChaosClient]
     /// Beats with each message that a client gets.
-    let pulse = Pulse()
+    let pulse: Pulse
 
     static let users = ["alice", "bob", "carol", "dave"]
     private static let devicesPerUser = 2
 
+    init(home: TestHome, clients: [ChaosClient], pulse: Pulse) {
+        self.home = home
+        self.clients = clients
+        self.pulse = pulse
+    }
+
     /// Makes the agent, lets everybody in, and stops the server again.
-    init(seed: UInt64) async throws {
-        home = try TestHome()
+    convenience init(seed: UInt64) async throws {
+        let home = try TestHome()
         try await home.prepareAgent(wordsPerSecond: 150)
         let server = try await home.serve()
         let homes = try await home.admitDevices(
             Self.users.map { ($0, Self.devicesPerUser) }, ticket: try await server.ticket())
         let port = try await server.port()
         var random = SeededRandom(seed)
-        let pulse = pulse
-        clients = try homes.enumerated().map { index, home in
+        let pulse = Pulse()
+        let clients = try homes.enumerated().map { index, home in
             let device = try JoinedDevice(home: home, port: port)
             // One conversation that both devices of a user write to and watch, and one of its own.
             return ChaosClient(
@@ -33,6 +39,7 @@ final class ChaosWorld: Sendable {
         }
         server.program.signal(SIGTERM)
         try await server.program.exit()
+        self.init(home: home, clients: clients, pulse: pulse)
     }
 
     var database: URL { home.agent.appendingPathComponent("openagent.db") }
@@ -40,7 +47,8 @@ final class ChaosWorld: Sendable {
     /// Everything that was remembered.
     func remembered() throws -> String {
         let folder = home.agent.appendingPathComponent("memories/remembered")
-        return try ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return try names.filter { $0.hasSuffix(".md") }
             .map { try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8) }.joined(separator: "\n")
     }
 

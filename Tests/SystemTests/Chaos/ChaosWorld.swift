@@ -84,7 +84,7 @@ final class ChaosWorld: Sendable {
             try await Task.sleep(for: .milliseconds(milliseconds))
             server.signal(SIGTERM)
             let status = try await server.exit()
-            #expect(status == 0, "\(server.output.suffix(2_000)) \(server.errors.suffix(2_000))")
+            #expect(status == 0, "\(server.output.suffix(2_000)) \(Self.crash(server))")
             return (server, SIGTERM)
         case .clients(let blows):
             let server = try server ?? start()
@@ -96,10 +96,13 @@ final class ChaosWorld: Sendable {
         }
     }
 
+    /// What a process says about its own end.
+    private static func crash(_ server: Program) -> Substring { server.errors.prefix(10_000) }
+
     private func kill(_ server: Program) async throws -> Int32 {
         server.signal(SIGKILL)
         let status = try await server.exit()
-        #expect(status == -SIGKILL, "it died by itself: \(server.output.suffix(2_000)) \(server.errors.suffix(2_000))")
+        #expect(status == -SIGKILL, "it died by itself: \(server.output.suffix(2_000)) \(Self.crash(server))")
         return SIGKILL
     }
 }

@@ -61,23 +61,25 @@ final class ChaosWorld: Sendable {
 
     /// One round: a server is started and hit.
     ///
-    /// - Returns: its end; nil when it goes on.
-    func run(_ blow: ChaosBlow, on server: Program?) async throws -> (program: Program, status: Int32?) {
+    /// - Returns: the server, and whether it is over.
+    func run(_ blow: ChaosBlow, on server: Program?) async throws -> (program: Program, isOver: Bool) {
         switch blow {
         case .killAfterTime(let milliseconds):
             let server = try server ?? start()
             try await Task.sleep(for: .milliseconds(milliseconds))
-            return (server, try await kill(server))
+            try await kill(server)
+            return (server, true)
         case .killAfterEvents(let count):
             let goal = pulse.beats + count
             let server = try server ?? start()
             await pulse.wait(atMost: ChaosPlan.longestRound) { self.pulse.beats >= goal }
-            return (server, try await kill(server))
+            try await kill(server)
+            return (server, true)
         case .killAtCommit(let point):
-            if let server { _ = try await kill(server) }
+            if let server { try await kill(server) }
             let next = try start(failingAt: point)
-            if (try? await next.exit(within: 1)) == nil { _ = try await kill(next) }
-            return (next, SIGKILL)
+            if (try? await next.exit(within: 1)) == nil { try await kill(next) }
+            return (next, true)
         case .terminate(let milliseconds):
             let server = try server ?? start()
             try await server.line { $0.hasPrefix("Listens") }
@@ -85,25 +87,24 @@ final class ChaosWorld: Sendable {
             server.signal(SIGTERM)
             let status = try await server.exit()
             #expect(status == 0, "\(server.output.suffix(2_000)) \(Self.crash(server))")
-            return (server, SIGTERM)
+            return (server, true)
         case .clients(let blows):
             let server = try server ?? start()
             for blow in blows {
                 try await Task.sleep(for: .milliseconds(blow.pause))
                 if blow.dies { clients[blow.index].die() } else { clients[blow.index].dropConnections() }
             }
-            return (server, nil)
+            return (server, false)
         }
     }
 
     /// What a process says about its own end.
     private static func crash(_ server: Program) -> Substring { server.errors.prefix(10_000) }
 
-    private func kill(_ server: Program) async throws -> Int32 {
+    private func kill(_ server: Program) async throws {
         server.signal(SIGKILL)
         let status = try await server.exit()
         #expect(status == -SIGKILL, "it died by itself: \(server.output.suffix(2_000)) \(Self.crash(server))")
-        return SIGKILL
     }
 }
 

@@ -18,6 +18,10 @@ public struct GatewayConfiguration: Sendable {
     /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
     public var administration: NetworkAdministration
     public var limits = GatewayLimits()
+    /// Whose turns run one after the other.
+    public var lane = SessionLane.client
+    /// Who else has a say in turns.
+    var hooks = TurnHooks()
     /// Unix seconds.
     public var now: @Sendable () -> Double
 
@@ -38,7 +42,7 @@ public final class GatewayServer: Sendable {
     private let membership: any Membership
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
-    private let sessions: SessionManager
+    let sessions: SessionManager
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
@@ -87,7 +91,8 @@ public final class GatewayServer: Sendable {
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
         self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
+            repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: configuration.hooks,
+            logger: logger, now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
@@ -106,6 +111,7 @@ public final class GatewayServer: Sendable {
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
+            group.addTask { await self.sessions.keepHouse() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

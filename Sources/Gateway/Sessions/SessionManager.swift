@@ -40,7 +40,9 @@ actor SessionManager {
 
     let repository: SessionRepository
     let limits: GatewayLimits
+    let laneRule: SessionLane
     let logger: Logger
+    let hooks: TurnHooks
     /// Unix seconds.
     let now: @Sendable () -> Double
 
@@ -52,6 +54,7 @@ actor SessionManager {
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
+    var pendingAttachments = PendingAttachments()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -63,14 +66,16 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
+        hooks: TurnHooks = TurnHooks(), logger: Logger, now: @escaping @Sendable () -> Double
     ) throws {
         self.repository = repository
         self.limits = limits
+        self.laneRule = laneRule
+        self.hooks = hooks
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
-        try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
@@ -91,7 +96,18 @@ actor SessionManager {
 
     /// Accepts one user text: committed first, acknowledged then, run when its lane is free.
     func accept(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async {
-        guard !message.text.allSatisfy(\.isWhitespace) else { return }
+        let attachmentKey = attachmentKey(message.sessionID, caller)
+        let pending = pendingAttachments.take(for: attachmentKey)
+        var message = message
+        message.attachments += pending
+        if await !take(message, from: caller, on: watcher) {
+            pendingAttachments.putBack(pending, for: attachmentKey, now: now())
+        }
+    }
+
+    /// - Returns: whether the message became a turn.
+    private func take(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async -> Bool {
+        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return false }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
             return refuse(.badMessage, "This id is too long.", message, watcher)
@@ -99,6 +115,9 @@ actor SessionManager {
         guard phase == .accepting else {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
+        }
+        guard message.attachments.count <= PendingAttachments.limit else {
+            return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
         }
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
@@ -110,17 +129,21 @@ actor SessionManager {
             return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
         }
         watch(key, watcher)
-        let turn = makeTurn(message, key: key, caller: caller)
+        guard let turn = try? makeTurn(message, key: key, caller: caller) else {
+            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+        }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
-        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
+        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
-            return await refuseFull(message, caller, watcher)
+            await refuseFull(message, caller, watcher)
+            return false
         }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
-        if await commit(turn, announcement, message, watcher) {
+        let isAccepted = await commit(turn, announcement, message, watcher)
+        if isAccepted {
             withLane(turn.lane) { $0.commit(turn) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
@@ -130,6 +153,7 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
+        return isAccepted
     }
 
     /// Brings the turn to disk.
@@ -140,7 +164,9 @@ actor SessionManager {
     ) async -> Bool {
         do {
             let since = now() - limits.messageMemory.seconds
-            switch try await repository.accept(turn.record, announcing: announcement?.record, recognisingSince: since) {
+            switch try await repository.accept(
+                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
+            {
             case .accepted: return true
             case .repeated(let earlier): await tellState(of: earlier, watcher)
             }
@@ -151,46 +177,38 @@ actor SessionManager {
         return false
     }
 
-    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
+    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) throws -> Turn {
+        let attachments = try TurnAttachments.text(message.attachments)
         lastOrdinal += 1
         return Turn(
             TurnRecord(
-                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
+                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal,
+                lane: caller.lane(for: key.sessionID, by: laneRule), sender: caller.sender,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
-                messageID: message.messageID, text: message.text, source: message.source.rawValue, acceptedAt: now()))
+                messageID: message.messageID, text: message.text, source: message.source.rawValue,
+                attachments: attachments, acceptedAt: now()))
     }
 
     /// A full lane takes nothing new, but still knows what it took before.
     private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
         if let messageID = message.messageID,
             let earlier = try? await repository.turn(
-                messageID: messageID, lane: caller.lane, since: now() - limits.messageMemory.seconds)
+                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
         {
             return await tellState(of: earlier, watcher)
         }
         refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
-    /// The same message again: its sender learns what became of it, and nothing runs twice.
-    private func tellState(of record: TurnRecord, _ watcher: Watcher) async {
-        let position = lanes[record.lane]?.position(of: record.id) ?? 0
-        reply(
-            ServerMessage(
-                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
-            ),
-            watcher)
-        guard lanes[record.lane]?.position(of: record.id) == nil else { return }
-        // It has ended: `response` and `turn_complete` once more, with the numbers that they had.
-        let ending = (try? await repository.lastEvents(of: record.id, limit: 2)) ?? []
-        for event in ending { watcher.outbox.send(.text(event.frame)) }
-    }
-
+    /// - Returns: false, for callers that say whether they took it.
+    @discardableResult
     private func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) {
+    ) -> Bool {
         reply(
             ServerMessage(
                 .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        return false
     }
 
     // MARK: Lanes
@@ -223,6 +241,22 @@ actor SessionManager {
         }
         for turn in dropped { await endUnstarted(turn) }
         return dropped.count
+    }
+
+    /// Whether a device that runs or waits in many sessions may do so in one more.
+    private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
+        guard laneRule == .session, lanes[lane] == nil else { return true }
+        let device = caller.device.hex
+        return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
+    }
+
+    /// What a device has under way.
+    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int) {
+        let device = caller.device.hex
+        let own =
+            laneRule == .client
+            ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
+        return (own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount })
     }
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
@@ -261,9 +295,10 @@ actor SessionManager {
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
     func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
-        let message = ServerMessage(
+        var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
+        message.messageIDs = turn.record.messageIDs
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 
@@ -274,7 +309,10 @@ actor SessionManager {
 }
 
 extension EventLog.Event {
-    var record: SessionEventRecord { SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame) }
+    /// - Parameter time: Unix seconds.
+    func record(at time: Double) -> SessionEventRecord {
+        SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame, createdAt: time)
+    }
 }
 
 extension Duration {

@@ -88,6 +88,8 @@ struct TurnStateMachine: Sendable {
         let usage: TurnUsage
         /// Whether the text goes into the transcript.
         let isRemembered: Bool
+        /// Why it failed, when the text does not say it.
+        var failure: String?
     }
 
     /// Part of the answer was streamed.
@@ -116,15 +118,18 @@ struct TurnStateMachine: Sendable {
     ///
     /// - Returns: how the turn ends, or nil when it had ended before.
     mutating func finish(_ result: RunResult) -> Ending? {
-        let interruption: Interruption?
-        switch state {
-        case .running: interruption = nil
-        case .stopping(let reason): interruption = reason
-        case .finished: return nil
-        }
-        let ending = ending(of: result, interruption: interruption)
+        guard let ending = preview(result) else { return nil }
         state = .finished(ending.state)
         return ending
+    }
+
+    /// How the turn would end if its run were over; nil when it has ended.
+    func preview(_ result: RunResult) -> Ending? {
+        switch state {
+        case .running: ending(of: result, interruption: nil)
+        case .stopping(let reason): ending(of: result, interruption: reason)
+        case .finished: nil
+        }
     }
 
     private func ending(of result: RunResult, interruption: Interruption?) -> Ending {
@@ -144,8 +149,10 @@ struct TurnStateMachine: Sendable {
                 state: outcome.interrupted ? stopped : .completed, text: outcome.text, model: outcome.model,
                 usage: outcome.usage, isRemembered: isRemembered)
         case .failed(let reason) where interruption == nil:
-            let text = streamedText.isEmpty ? "Error: \(reason)" : streamedText
-            return Ending(state: .failed, text: text, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+            let isPartial = !streamedText.isEmpty
+            return Ending(
+                state: .failed, text: isPartial ? streamedText : "Error: \(reason)", model: nil, usage: TurnUsage(),
+                isRemembered: isRemembered, failure: isPartial ? reason : nil)
         case .failed, .stopped:
             return Ending(
                 state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered)

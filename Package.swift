@@ -137,7 +137,9 @@ let package = Package(
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
-        tests("SystemTests", ["Store"]),
+        tests(
+            "SystemTests",
+            ["Wire", "Certs", "Transport", "Store", grdb, nioCore, nioPosix, nioConcurrency, logging]),
         fuzzTarget,
     ]
 )

@@ -60,8 +60,9 @@ struct VaultFiles: Sendable {
             guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
             mode = status.st_mode & 0o777
         }
-        let temporary = ".openagent-\(UInt64.random(in: .min ... .max)).tmp"
+        let temporary = Self.temporaryPrefix + "\(UInt64.random(in: .min ... .max)).tmp"
         let file = try folder.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, for: path)
+        removeLeftovers(in: folder, olderThan: try file.status(path))
         do throws(VaultError) {
             try file.writeAll(Array(text.utf8), path)
             try file.finish(mode: mode, path)
@@ -72,6 +73,20 @@ struct VaultFiles: Sendable {
         } catch {
             folder.remove(temporary)
             throw error
+        }
+    }
+
+    private static let temporaryPrefix = ".openagent-"
+    /// Seconds. A file that is being written is younger.
+    private static let longestWrite = 60
+
+    /// Files that were being written when their process died. The clock is the file system's own.
+    private func removeLeftovers(in folder: borrowing Descriptor, olderThan new: stat) {
+        for name in folder.names() where name.hasPrefix(Self.temporaryPrefix) && name.hasSuffix(".tmp") {
+            guard let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFREG,
+                status.st_mtim.tv_sec < new.st_mtim.tv_sec - Self.longestWrite
+            else { continue }
+            folder.remove(name)
         }
     }
 

@@ -18,6 +18,8 @@ public struct GatewayConfiguration: Sendable {
     /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
     public var administration: NetworkAdministration
     public var limits = GatewayLimits()
+    /// Who else has a say in turns.
+    var hooks = TurnHooks()
     /// Unix seconds.
     public var now: @Sendable () -> Double
 
@@ -87,7 +89,8 @@ public final class GatewayServer: Sendable {
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
         self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
+            repository: sessions, limits: configuration.limits, hooks: configuration.hooks, logger: logger,
+            now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,

@@ -21,6 +21,8 @@ struct SessionChannel: Sendable {
     let row: Int64
     var log: EventLog
     private(set) var live: LiveText
+    /// How its clients want to be answered.
+    var settings = SessionSettings()
     /// Turns that are accepted and have not ended.
     var turns: Set<String> = []
     private var watchers: [UInt64: (outbox: Outbox, mode: Mode)] = [:]

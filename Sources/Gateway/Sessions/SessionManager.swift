@@ -41,6 +41,7 @@ actor SessionManager {
     let repository: SessionRepository
     let limits: GatewayLimits
     let logger: Logger
+    let hooks: TurnHooks
     /// Unix seconds.
     let now: @Sendable () -> Double
 
@@ -52,6 +53,7 @@ actor SessionManager {
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
+    var pendingAttachments = PendingAttachments()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -63,10 +65,12 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, hooks: TurnHooks = TurnHooks(), logger: Logger,
+        now: @escaping @Sendable () -> Double
     ) throws {
         self.repository = repository
         self.limits = limits
+        self.hooks = hooks
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
@@ -91,7 +95,18 @@ actor SessionManager {
 
     /// Accepts one user text: committed first, acknowledged then, run when its lane is free.
     func accept(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async {
-        guard !message.text.allSatisfy(\.isWhitespace) else { return }
+        let attachmentKey = attachmentKey(message.sessionID, caller)
+        let pending = pendingAttachments.take(for: attachmentKey)
+        var message = message
+        message.attachments += pending
+        if await !take(message, from: caller, on: watcher) {
+            pendingAttachments.putBack(pending, for: attachmentKey, now: now())
+        }
+    }
+
+    /// - Returns: whether the message became a turn.
+    private func take(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async -> Bool {
+        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return false }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
             return refuse(.badMessage, "This id is too long.", message, watcher)
@@ -99,6 +114,9 @@ actor SessionManager {
         guard phase == .accepting else {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
+        }
+        guard message.attachments.count <= PendingAttachments.limit else {
+            return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
         }
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
@@ -110,17 +128,21 @@ actor SessionManager {
             return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
         }
         watch(key, watcher)
-        let turn = makeTurn(message, key: key, caller: caller)
+        guard let turn = try? makeTurn(message, key: key, caller: caller) else {
+            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+        }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
         guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
-            return await refuseFull(message, caller, watcher)
+            await refuseFull(message, caller, watcher)
+            return false
         }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
-        if await commit(turn, announcement, message, watcher) {
+        let isAccepted = await commit(turn, announcement, message, watcher)
+        if isAccepted {
             withLane(turn.lane) { $0.commit(turn) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
@@ -130,6 +152,7 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
+        return isAccepted
     }
 
     /// Brings the turn to disk.
@@ -151,13 +174,15 @@ actor SessionManager {
         return false
     }
 
-    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
+    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) throws -> Turn {
+        let attachments = try TurnAttachments.text(message.attachments)
         lastOrdinal += 1
         return Turn(
             TurnRecord(
                 id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
-                messageID: message.messageID, text: message.text, source: message.source.rawValue, acceptedAt: now()))
+                messageID: message.messageID, text: message.text, source: message.source.rawValue,
+                attachments: attachments, acceptedAt: now()))
     }
 
     /// A full lane takes nothing new, but still knows what it took before.
@@ -185,12 +210,15 @@ actor SessionManager {
         for event in ending { watcher.outbox.send(.text(event.frame)) }
     }
 
+    /// - Returns: false, for callers that say whether they took it.
+    @discardableResult
     private func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) {
+    ) -> Bool {
         reply(
             ServerMessage(
                 .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        return false
     }
 
     // MARK: Lanes

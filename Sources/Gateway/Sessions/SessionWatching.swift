@@ -22,6 +22,7 @@ extension SessionManager {
         do {
             try await prepare(key, events: 0)
             watch(key, watcher)
+            sessions[key]?.settings.apply(open)
             if let after = open.afterSequence { try await replay(key, after: Int64(after), to: watcher) }
         } catch {
             logger.error("sessions::not_replayed", metadata: ["error": "\(error)"])

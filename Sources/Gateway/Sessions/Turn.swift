@@ -116,15 +116,18 @@ struct TurnStateMachine: Sendable {
     ///
     /// - Returns: how the turn ends, or nil when it had ended before.
     mutating func finish(_ result: RunResult) -> Ending? {
-        let interruption: Interruption?
-        switch state {
-        case .running: interruption = nil
-        case .stopping(let reason): interruption = reason
-        case .finished: return nil
-        }
-        let ending = ending(of: result, interruption: interruption)
+        guard let ending = preview(result) else { return nil }
         state = .finished(ending.state)
         return ending
+    }
+
+    /// How the turn would end if its run were over; nil when it has ended.
+    func preview(_ result: RunResult) -> Ending? {
+        switch state {
+        case .running: ending(of: result, interruption: nil)
+        case .stopping(let reason): ending(of: result, interruption: reason)
+        case .finished: nil
+        }
     }
 
     private func ending(of result: RunResult, interruption: Interruption?) -> Ending {

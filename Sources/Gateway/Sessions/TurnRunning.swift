@@ -19,11 +19,14 @@ extension SessionManager {
         let turn = start.turn
         do {
             let request = try await begin(turn)
-            return try await withThrowingTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
+            return await withTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
                 group.addTask {
-                    let journal = DurableJournal(turnID: turn.id, repository: self.repository)
-                    return .answered(
-                        try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
+                    await self.hooks.listener?.began(turn, in: self)
+                    let result = await self.ask(agent, request, turn)
+                    if let listener = self.hooks.listener {
+                        await listener.willEnd(turn, text: await self.lastWords(of: turn, result), in: self)
+                    }
+                    return result
                 }
                 group.addTask {
                     for await _ in start.interrupted { break }
@@ -31,21 +34,44 @@ extension SessionManager {
                 }
                 defer { group.cancelAll() }
                 // Either the answer is there, or the interruption: then the run is cancelled and its last word awaited.
-                while let result = try await group.next() {
+                while let result = await group.next() {
                     if let result { return result }
                     group.cancelAll()
                 }
                 return .stopped
             }
-        } catch is CancellationError {
-            return .stopped
-        } catch let error as AgentError {
+        } catch {
+            return failure(error, of: turn)
+        }
+    }
+
+    private nonisolated func ask(
+        _ agent: any AgentRuntime, _ request: TurnRequest, _ turn: Turn
+    ) async -> TurnStateMachine.RunResult {
+        let journal = DurableJournal(turnID: turn.id, repository: repository)
+        do {
+            return .answered(
+                try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
+        } catch {
+            return failure(error, of: turn)
+        }
+    }
+
+    private nonisolated func failure(_ error: any Error, of turn: Turn) -> TurnStateMachine.RunResult {
+        switch error {
+        case is CancellationError: return .stopped
+        case let error as AgentError:
             logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
-        } catch {
+        default:
             logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed("the agent could not answer; the server's log says why")
         }
+    }
+
+    /// What `response` would say if the turn ended now.
+    private func lastWords(of turn: Turn, _ result: TurnStateMachine.RunResult) -> String? {
+        running[turn.id]?.machine.preview(result)?.text
     }
 
     /// Marks the turn as running and collects what the agent needs.
@@ -56,12 +82,16 @@ extension SessionManager {
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
         let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
+        let attachments = try TurnAttachments.list(turn.record.attachments)
         return TurnRequest(
             turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
             history: history.compactMap { message in
                 ChatMessage.Role(rawValue: message.role).map {
                     ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
                 }
+            },
+            attachments: attachments.map {
+                TurnAttachment(kind: $0.kind.rawValue, path: $0.path, filename: $0.filename)
             })
     }
 
@@ -73,6 +103,7 @@ extension SessionManager {
             running[turn.id]?.machine.stream(text)
             guard let event = self.event(.delta(text), of: turn) else { return }
             sessions[turn.key]?.fillLive(event)
+            await hooks.listener?.delta(text, of: turn, in: self)
         case .status(let text):
             guard let event = self.event(.status(text), of: turn) else { return }
             if (try? await repository.append(event.record, to: turn.record.session)) != nil {
@@ -102,14 +133,16 @@ extension SessionManager {
     }
 
     private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
-        let text = cut(ending.text)
+        var (text, attachments) = (ending.text, [Attachment]())
+        if let content = hooks.content { (text, attachments) = await content.content(of: text, in: turn) }
+        text = cut(text)
         let user = SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text)
         let answer = SessionMessageRecord(
             role: ChatMessage.Role.assistant.rawValue, text: text, interrupted: ending.state != .completed)
         await end(
             turn, as: ending.state,
             bodies: [
-                .response(text: text, model: ending.model),
+                .response(text: text, model: ending.model, attachments: attachments),
                 .turnComplete(
                     .init(
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,

@@ -118,7 +118,7 @@ final class TestGateway: Sendable {
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, routes: [Route] = [], place: Place = .alone
+        limits: GatewayLimits = .patient, hooks: TurnHooks = TurnHooks(), routes: [Route] = [], place: Place = .alone
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -134,6 +134,7 @@ final class TestGateway: Sendable {
                 networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
         configuration.limits = limits
+        configuration.hooks = hooks
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

@@ -48,6 +48,20 @@ import Testing
         }
     }
 
+    @Test func aCommandWithAnIdThatIsTooLongIsAnsweredAndDoesNothing() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device())
+            for command in SessionCommand.allCases where !command.needsAdmin {
+                let id = String(repeating: "x", count: 257)
+                try await socket.send(.command(.init(name: command.rawValue, sessionID: id, argument: "other")))
+                let answer = try await socket.message()
+                #expect(answer.text == "The session's id is too long." && answer.sessionID == nil)
+            }
+            #expect(try await socket.command("status") == "Idle | Queue: 0 | Sessions: 0")
+        }
+    }
+
     // MARK: Usage
 
     @Test func usageSumsTheCallersOwnAnswersOfTheMonthByUTC() async throws {

@@ -85,7 +85,9 @@ import Testing
             try await refused("GET", "/api/sessions/s/messages")
             try await refused("POST", "/api/sessions/s/clear")
             try await refused("GET", "/api/sessions/archives/\(archive.id)")
-            #expect(try await running.get("/api/sessions", bob, SessionsBody.self).sessions == [])
+            for query in ["", "?client_id=\(ana.nodeID.hex)", "?handle=ana", "?user=ana"] {
+                #expect(try await running.get("/api/sessions\(query)", bob, SessionsBody.self).sessions == [])
+            }
             #expect(try await running.get("/api/sessions/archives", bob, ArchivesBody.self).archives == [])
             // Of the same name, and another session.
             let pin = try await running.stream(bob).ask("PUT", "/api/sessions/s/pin", #"{"model":"test"}"#)

@@ -79,7 +79,9 @@ extension SessionManager {
     private func answer(
         _ request: ClientMessage.Command, _ text: String, at place: UInt64, _ watcher: Watcher
     ) {
-        let frame = ServerMessage(.commandResult(text), sessionID: request.sessionID).frame
+        // An id that is too long to be one is not said again.
+        let sessionID = request.sessionID.flatMap { isUsable($0) ? $0 : nil }
+        let frame = ServerMessage(.commandResult(text), sessionID: sessionID).frame
         for frame in answers[watcher.id]?.fill(place, frame) ?? [] { watcher.outbox.send(.text(frame)) }
     }
 

@@ -7,7 +7,7 @@ extension DatabaseMigrator {
     /// When events were made, and which are gone.
     mutating func registerEventAges() {
         registerMigration("2026-11-21 event ages") { connection in
-            try connection.run(
+            try connection.execute(
                 sql: """
                     ALTER TABLE sessions ADD COLUMN sequence_floor INTEGER NOT NULL DEFAULT 0;
                     ALTER TABLE session_events ADD COLUMN created_at REAL NOT NULL DEFAULT 0;

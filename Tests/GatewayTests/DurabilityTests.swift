@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func turnsGoOnWhenEverybodyHasLeft() async throws {
+    @Test func turnsGoOnWhenEverybodyHasLeft() async throws {  // P-59
         let gateway = try TestGateway()
         try await gateway.run { running in
             let device = gateway.device()

@@ -6,7 +6,10 @@ internal import Wire
 struct Chat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send one message, print the answer, and end.",
-        discussion: "Without -m the message is read from standard input.")
+        discussion: "Without -m the message is read from standard input. Commands are messages, too: \(commands).")
+
+    private static let commands = SessionCommand.allCases.filter(\.isListed).map { "/\($0.rawValue)" }
+        .joined(separator: ", ")
 
     /// The conversation of the command line, unless another is named.
     static let defaultSession = "cli"

@@ -18,6 +18,8 @@ public struct GatewayConfiguration: Sendable {
     /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
     public var administration: NetworkAdministration
     public var limits = GatewayLimits()
+    /// Whose turns run one after the other.
+    public var lane = SessionLane.client
     /// Where files are kept; nil: the agent keeps none.
     public var files: AgentFiles?
     /// Who else has a say in turns.
@@ -42,7 +44,7 @@ public final class GatewayServer: Sendable {
     private let membership: any Membership
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
-    private let sessions: SessionManager
+    let sessions: SessionManager
     private let files: ArtifactStore?
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
@@ -98,8 +100,8 @@ public final class GatewayServer: Sendable {
         var hooks = configuration.hooks
         if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
         self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, hooks: hooks, logger: logger,
-            now: configuration.now)
+            repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
+            logger: logger, now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live, files: files) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
@@ -118,6 +120,7 @@ public final class GatewayServer: Sendable {
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
+            group.addTask { await self.sessions.keepHouse() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

@@ -54,6 +54,8 @@ public final class Database: Sendable {
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
         migrator.registerTurnContent()
+        migrator.registerTurnMessages()
+        migrator.registerEventAges()
         migrator.registerArtifacts()
         return migrator
     }

@@ -46,7 +46,7 @@ import Testing
         #expect(try await sessions.accept(again, announcing: nil, recognisingSince: 100.5) == .accepted)
         let elsewhere = turn("c", 3, session: session, lane: "other", messageID: "m")
         #expect(try await sessions.accept(elsewhere, announcing: nil, recognisingSince: 0) == .accepted)
-        #expect(try await sessions.turn(messageID: "m", lane: "lane", since: 0)?.id == "b")
+        #expect(try await sessions.turn(messageID: "m", sender: "lane/ana", since: 0)?.id == "b")
         #expect(try sessions.unfinishedTurns().map(\.id) == ["a", "b", "c"])
         #expect(try sessions.lastOrdinal() == 3)
     }
@@ -56,7 +56,8 @@ import Testing
         let sessions = SessionRepository(database)
         let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id
         _ = try await sessions.accept(
-            turn("a", 1, session: session), announcing: SessionEventRecord(sequence: 1, turnID: "a", frame: "queued"),
+            turn("a", 1, session: session),
+            announcing: SessionEventRecord(sequence: 1, turnID: "a", frame: "queued", createdAt: 1),
             recognisingSince: 0)
         try await sessions.start(turn: "a", now: 2)
         #expect(try sessions.unfinishedTurns().map(\.state) == [.running])
@@ -64,23 +65,25 @@ import Testing
         try await sessions.appendJournal("two", of: "a")
         #expect(try await sessions.journal(of: "a") == ["one", "two"])
         let ending = TurnEnding(
-            state: .completed, finishedAt: 3, events: [SessionEventRecord(sequence: 2, turnID: "a", frame: "response")],
+            state: .completed, finishedAt: 3,
+            events: [SessionEventRecord(sequence: 2, turnID: "a", frame: "response", createdAt: 1)],
             messages: [
                 SessionMessageRecord(role: "user", text: "hi"), SessionMessageRecord(role: "assistant", text: "ho"),
             ])
         #expect(try await sessions.finish(turn: "a", of: session, as: ending))
         let late = TurnEnding(
-            state: .cancelled, finishedAt: 4, events: [SessionEventRecord(sequence: 3, turnID: "a", frame: "late")],
+            state: .cancelled, finishedAt: 4,
+            events: [SessionEventRecord(sequence: 3, turnID: "a", frame: "late", createdAt: 1)],
             messages: [SessionMessageRecord(role: "assistant", text: "late")])
         #expect(try await sessions.finish(turn: "a", of: session, as: late) == false)
         try await sessions.start(turn: "a", now: 5)
         #expect(try sessions.unfinishedTurns().isEmpty)
         #expect(try await sessions.journal(of: "a").isEmpty)
         #expect(
-            try await sessions.events(of: session, after: 0, through: 9, limit: 9).map(\.frame) == [
+            try await sessions.events(of: session, after: 0, through: 9, limit: 9).events.map(\.frame) == [
                 "queued", "response",
             ])
-        #expect(try await sessions.events(of: session, after: 1, through: 2, limit: 9).map(\.sequence) == [2])
+        #expect(try await sessions.events(of: session, after: 1, through: 2, limit: 9).events.map(\.sequence) == [2])
         #expect(try await sessions.lastEvents(of: "a", limit: 1).map(\.frame) == ["response"])
         #expect(try await sessions.history(of: session, limit: 9).map(\.text) == ["hi", "ho"])
         #expect(try await sessions.history(of: session, limit: 1).map(\.text) == ["ho"])
@@ -95,20 +98,21 @@ import Testing
                 turn(id, Int64(index + 1), session: session), announcing: nil, recognisingSince: 0)
         }
         for sequence in 1...Int64(SessionRepository.keptEvents) {
-            try await sessions.append(SessionEventRecord(sequence: sequence, turnID: "a", frame: "x"), to: session)
+            try await sessions.append(
+                SessionEventRecord(sequence: sequence, turnID: "a", frame: "x", createdAt: 1), to: session)
         }
         let message = SessionMessageRecord(role: "user", text: "kept")
         for (id, sequence) in [("a", Int64(2_001)), ("b", 2_002)] {
-            let event = SessionEventRecord(sequence: sequence, turnID: id, frame: "end")
+            let event = SessionEventRecord(sequence: sequence, turnID: id, frame: "end", createdAt: 1)
             let ending = TurnEnding(state: .completed, finishedAt: 50, events: [event], messages: [message])
             #expect(try await sessions.finish(turn: id, of: session, as: ending))
         }
-        let kept = try await sessions.events(of: session, after: 0, through: 5_000, limit: 5_000)
+        let kept = try await sessions.events(of: session, after: 0, through: 5_000, limit: 5_000).events
         #expect(kept.count == SessionRepository.keptEvents)
         #expect((kept.first?.sequence, kept.last?.sequence) == (3, 2_002))
-        try sessions.forgetTurns(finishedBefore: 50)
+        try await sessions.forget(turnsEndedBefore: 50, eventsBefore: 0)
         #expect(try sessions.lastOrdinal() == 2)
-        try sessions.forgetTurns(finishedBefore: 51)
+        try await sessions.forget(turnsEndedBefore: 51, eventsBefore: 0)
         #expect(try sessions.lastOrdinal() == 2, "ordinals are never used twice")
         #expect(try await sessions.history(of: session, limit: 9).count == 2)
         #expect(try await sessions.forgetHistory(handle: "bob", sessionID: nil) == 0)

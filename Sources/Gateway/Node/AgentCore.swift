@@ -49,6 +49,7 @@ struct AgentCore: Sendable {
         if case .coordinator(let coordinator) = place {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
+        settings.lane = configuration.lane
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         settings.files = AgentFiles(

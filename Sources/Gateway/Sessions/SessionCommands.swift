@@ -5,9 +5,11 @@ internal import Wire
 // turns (websocket.md §4, §5). Answers are texts that the existing clients show as they are.
 
 extension SessionManager {
-    /// Stops the running turn of a session; what waits goes on. No answer of its own.
-    func interrupt(sessionID: String, by caller: Caller) {
+    /// Stops the running turn of a session; what waits goes on, except for text that is being gathered. No answer of its
+    /// own.
+    func interrupt(sessionID: String, by caller: Caller) async {
         let key = SessionKey(handle: caller.handle, sessionID: sessionID)
+        await discardGathered(in: key, by: caller)
         _ = interrupt(.user) { $0.key == key }
     }
 
@@ -28,11 +30,11 @@ extension SessionManager {
         case "stop": text = sentence(await stop(command, caller, forgetting: false)) ?? "Nothing running."
         case "new", "clear", "reset": text = await startAfresh(command, caller)
         case "status":
-            let lane = lane(caller.lane)
-            let busy = lane?.running == nil ? "Idle" : "Busy"
+            let load = load(of: caller)
+            let busy = load.isBusy ? "Busy" : "Idle"
             let count = (try? await repository.sessionCount(of: caller.handle)) ?? 0
-            text = "\(busy) | Queue: \(lane?.waitingCount ?? 0) | Sessions: \(count)"
-        case "queue": text = "Queue depth: \(lane(caller.lane)?.waitingCount ?? 0)"
+            text = "\(busy) | Queue: \(load.waiting) | Sessions: \(count)"
+        case "queue": text = "Queue depth: \(load(of: caller).waiting)"
         case "help": text = Self.help
         default: text = "Unknown command: \(command.name.prefix(100))"
         }
@@ -53,7 +55,7 @@ extension SessionManager {
         _ command: ClientMessage.Command, _ caller: Caller, forgetting: Bool
     ) async -> [String] {
         let key = command.sessionID.map { SessionKey(handle: caller.handle, sessionID: $0) }
-        let matches: (Turn) -> Bool = { turn in key.map { $0 == turn.key } ?? (turn.lane == caller.lane) }
+        let matches: (Turn) -> Bool = { turn in key.map { $0 == turn.key } ?? (turn.record.sender == caller.sender) }
         let stopped = interrupt(forgetting ? .userForgets : .user, where: matches)
         let dropped = await dropWaiting(where: matches)
         var parts: [String] = []

@@ -25,6 +25,10 @@ actor SessionManager {
     struct Running {
         let turn: Turn
         var machine: TurnStateMachine
+        /// The agent has told something of it.
+        var hasSpoken = false
+        /// The turn that takes its place.
+        var successor: String?
         let interrupt: AsyncStream<Void>.Continuation
     }
 
@@ -40,6 +44,7 @@ actor SessionManager {
 
     let repository: SessionRepository
     let limits: GatewayLimits
+    let laneRule: SessionLane
     let logger: Logger
     let hooks: TurnHooks
     /// Unix seconds.
@@ -54,6 +59,7 @@ actor SessionManager {
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
     var pendingAttachments = PendingAttachments()
+    var gatherings = Gatherings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -65,16 +71,16 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, hooks: TurnHooks = TurnHooks(), logger: Logger,
-        now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
+        hooks: TurnHooks = TurnHooks(), logger: Logger, now: @escaping @Sendable () -> Double
     ) throws {
         self.repository = repository
         self.limits = limits
+        self.laneRule = laneRule
         self.hooks = hooks
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
-        try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
@@ -115,7 +121,8 @@ actor SessionManager {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
         }
-        guard message.attachments.count <= PendingAttachments.limit else {
+        // Those that came ahead of it are counted apart.
+        guard message.attachments.count <= 2 * PendingAttachments.limit else {
             return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
         }
         guard mayWatch(key, watcher) else {
@@ -128,22 +135,38 @@ actor SessionManager {
             return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
         }
         watch(key, watcher)
+        if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
+            return await gather(message, in: key, within: window, from: caller, on: watcher)
+        }
+        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher) != nil
+    }
+
+    /// Gives the message a turn of its own.
+    ///
+    /// - Parameter window: how long more may be added to the turn; nil when nothing is.
+    /// - Returns: the turn, once it is committed; nil when the sender was told why there is none.
+    func enqueue(
+        _ message: ClientMessage.TextFinal, in key: SessionKey, gathering window: Duration?, from caller: Caller,
+        on watcher: Watcher
+    ) async -> Turn? {
         guard let turn = try? makeTurn(message, key: key, caller: caller) else {
-            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+            refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+            return nil
         }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
-        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
+        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
             await refuseFull(message, caller, watcher)
-            return false
+            return nil
         }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
         let isAccepted = await commit(turn, announcement, message, watcher)
         if isAccepted {
-            withLane(turn.lane) { $0.commit(turn) }
+            withLane(turn.lane) { $0.commit(turn, gathering: window != nil) }
+            if let window { openWindow(turn, window) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
             withLane(turn.lane) { $0.abandon(turn.id) }
@@ -152,7 +175,7 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
-        return isAccepted
+        return isAccepted ? turn : nil
     }
 
     /// Brings the turn to disk.
@@ -163,7 +186,9 @@ actor SessionManager {
     ) async -> Bool {
         do {
             let since = now() - limits.messageMemory.seconds
-            switch try await repository.accept(turn.record, announcing: announcement?.record, recognisingSince: since) {
+            switch try await repository.accept(
+                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
+            {
             case .accepted: return true
             case .repeated(let earlier): await tellState(of: earlier, watcher)
             }
@@ -179,7 +204,8 @@ actor SessionManager {
         lastOrdinal += 1
         return Turn(
             TurnRecord(
-                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
+                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal,
+                lane: caller.lane(for: key.sessionID, by: laneRule), sender: caller.sender,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
                 messageID: message.messageID, text: message.text, source: message.source.rawValue,
                 attachments: attachments, acceptedAt: now()))
@@ -189,30 +215,16 @@ actor SessionManager {
     private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
         if let messageID = message.messageID,
             let earlier = try? await repository.turn(
-                messageID: messageID, lane: caller.lane, since: now() - limits.messageMemory.seconds)
+                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
         {
             return await tellState(of: earlier, watcher)
         }
         refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
-    /// The same message again: its sender learns what became of it, and nothing runs twice.
-    private func tellState(of record: TurnRecord, _ watcher: Watcher) async {
-        let position = lanes[record.lane]?.position(of: record.id) ?? 0
-        reply(
-            ServerMessage(
-                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
-            ),
-            watcher)
-        guard lanes[record.lane]?.position(of: record.id) == nil else { return }
-        // It has ended: `response` and `turn_complete` once more, with the numbers that they had.
-        let ending = (try? await repository.lastEvents(of: record.id, limit: 2)) ?? []
-        for event in ending { watcher.outbox.send(.text(event.frame)) }
-    }
-
     /// - Returns: false, for callers that say whether they took it.
     @discardableResult
-    private func refuse(
+    func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
     ) -> Bool {
         reply(
@@ -249,8 +261,27 @@ actor SessionManager {
         for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
             dropped += withLane(id) { $0.drop(where: matches) }
         }
-        for turn in dropped { await endUnstarted(turn) }
+        for turn in dropped {
+            gatherings.windows[turn.id] = nil
+            await endUnstarted(turn)
+        }
         return dropped.count
+    }
+
+    /// Whether a device that runs or waits in many sessions may do so in one more.
+    private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
+        guard laneRule == .session, lanes[lane] == nil else { return true }
+        let device = caller.device.hex
+        return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
+    }
+
+    /// What a device has under way.
+    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int) {
+        let device = caller.device.hex
+        let own =
+            laneRule == .client
+            ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
+        return (own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount })
     }
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
@@ -289,9 +320,10 @@ actor SessionManager {
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
     func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
-        let message = ServerMessage(
+        var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
+        message.messageIDs = turn.record.messageIDs
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 
@@ -302,7 +334,10 @@ actor SessionManager {
 }
 
 extension EventLog.Event {
-    var record: SessionEventRecord { SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame) }
+    /// - Parameter time: Unix seconds.
+    func record(at time: Double) -> SessionEventRecord {
+        SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame, createdAt: time)
+    }
 }
 
 extension Duration {

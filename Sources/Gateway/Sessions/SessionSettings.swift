@@ -88,9 +88,6 @@ extension SessionManager {
     /// A frame of a running turn outside of the numbered stream, for everybody who watches its session. In order with the
     /// turn's numbered frames for whoever watches live.
     func say(_ body: ServerMessage.Body, of turn: Turn) {
-        sessions[turn.key]?.tell(
-            ServerMessage(
-                body, sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
-            ).frame)
+        sessions[turn.key]?.tell(unnumbered(body, of: turn.record).frame)
     }
 }

@@ -24,6 +24,12 @@ enum RetiredSessions {
                 UPDATE turns SET state = 'cancelled', finished_at = ?
                 WHERE state IN ('accepted', 'running') AND session IN (SELECT id FROM sessions WHERE handle = ?)
                 """, arguments: [now, handle])
+        // Whoever has the handle next may use the same message ids.
+        try connection.execute(
+            sql: """
+                DELETE FROM turn_messages WHERE turn IN (
+                    SELECT turns.id FROM turns JOIN sessions ON sessions.id = turns.session WHERE handle = ?)
+                """, arguments: [handle])
         try connection.execute(
             sql: "UPDATE sessions SET handle = ? || id || '/' || handle WHERE handle = ?", arguments: [prefix, handle])
         try connection.execute(

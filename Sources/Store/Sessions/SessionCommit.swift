@@ -3,5 +3,6 @@
 /// A transaction of the turn path.
 public enum SessionCommit: String, CaseIterable, Sendable {
     case openSession, reserveSequences, acceptTurn, startTurn, appendEvent, appendJournal, finishTurn, forgetHistory
+    case mergeMessage, supersedeTurn, forgetOld
     case keepArtifact
 }

@@ -56,35 +56,27 @@ public struct SessionRepository: Sendable {
 
     // MARK: Turns
 
-    /// Commits a turn, and the event that announces it, unless its lane sent the same message id since `since`.
+    /// Commits a turn, and the event that announces it, unless its sender used the same message id since `since`.
     public func accept(
         _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double
     ) async throws -> TurnAcceptance {
         try await write(.acceptTurn) { connection in
-            if let messageID = turn.messageID,
-                let earlier = try Self.turn(messageID: messageID, lane: turn.lane, since: since, in: connection)
-            {
+            if let earlier = try Self.repeated(turn.messageID, of: turn.sender, since: since, in: connection) {
                 return .repeated(earlier)
             }
             try connection.execute(
                 sql: """
                     INSERT INTO turns (
-                        id, ordinal, lane, session, message_id, text, source, attachments, state, accepted_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?)
+                        id, ordinal, lane, sender, session, message_id, text, source, attachments, state, accepted_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?)
                     """,
                 arguments: [
-                    turn.id, turn.ordinal, turn.lane, turn.session, turn.messageID, turn.text, turn.source,
-                    turn.attachments, turn.acceptedAt,
+                    turn.id, turn.ordinal, turn.lane, turn.sender, turn.session, turn.messageID, turn.text,
+                    turn.source, turn.attachments, turn.acceptedAt,
                 ])
+            try Self.remember(turn.messageID, of: turn, at: turn.acceptedAt, in: connection)
             if let event { try Self.insert(event, of: turn.session, in: connection) }
             return .accepted
-        }
-    }
-
-    /// The turn that this lane's message became, if it was sent since `since`.
-    public func turn(messageID: String, lane: String, since: Double) async throws -> TurnRecord? {
-        try await database.pool.read { connection in
-            try Self.turn(messageID: messageID, lane: lane, since: since, in: connection)
         }
     }
 
@@ -110,14 +102,7 @@ public struct SessionRepository: Sendable {
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
             guard connection.changesCount == 1 else { return false }
             for event in ending.events { try Self.insert(event, of: session, in: connection) }
-            for message in ending.messages {
-                try connection.execute(
-                    sql: """
-                        INSERT INTO session_messages (session, turn, role, text, interrupted, created_at)
-                        VALUES (?, ?, ?, ?, ?, ?)
-                        """,
-                    arguments: [session, id, message.role, message.text, message.interrupted, ending.finishedAt])
-            }
+            try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
             try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
             try Self.dropOldEvents(of: session, in: connection)
             return true
@@ -133,17 +118,6 @@ public struct SessionRepository: Sendable {
         }
     }
 
-    /// Drops turns that ended before `time` (Unix seconds); what was said stays in the transcript. Not async: called
-    /// once at the start.
-    public func forgetTurns(finishedBefore time: Double) throws {
-        try database.pool.write { connection in
-            // The last one stays: it says which ordinals were used.
-            try connection.execute(
-                sql: "DELETE FROM turns WHERE finished_at < ? AND ordinal < (SELECT max(ordinal) FROM turns)",
-                arguments: [time])
-        }
-    }
-
     /// The highest ordinal in use, 0 when there is none. Not async: read once at the start.
     public func lastOrdinal() throws -> Int64 {
         try database.pool.read { try Int64.fetchOne($0, sql: "SELECT max(ordinal) FROM turns") ?? 0 }
@@ -156,26 +130,12 @@ public struct SessionRepository: Sendable {
         try await write(.appendEvent) { try Self.insert(event, of: session, in: $0) }
     }
 
-    /// Up to `limit` events with numbers in (`after`, `through`], in order.
-    public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord]
-    {
-        try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
-                sql: """
-                    SELECT sequence, turn, frame FROM session_events
-                    WHERE session = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
-                    """, arguments: [session, after, through, limit]
-            ).map(Self.event(from:))
-        }
-    }
-
     /// The last `limit` events of one turn, in order.
     public func lastEvents(of turn: String, limit: Int) async throws -> [SessionEventRecord] {
         try await database.pool.read { connection in
             try Row.fetchAll(
                 connection,
-                sql: "SELECT sequence, turn, frame FROM session_events WHERE turn = ? ORDER BY sequence DESC LIMIT ?",
+                sql: "SELECT * FROM session_events WHERE turn = ? ORDER BY sequence DESC LIMIT ?",
                 arguments: [turn, limit]
             ).map(Self.event(from:)).reversed()
         }
@@ -248,46 +208,17 @@ public struct SessionRepository: Sendable {
         return result
     }
 
-    private static let selectTurns = """
+    static let selectTurns = """
         SELECT turns.*, sessions.handle, sessions.session_id FROM turns JOIN sessions ON sessions.id = turns.session
         """
 
-    private static func turn(
-        messageID: String, lane: String, since: Double, in connection: GRDB.Database
-    ) throws -> TurnRecord? {
-        try Row.fetchOne(
-            connection,
-            sql: selectTurns + " WHERE lane = ? AND message_id = ? AND accepted_at >= ? ORDER BY ordinal DESC LIMIT 1",
-            arguments: [lane, messageID, since]
-        ).map(turn(from:))
-    }
-
-    private static func turn(from row: Row) throws -> TurnRecord {
+    static func turn(from row: Row) throws -> TurnRecord {
         guard let state = TurnState(rawValue: row["state"]) else { throw SessionStorageError.missing("turn state") }
         return TurnRecord(
-            id: row["id"], ordinal: row["ordinal"], lane: row["lane"], session: row["session"], handle: row["handle"],
-            sessionID: row["session_id"], messageID: row["message_id"], text: row["text"], source: row["source"],
-            attachments: row["attachments"], acceptedAt: row["accepted_at"], state: state)
-    }
-
-    private static func event(from row: Row) -> SessionEventRecord {
-        SessionEventRecord(sequence: row["sequence"], turnID: row["turn"], frame: row["frame"])
-    }
-
-    private static func insert(
-        _ event: SessionEventRecord, of session: Int64, in connection: GRDB.Database
-    ) throws {
-        try connection.execute(
-            sql: "INSERT INTO session_events (session, sequence, turn, frame) VALUES (?, ?, ?, ?)",
-            arguments: [session, event.sequence, event.turnID, event.frame])
-    }
-
-    private static func dropOldEvents(of session: Int64, in connection: GRDB.Database) throws {
-        try connection.execute(
-            sql: """
-                DELETE FROM session_events WHERE session = ? AND sequence <= (
-                    SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)
-                """, arguments: [session, session, keptEvents])
+            id: row["id"], ordinal: row["ordinal"], lane: row["lane"], sender: row["sender"], session: row["session"],
+            handle: row["handle"], sessionID: row["session_id"], messageIDs: try messageIDs(from: row),
+            text: row["text"], source: row["source"], attachments: row["attachments"], acceptedAt: row["accepted_at"],
+            state: state)
     }
 }
 

@@ -79,7 +79,7 @@ struct OneQuestion {
             switch message.body {
             case .commandResult: line.isCommand
             case .error where message.turnID == nil: true
-            default: message.messageID == state.messageID
+            default: message.messageID == state.messageID || message.messageIDs.contains(state.messageID)
             }
         guard isOurs else { return false }
         if asJSON {

@@ -118,8 +118,8 @@ final class TestGateway: Sendable {
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, hooks: TurnHooks = TurnHooks(), routes: [Route] = [], place: Place = .alone,
-        files: TestFiles? = nil
+        limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
+        routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -136,6 +136,7 @@ final class TestGateway: Sendable {
             coordinator: coordinator.nodeID, now: { clock.now })
         configuration.limits = limits
         configuration.hooks = hooks
+        configuration.lane = lane
         configuration.files = files?.files(database)
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil

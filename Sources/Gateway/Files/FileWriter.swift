@@ -20,11 +20,11 @@ actor FileWriter {
     /// Nil when the beginning was written by another process.
     private let digest: RunningDigest?
 
-    /// Makes the file, which must not be there, or goes on at the end of the one that is.
+    /// Makes the file, which must not be there, or goes on at the end of the one that may be.
     ///
     /// - Parameter limit: the most bytes that the file may have.
     init(_ path: String, resuming: Bool = false, limit: Int64) throws(FileError) {
-        let flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (resuming ? O_APPEND : O_CREAT | O_EXCL)
+        let flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_CREAT | (resuming ? O_APPEND : O_EXCL)
         let descriptor = open(path, flags, 0o600)
         guard descriptor >= 0 else { throw FileError(.init(path: path, operation: "create", code: errno)) }
         var status = stat()
@@ -37,7 +37,7 @@ actor FileWriter {
         self.descriptor = descriptor
         self.limit = limit
         size = Int64(status.st_size)
-        digest = resuming ? nil : RunningDigest()
+        digest = status.st_size == 0 ? RunningDigest() : nil
     }
 
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }

@@ -5,9 +5,11 @@ internal import Wire
 // turns (websocket.md §4, §5). Answers are texts that the existing clients show as they are.
 
 extension SessionManager {
-    /// Stops the running turn of a session; what waits goes on. No answer of its own.
-    func interrupt(sessionID: String, by caller: Caller) {
+    /// Stops the running turn of a session; what waits goes on, except for text that is being gathered. No answer of its
+    /// own.
+    func interrupt(sessionID: String, by caller: Caller) async {
         let key = SessionKey(handle: caller.handle, sessionID: sessionID)
+        await discardGathered(in: key, by: caller)
         _ = interrupt(.user) { $0.key == key }
     }
 

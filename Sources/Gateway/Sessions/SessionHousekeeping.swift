@@ -1,14 +1,19 @@
 internal import Logging
 
-// What does the session manager do without being asked? It forgets, now and then, what nobody is promised any more. What is
+// What does the session manager do without being asked? It ends the windows in which text is gathered, and forgets, now and
+// then, what nobody is promised any more. What is
 // old is said by the clock of the gateway; a clock that was put back makes things younger, and they stay for longer.
 
 extension SessionManager {
     /// Runs beside the turns until the task is cancelled.
     nonisolated func keepHouse() async {
-        while !Task.isCancelled {
-            await forget()
-            do { try await Task.sleep(for: limits.forgettingInterval) } catch { return }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepWindows() }
+            while !Task.isCancelled {
+                await forget()
+                do { try await Task.sleep(for: limits.forgettingInterval) } catch { break }
+            }
+            group.cancelAll()
         }
     }
 

@@ -25,6 +25,10 @@ actor SessionManager {
     struct Running {
         let turn: Turn
         var machine: TurnStateMachine
+        /// The agent has told something of it.
+        var hasSpoken = false
+        /// The turn that takes its place.
+        var successor: String?
         let interrupt: AsyncStream<Void>.Continuation
     }
 
@@ -55,6 +59,7 @@ actor SessionManager {
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
     var pendingAttachments = PendingAttachments()
+    var gatherings = Gatherings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -116,7 +121,8 @@ actor SessionManager {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
         }
-        guard message.attachments.count <= PendingAttachments.limit else {
+        // Those that came ahead of it are counted apart.
+        guard message.attachments.count <= 2 * PendingAttachments.limit else {
             return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
         }
         guard mayWatch(key, watcher) else {
@@ -129,22 +135,38 @@ actor SessionManager {
             return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
         }
         watch(key, watcher)
+        if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
+            return await gather(message, in: key, within: window, from: caller, on: watcher)
+        }
+        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher) != nil
+    }
+
+    /// Gives the message a turn of its own.
+    ///
+    /// - Parameter window: how long more may be added to the turn; nil when nothing is.
+    /// - Returns: the turn, once it is committed; nil when the sender was told why there is none.
+    func enqueue(
+        _ message: ClientMessage.TextFinal, in key: SessionKey, gathering window: Duration?, from caller: Caller,
+        on watcher: Watcher
+    ) async -> Turn? {
         guard let turn = try? makeTurn(message, key: key, caller: caller) else {
-            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+            refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+            return nil
         }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
         guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
             await refuseFull(message, caller, watcher)
-            return false
+            return nil
         }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
         let isAccepted = await commit(turn, announcement, message, watcher)
         if isAccepted {
-            withLane(turn.lane) { $0.commit(turn) }
+            withLane(turn.lane) { $0.commit(turn, gathering: window != nil) }
+            if let window { openWindow(turn, window) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
             withLane(turn.lane) { $0.abandon(turn.id) }
@@ -153,7 +175,7 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
-        return isAccepted
+        return isAccepted ? turn : nil
     }
 
     /// Brings the turn to disk.
@@ -202,7 +224,7 @@ actor SessionManager {
 
     /// - Returns: false, for callers that say whether they took it.
     @discardableResult
-    private func refuse(
+    func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
     ) -> Bool {
         reply(
@@ -239,7 +261,10 @@ actor SessionManager {
         for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
             dropped += withLane(id) { $0.drop(where: matches) }
         }
-        for turn in dropped { await endUnstarted(turn) }
+        for turn in dropped {
+            gatherings.windows[turn.id] = nil
+            await endUnstarted(turn)
+        }
         return dropped.count
     }
 

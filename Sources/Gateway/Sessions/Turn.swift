@@ -33,6 +33,8 @@ enum Interruption: Sendable, Equatable {
     case userForgets
     /// The process ends in good order.
     case shutdown
+    /// The user said more, and another turn takes its place.
+    case superseded
 }
 
 /// One turn from its start to its end.
@@ -90,6 +92,8 @@ struct TurnStateMachine: Sendable {
         let isRemembered: Bool
         /// Why it failed, when the text does not say it.
         var failure: String?
+        /// Another turn takes its place: it is not told.
+        var isSuperseded = false
     }
 
     /// Part of the answer was streamed.
@@ -108,6 +112,9 @@ struct TurnStateMachine: Sendable {
             return true
         case (.stopping(.user), .userForgets):
             state = .stopping(.userForgets)
+            return false
+        case (.stopping(.superseded), .user), (.stopping(.superseded), .userForgets):
+            state = .stopping(reason)
             return false
         case (.stopping, _), (.finished, _):
             return false
@@ -136,7 +143,7 @@ struct TurnStateMachine: Sendable {
         var isRemembered = true
         let stopped: TurnState
         switch interruption {
-        case .user, nil: stopped = .cancelled
+        case .user, .superseded, nil: stopped = .cancelled
         case .userForgets:
             stopped = .cancelled
             isRemembered = false
@@ -147,7 +154,8 @@ struct TurnStateMachine: Sendable {
             // An answer that was complete before the stop took effect is not cut.
             return Ending(
                 state: outcome.interrupted ? stopped : .completed, text: outcome.text, model: outcome.model,
-                usage: outcome.usage, isRemembered: isRemembered)
+                usage: outcome.usage, isRemembered: isRemembered,
+                isSuperseded: outcome.interrupted && interruption == .superseded)
         case .failed(let reason) where interruption == nil:
             let isPartial = !streamedText.isEmpty
             return Ending(
@@ -155,7 +163,8 @@ struct TurnStateMachine: Sendable {
                 isRemembered: isRemembered, failure: isPartial ? reason : nil)
         case .failed, .stopped:
             return Ending(
-                state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+                state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered,
+                isSuperseded: interruption == .superseded)
         }
     }
 }

@@ -71,7 +71,8 @@ extension SessionManager {
 
     /// What `response` would say if the turn ended now.
     private func lastWords(of turn: Turn, _ result: TurnStateMachine.RunResult) -> String? {
-        running[turn.id]?.machine.preview(result)?.text
+        guard let ending = running[turn.id]?.machine.preview(result), !ending.isSuperseded else { return nil }
+        return ending.text
     }
 
     /// Marks the turn as running and collects what the agent needs.
@@ -98,6 +99,7 @@ extension SessionManager {
     /// One event of a running turn goes to everybody who watches its session.
     private func tell(_ event: TurnEvent, of turn: Turn) async {
         guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
+        running[turn.id]?.hasSpoken = true
         switch event {
         case .delta(let text):
             running[turn.id]?.machine.stream(text)
@@ -136,9 +138,7 @@ extension SessionManager {
         var (text, attachments) = (ending.text, [Attachment]())
         if let content = hooks.content { (text, attachments) = await content.content(of: text, in: turn) }
         text = cut(text)
-        let user = SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text)
-        let answer = SessionMessageRecord(
-            role: ChatMessage.Role.assistant.rawValue, text: text, interrupted: ending.state != .completed)
+        if ending.isSuperseded, await handOver(turn, ending, text: text) { return }
         await end(
             turn, as: ending.state,
             bodies: (ending.failure.map { [.error(code: .internalError, text: $0)] } ?? []) + [
@@ -148,7 +148,16 @@ extension SessionManager {
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,
                         outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
             ],
-            messages: ending.isRemembered ? [user, answer] : [])
+            messages: ending.isRemembered ? transcript(turn, text, isInterrupted: ending.state != .completed) : [])
+    }
+
+    /// What a turn leaves for later ones.
+    func transcript(_ turn: Turn, _ answer: String, isInterrupted: Bool) -> [SessionMessageRecord] {
+        [
+            SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text),
+            SessionMessageRecord(
+                role: ChatMessage.Role.assistant.rawValue, text: answer, interrupted: isInterrupted),
+        ]
     }
 
     /// A client that takes messages of 4 MiB must be able to take every answer.

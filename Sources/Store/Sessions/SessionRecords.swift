@@ -79,6 +79,18 @@ public struct TurnRecord: Sendable, Equatable {
     }
 }
 
+extension TurnRecord {
+    /// With other content, as more messages became this turn.
+    public func replacing(
+        text: String, source: String, attachments: String?, messageIDs: [String]
+    ) -> TurnRecord {
+        TurnRecord(
+            id: id, ordinal: ordinal, lane: lane, sender: sender, session: session, handle: handle,
+            sessionID: sessionID, messageIDs: messageIDs, text: text, source: source, attachments: attachments,
+            acceptedAt: acceptedAt, state: state)
+    }
+}
+
 /// What became of a turn that was offered to the database.
 public enum TurnAcceptance: Sendable, Equatable {
     case accepted

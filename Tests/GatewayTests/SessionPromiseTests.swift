@@ -74,3 +74,37 @@ import Testing
         }
     }
 }
+
+@Suite struct RepeatedMessageTests {
+    /// An event of another turn is still being written when the message that has just been answered is sent again.
+    @Test func aRepeatedMessageIsNotToldItsEndBeforeWhatCameEarlier() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let key = SessionKey(handle: "ana", sessionID: "s")
+            let socket = try await running.webSocket(gateway.device("ana"))
+            try await socket.say("hello", id: "m")
+            let run = try await gateway.agent.nextRun()
+            let number = try #require(await gateway.server.sessions.reserveEvent(of: key))
+            run.answer("hi")
+            #expect(try await run.wasCancelled() == false)
+            let row = try await gateway.sessions.open(handle: "ana", sessionID: "s", reserving: 0, now: 0).id
+            while try await gateway.sessions.history(of: row, limit: 2).isEmpty { await Task.yield() }
+            try await socket.say("hello", id: "m")
+            let told = try await socket.messages { if case .queued = $0.body { $0.sequence == nil } else { false } }
+            #expect(told.allSatisfy { $0.sequence ?? 0 < number }, "\(told.map(\.frame))")
+            await gateway.server.sessions.fillEvent(number, of: key)
+            let rest = try await socket.messages { $0.isTurnEnd }
+            #expect(rest.map(\.sequence) == [Int(number), Int(number) + 1, Int(number) + 2])
+        }
+    }
+}
+
+extension SessionManager {
+    /// Takes a number for an event that is not there yet.
+    fileprivate func reserveEvent(of key: SessionKey) -> Int64? { sessions[key]?.log.reserve() }
+
+    fileprivate func fillEvent(_ number: Int64, of key: SessionKey) {
+        let message = ServerMessage(.status("late"), sessionID: key.sessionID, sequence: Int(number))
+        sessions[key]?.fill(.init(sequence: number, turnID: "other", frame: message.frame))
+    }
+}

@@ -118,6 +118,10 @@ extension SessionManager {
             reply(unnumbered(.response(text: answer.text, model: nil), of: record), watcher)
         }
         if let last = ending.last {
+            // What waits for earlier events comes in its place among them: its sender watches the session. Told now, it
+            // would make those earlier ones look old.
+            let key = SessionKey(handle: record.handle, sessionID: record.sessionID)
+            guard last.sequence <= sessions[key]?.log.released ?? .max else { return }
             if ending.count == 2 { watcher.outbox.send(.text(ending[0].frame)) }
             watcher.outbox.send(.text(last.frame))
         } else {

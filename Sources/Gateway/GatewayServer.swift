@@ -20,6 +20,8 @@ public struct GatewayConfiguration: Sendable {
     public var limits = GatewayLimits()
     /// Who else has a say in turns.
     var hooks = TurnHooks()
+    /// What the agent hears and speaks with.
+    public var voice = Voice()
     /// Unix seconds.
     public var now: @Sendable () -> Double
 
@@ -40,10 +42,12 @@ public final class GatewayServer: Sendable {
     private let membership: any Membership
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
-    private let sessions: SessionManager
+    let sessions: SessionManager
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let speechIn: SpeechIn
+    private let speechOut: SpeechOut
     private let strangers = StrangerLog()
     private let logger: Logger
 
@@ -55,7 +59,7 @@ public final class GatewayServer: Sendable {
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration)
+            + AuditRoutes.routes(administration) + VoiceRoutes.routes(configuration.voice)
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -88,9 +92,13 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
+        let voice = configuration.voice
+        speechIn = SpeechIn(voice, identifierLength: configuration.limits.identifierLength, logger: logger)
+        speechOut = SpeechOut(voice, logger: logger)
+        var hooks = configuration.hooks
+        if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
         self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, hooks: configuration.hooks, logger: logger,
-            now: configuration.now)
+            repository: sessions, limits: configuration.limits, hooks: hooks, logger: logger, now: configuration.now)
         let responder = GatewayResponder(
             authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
@@ -109,6 +117,8 @@ public final class GatewayServer: Sendable {
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
+            group.addTask { await self.speechIn.run(self.sessions) }
+            group.addTask { await self.speechOut.run() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -244,7 +254,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, logger: logger
+                sessions: sessions, speech: speechIn, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

@@ -45,6 +45,8 @@ import Testing
         "POST /api/network/invitations": .init(rule: .admin, body: "{}"),
         "DELETE /api/network/invitations/{id}": .init(rule: .admin),
         "GET /api/audit": .init(rule: .admin),
+        "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
+        "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.

@@ -49,6 +49,10 @@ struct AgentCore: Sendable {
         if case .coordinator(let coordinator) = place {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
+        let voiceFiles = VoiceFiles(folder: directory.voice)
+        settings.voice = Voice(
+            speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
+            textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         gateway = try GatewayServer(

@@ -23,6 +23,7 @@ struct GatewaySocket {
     let agent: AgentDescription
     let authorizer: Authorizer
     let sessions: SessionManager
+    let speech: SpeechIn
     let logger: Logger
 
     private var outbox: Outbox { watcher.outbox }
@@ -70,6 +71,7 @@ struct GatewaySocket {
         } catch {
             logger.debug("gateway::socket_broke", metadata: ["error": "\(error)"])
         }
+        await speech.forget(watcher.id)
         await sessions.detach(watcher.id)
     }
 
@@ -182,7 +184,9 @@ struct GatewaySocket {
         // A preview that nobody else is shown.
         case .textDelta: break
         case .audioChunk(let chunk):
-            send(.error(code: .unavailable, text: "This agent has no speech recogniser."), sessionID: chunk.sessionID)
+            await speech.receive(chunk, on: watcher) {
+                try? authorizer.authorize(credential, needs: message.requiredRole).get()
+            }
         case .attachment(let sessionID, _):
             send(.error(code: .unavailable, text: "This agent takes no files."), sessionID: sessionID)
         case .interrupt(let sessionID): await sessions.interrupt(sessionID: sessionID, by: caller)

@@ -118,7 +118,8 @@ final class TestGateway: Sendable {
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, hooks: TurnHooks = TurnHooks(), routes: [Route] = [], place: Place = .alone
+        limits: GatewayLimits = .patient, hooks: TurnHooks = TurnHooks(), voice: Voice = Voice(), routes: [Route] = [],
+        place: Place = .alone
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -133,6 +134,7 @@ final class TestGateway: Sendable {
                 name: "Ada", directory: "/agents/ada", nodeID: identity.nodeID, networkID: Self.networkID,
                 networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
+        configuration.voice = voice
         configuration.limits = limits
         configuration.hooks = hooks
         let lines = log

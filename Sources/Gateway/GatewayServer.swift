@@ -24,6 +24,8 @@ public struct GatewayConfiguration: Sendable {
     public var files: AgentFiles?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
+    /// What the agent hears and speaks with.
+    public var voice = Voice()
     /// Unix seconds.
     public var now: @Sendable () -> Double
     /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
@@ -52,6 +54,8 @@ public final class GatewayServer: Sendable {
     private let pipeline: StreamPipeline
     private let live: LiveConnections
     private let monitor: SystemMonitor
+    private let speechIn: SpeechIn
+    private let speechOut: SpeechOut
     private let strangers = StrangerLog()
     private let logger: Logger
 
@@ -68,7 +72,7 @@ public final class GatewayServer: Sendable {
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
-            + FileRoutes.routes(files)
+            + FileRoutes.routes(files) + VoiceRoutes.routes(configuration.voice)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -113,6 +117,10 @@ public final class GatewayServer: Sendable {
         self.files = files
         var hooks = configuration.hooks
         if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
+        let voice = configuration.voice
+        speechIn = SpeechIn(voice, identifierLength: configuration.limits.identifierLength, logger: logger)
+        speechOut = SpeechOut(voice, logger: logger)
+        if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             broadcasts: broadcasts, logger: logger, now: configuration.now,
@@ -140,6 +148,8 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
+            group.addTask { await self.speechIn.run(self.sessions) }
+            group.addTask { await self.speechOut.run() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -290,7 +300,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, files: files, logger: logger
+                sessions: sessions, files: files, speech: speechIn, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

@@ -58,6 +58,8 @@ import Testing
         "POST /api/upload": .init(rule: .member, body: "{}"),
         "GET /api/upload/{id}": .init(rule: .member),
         "GET /api/files/{id}": .init(rule: .member),
+        "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
+        "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.

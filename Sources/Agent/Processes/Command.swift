@@ -65,7 +65,8 @@ public struct Command: Sendable, Equatable {
                             try await output(piece)
                         }
                     }
-                    try await group.waitForAll()
+                    // The first failure ends it all; `waitForAll` would wait for the others.
+                    while try await group.next() != nil {}
                 }
             }
         }
@@ -140,7 +141,7 @@ public struct Command: Sendable, Equatable {
                                 tail.append(piece.withUnsafeBytes(Array.init))
                             }
                         }
-                        try await tasks.waitForAll()
+                        while try await tasks.next() != nil {}
                     }
                     try Task.checkCancellation()
                     await execution.teardown(using: [Self.wait(Self.farewellTime)] + Self.ending)

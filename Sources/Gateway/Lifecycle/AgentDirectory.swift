@@ -53,6 +53,9 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     /// The disposable search index.
     public var noteIndex: String { state + "/notes.db" }
 
+    /// Audio that a program is given or makes, for as long as it runs.
+    public var voice: String { state + "/voice" }
+
     /// Whether an agent lives here.
     public var isAgent: Bool {
         [configuration, database, identityKey].contains { FileManager.default.fileExists(atPath: $0) }
@@ -135,6 +138,12 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
 
         # librarian:
         #   words_per_second: 0   # pace of its answers; 0 is as fast as possible
+
+        # stt:                    # speech to text: users may speak
+        #   command: whisper-cli -m models/ggml-base.bin -l {language} -nt -np -f {file}
+
+        # tts:                    # text to speech: answers are spoken
+        #   command: espeak-ng --stdin --stdout
 
         # logging:
         #   level: info           # trace, debug, info, notice, warning, error or critical

@@ -52,6 +52,10 @@ struct AgentCore: Sendable {
         }
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
+        let voiceFiles = VoiceFiles(folder: directory.voice)
+        settings.voice = Voice(
+            speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
+            textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         settings.files = AgentFiles(

@@ -65,6 +65,13 @@ struct SessionChannel: Sendable {
         for watcher in watchers.values { watcher.outbox.send(.text(frame)) }
     }
 
+    /// Those who are not catching up, by their ids.
+    var liveWatchers: [UInt64: Outbox] {
+        watchers.compactMapValues { watcher in
+            if case .live = watcher.mode { watcher.outbox } else { nil }
+        }
+    }
+
     private mutating func deliver(_ events: [EventLog.Event]) {
         guard !events.isEmpty else { return }
         for (id, watcher) in watchers {

@@ -25,6 +25,7 @@ struct GatewaySocket {
     let sessions: SessionManager
     /// Nil: the agent keeps none.
     let files: ArtifactStore?
+    let speech: SpeechIn
     let logger: Logger
 
     private var outbox: Outbox { watcher.outbox }
@@ -72,6 +73,7 @@ struct GatewaySocket {
         } catch {
             logger.debug("gateway::socket_broke", metadata: ["error": "\(error)"])
         }
+        await speech.forget(watcher.id)
         await sessions.detach(watcher.id)
     }
 
@@ -186,7 +188,9 @@ struct GatewaySocket {
         // A preview that nobody else is shown.
         case .textDelta: break
         case .audioChunk(let chunk):
-            send(.error(code: .unavailable, text: "This agent has no speech recogniser."), sessionID: chunk.sessionID)
+            await speech.receive(chunk, on: watcher) {
+                try? authorizer.authorize(credential, needs: message.requiredRole).get()
+            }
         case .attachment(let sessionID, let attachment): await attach(attachment, to: sessionID, by: caller)
         case .interrupt(let sessionID): await sessions.interrupt(sessionID: sessionID, by: caller)
         case .command(let command): await sessions.perform(command, by: caller, on: watcher)

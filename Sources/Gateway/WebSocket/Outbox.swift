@@ -121,6 +121,22 @@ final class Outbox: Sendable {
         send(item)
     }
 
+    /// Puts a frame in line that may be left out, if the line is less than half full. Never closes the socket.
+    ///
+    /// - Returns: false when there is no room.
+    func offer(_ item: Item) -> Bool {
+        let weight = weight(of: item)
+        let isTaken = state.withLock { state in
+            guard state.closing == nil else { return true }
+            guard state.items.count < maximumItems / 2, state.bytes + weight <= maximumBytes / 2 else { return false }
+            state.items.append(item)
+            state.bytes += weight
+            return true
+        }
+        if isTaken { arrival.yield() }
+        return isTaken
+    }
+
     /// Ends the socket. The first reason counts.
     func close(_ closing: WebSocketClosing) {
         let isFirst = state.withLock { state in

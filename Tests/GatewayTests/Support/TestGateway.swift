@@ -119,7 +119,7 @@ final class TestGateway: Sendable {
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
-        routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
+        voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
         requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
@@ -135,6 +135,7 @@ final class TestGateway: Sendable {
                 name: "Ada", directory: "/agents/ada", nodeID: identity.nodeID, networkID: Self.networkID,
                 networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
+        configuration.voice = voice
         configuration.limits = limits
         configuration.hooks = hooks
         configuration.lane = lane

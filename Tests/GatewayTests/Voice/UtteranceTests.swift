@@ -117,7 +117,7 @@ import Testing
         #expect(recording("pcm16", rate: 8000)?.bytes[24..<28].elementsEqual([0x40, 0x1F, 0, 0]) == true)
         for (encoding, expected) in [
             ("webm", "webm"), ("opus", "opus"), ("m4a", "m4a"), ("../x", "audio"), ("", "audio"), ("a b", "audio"),
-            ("WEBM", "audio"), (String(repeating: "x", count: 17), "audio"), ("é", "audio"),
+            ("WEBM", "webm"), (String(repeating: "x", count: 17), "audio"), ("é", "audio"),
         ] {
             #expect(recording(encoding) == Recording(bytes: Array("1234".utf8), fileExtension: expected))
         }

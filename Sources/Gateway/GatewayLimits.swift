@@ -37,6 +37,10 @@ public struct GatewayLimits: Sendable {
     public var liveTextLength = 1024 * 1024
     /// Transcript messages that a turn is given.
     public var historyMessages = 400
+    /// How long the end of a turn that could not be saved waits before it is tried again: at first, and at most. The time
+    /// doubles in between.
+    public var savingPause: Duration = .milliseconds(500)
+    public var longestSavingPause: Duration = .seconds(15)
     /// How long a client's `message_id` is recognised.
     public var messageMemory: Duration = .seconds(7 * 24 * 3600)
 

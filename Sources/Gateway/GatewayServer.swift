@@ -122,6 +122,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.tellSystem() }
+            group.addTask { await self.sessions.saveDrops() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

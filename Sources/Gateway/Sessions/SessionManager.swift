@@ -53,6 +53,8 @@ actor SessionManager {
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
+    /// What could not be written yet.
+    nonisolated let unsaved = UnsavedEndings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -110,7 +112,8 @@ actor SessionManager {
             try await prepare(key, events: 1)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
-            return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
+            let text = "The server cannot keep messages at the moment: \(StorageFault(error)). Send it again later."
+            return refuse(.unavailable, text, message, watcher)
         }
         watch(key, watcher)
         let turn = makeTurn(message, key: key, caller: caller)
@@ -149,7 +152,8 @@ actor SessionManager {
             }
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
-            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+            let text = "The message could not be saved: \(StorageFault(error)). Send it again later."
+            refuse(.unavailable, text, message, watcher)
         }
         return false
     }

@@ -11,7 +11,10 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
-        let journal = TurnTools(DurableJournal(turnID: start.turn.id, repository: repository))
+        let journal = TurnTools(
+            PatientJournal(
+                turn: start.turn, journal: DurableJournal(turnID: start.turn.id, repository: repository), sessions: self
+            ))
         let result = await answer(start, by: agent, journal)
         await finish(start.turn, result)
         announce(changesBy: journal)
@@ -46,15 +49,16 @@ extension SessionManager {
             logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
         } catch {
-            logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
-            return .failed("the agent could not answer; the server's log says why")
+            return .failed(await reason(error, of: turn))
         }
     }
 
     /// Marks the turn as running and collects what the agent needs.
     private func begin(_ turn: Turn) async throws -> TurnRequest {
-        try await repository.start(turn: turn.id, now: now())
-        try await prepare(turn.key, events: 0)
+        try await persist(turn) {
+            try await self.repository.start(turn: turn.id, now: self.now())
+            try await self.prepare(turn.key, events: 0)
+        }
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
@@ -135,20 +139,46 @@ extension SessionManager {
     }
 
     /// A turn that was dropped before it ran.
-    func endUnstarted(_ turn: Turn) async {
-        await end(turn, as: .cancelled, bodies: [.turnComplete(.init(reason: .cancelled))], messages: [])
+    ///
+    /// - Parameter patiently: waits until it is saved; otherwise that is left to ``saveDrops()``.
+    func endUnstarted(_ turn: Turn, patiently: Bool = false) async {
+        let bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
+        guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return }
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)
     }
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
+    ///
+    /// - Returns: false when it is left to ``saveDrops()``.
+    @discardableResult
     private func end(
-        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord]
-    ) async {
-        var events: [EventLog.Event] = []
+        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
+        patiently: Bool = true
+    ) async -> Bool {
         do {
-            try await prepare(turn.key, events: Int64(bodies.count))
-            events = bodies.compactMap { event($0, of: turn) }
+            if patiently {
+                try await persist(turn) { try await self.write(turn, state, bodies, messages) }
+            } else {
+                try await write(turn, state, bodies, messages)
+            }
+        } catch {
+            if !patiently, StorageFault(error).mayPass {
+                unsaved.add(turn)
+                return false
+            }
+            giveUp(saving: turn, error)
+        }
+        return true
+    }
+
+    /// One attempt to commit the end of a turn. Its numbers are taken anew each time: those of a failed one stay unused.
+    private func write(
+        _ turn: Turn, _ state: TurnState, _ bodies: [ServerMessage.Body], _ messages: [SessionMessageRecord]
+    ) async throws {
+        try await prepare(turn.key, events: Int64(bodies.count))
+        let events = bodies.compactMap { event($0, of: turn) }
+        do {
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
                 as: TurnEnding(state: state, finishedAt: now(), events: events.map(\.record), messages: messages))
@@ -157,14 +187,8 @@ extension SessionManager {
             }
             if isFirstEnd { announce(.updated, turn.key) }
         } catch {
-            logger.error("sessions::end_not_saved", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             for event in events { sessions[turn.key]?.void(event.sequence) }
-            sessions[turn.key]?.tell(
-                ServerMessage(
-                    .error(
-                        code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
-                    sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
-                ).frame)
+            throw error
         }
     }
 

@@ -135,7 +135,7 @@ let package = Package(
             "GatewayTests",
             [
                 "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
-                hummingbird, logging,
+                hummingbird, logging, grdb,
             ], resources: [.copy("Vectors")]),
         tests(
             "LoopbackProxyTests",

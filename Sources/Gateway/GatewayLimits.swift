@@ -41,6 +41,10 @@ public struct GatewayLimits: Sendable {
     public var historyMessages = 400
     /// UTF-8 bytes of transcript that a client is given instead of events that are gone.
     public var stateLength = 256 * 1024
+    /// How long the end of a turn that could not be saved waits before it is tried again: at first, and at most. The time
+    /// doubles in between.
+    public var savingPause: Duration = .milliseconds(500)
+    public var longestSavingPause: Duration = .seconds(15)
     /// How long a client's `message_id` is recognised.
     public var messageMemory: Duration = .seconds(7 * 24 * 3600)
     /// How long a session's events can be replayed, unless ``SessionRepository/keptEvents`` newer ones came before.

@@ -150,6 +150,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.runErrands() }
             group.addTask { await self.speechIn.run(self.sessions) }
             group.addTask { await self.speechOut.run() }
+            group.addTask { await self.sessions.saveDrops() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }

@@ -31,8 +31,11 @@ public final class Database: Sendable {
             throw error
         } catch let error as PrivateFileError {
             throw DatabaseError.unusable(path: path, reason: error.description)
+        } catch  where StorageFault(error) == .damaged {
+            throw DatabaseError.damaged(path: path)
         } catch {
-            throw DatabaseError.unusable(path: path, reason: String(describing: error))
+            let fault = StorageFault(error)
+            throw DatabaseError.unusable(path: path, reason: fault == .other ? "\(error)" : "\(fault)")
         }
     }
 
@@ -52,7 +55,7 @@ public final class Database: Sendable {
     }
 
     /// Every migration, in the order of their dates. A released migration is never edited.
-    private static var migrator: DatabaseMigrator {
+    static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
@@ -81,12 +84,20 @@ public final class Database: Sendable {
 public enum DatabaseError: Error, CustomStringConvertible {
     case unusable(path: String, reason: String)
     case newerSchema(path: String)
+    /// What is in the file can't be read as what it should be.
+    case damaged(path: String)
 
     public var description: String {
         switch self {
         case .unusable(let path, let reason): "cannot use the database \(path): \(reason)"
+        case .damaged(let path):
+            "the database \(path) is damaged: what can be done says: openagent doctor \(Self.folder(of: path))"
         case .newerSchema(let path):
             "\(path) was written by a newer version of openagent: install that version or restore a backup"
         }
+    }
+
+    private static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     }
 }

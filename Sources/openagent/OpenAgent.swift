@@ -12,7 +12,7 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On the agent's machine:",
                 subcommands: [
-                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Identify.self,
+                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Doctor.self, Identify.self,
                 ]),
             CommandGroup(
                 name: "On your devices:",

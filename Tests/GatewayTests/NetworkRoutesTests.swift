@@ -296,7 +296,9 @@ import Testing
         let gateway = try TestGateway(place: .member)
         try await gateway.run { running in
             let stream = try await running.stream(gateway.device("root", standing: .active(role: .admin)))
-            let served: Set = ["/api/health", "/api/agent-info", "/api/whoami", "/api/network", "/api/network/info"]
+            let served: Set = [
+                "/api/health", "/api/agent-info", "/api/whoami", "/api/network", "/api/network/info", "/api/system",
+            ]
             for (route, expected) in AccessMatrixTests.table {
                 let parts = route.split(separator: " ")
                 let path = String(parts[1]).replacing("{key}", with: SecretKey().nodeID.hex)

@@ -27,6 +27,19 @@ struct AgentCore: Sendable {
         key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
         now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
+        do {
+            try self.init(
+                opening: key, directory: directory, configuration: configuration, version: version, now: now,
+                logger: logger)
+        } catch  where StorageFault(error) == .damaged {
+            throw DatabaseError.damaged(path: directory.database)
+        }
+    }
+
+    private init(
+        opening key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
+        now: @escaping @Sendable () -> Double, logger: Logger
+    ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
         let place = try AgentPlace(

@@ -69,6 +69,8 @@ actor SessionManager {
     var running: [String: Running] = [:]
     var pendingAttachments = PendingAttachments()
     var gatherings = Gatherings()
+    /// What could not be written yet.
+    nonisolated let unsaved = UnsavedEndings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -145,7 +147,8 @@ actor SessionManager {
             try await prepare(key, events: 1)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
-            return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
+            let text = "The server cannot keep messages at the moment: \(StorageFault(error)). Send it again later."
+            return refuse(.unavailable, text, message, watcher)
         }
         watch(key, watcher)
         if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
@@ -207,7 +210,8 @@ actor SessionManager {
             }
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
-            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+            let text = "The message could not be saved: \(StorageFault(error)). Send it again later."
+            refuse(.unavailable, text, message, watcher)
         }
         return false
     }

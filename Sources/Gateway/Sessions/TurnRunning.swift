@@ -11,7 +11,10 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
-        let journal = TurnTools(DurableJournal(turnID: start.turn.id, repository: repository))
+        let journal = TurnTools(
+            PatientJournal(
+                turn: start.turn, journal: DurableJournal(turnID: start.turn.id, repository: repository), sessions: self
+            ))
         let result = await answer(start, by: agent, journal)
         await finish(start.turn, result)
         announce(changesBy: journal)
@@ -45,7 +48,7 @@ extension SessionManager {
                 return .stopped
             }
         } catch {
-            return failure(error, of: turn)
+            return await failure(error, of: turn)
         }
     }
 
@@ -56,19 +59,19 @@ extension SessionManager {
             return .answered(
                 try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
         } catch {
-            return failure(error, of: turn)
+            return await failure(error, of: turn)
         }
     }
 
-    private nonisolated func failure(_ error: any Error, of turn: Turn) -> TurnStateMachine.RunResult {
+    private nonisolated func failure(
+        _ error: any Error, of turn: Turn
+    ) async -> TurnStateMachine.RunResult {
         switch error {
         case is CancellationError: return .stopped
         case let error as AgentError:
             logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
-        default:
-            logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
-            return .failed("the agent could not answer; the server's log says why")
+        default: return .failed(await reason(error, of: turn))
         }
     }
 
@@ -80,8 +83,10 @@ extension SessionManager {
 
     /// Marks the turn as running and collects what the agent needs.
     private func begin(_ turn: Turn) async throws -> TurnRequest {
-        try await repository.start(turn: turn.id, now: now())
-        try await prepare(turn.key, events: 0)
+        try await persist(turn) {
+            try await self.repository.start(turn: turn.id, now: self.now())
+            try await self.prepare(turn.key, events: 0)
+        }
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
@@ -174,40 +179,68 @@ extension SessionManager {
     }
 
     /// A turn that was dropped before it ran.
-    func endUnstarted(_ turn: Turn) async {
-        await end(turn, as: .cancelled, bodies: [.turnComplete(.init(reason: .cancelled))], messages: [])
+    ///
+    /// - Parameter patiently: waits until it is saved; otherwise that is left to ``saveDrops()``.
+    func endUnstarted(_ turn: Turn, patiently: Bool = false) async {
+        let bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
+        guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return }
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)
     }
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
+    ///
+    /// - Returns: false when it is left to ``saveDrops()``.
+    @discardableResult
     private func end(
         _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
-        isArchived: Bool = false, usage: TurnUsageRecord? = nil
-    ) async {
-        var events: [EventLog.Event] = []
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil, patiently: Bool = true
+    ) async -> Bool {
+        let telling = Telling(
+            state: state, bodies: bodies, messages: messages, isArchived: isArchived, usage: usage)
         do {
-            try await prepare(turn.key, events: Int64(bodies.count))
-            events = bodies.compactMap { event($0, of: turn) }
-            let time = now()
+            if patiently {
+                try await persist(turn) { try await self.write(telling, of: turn) }
+            } else {
+                try await write(telling, of: turn)
+            }
+        } catch {
+            if !patiently, StorageFault(error).mayPass {
+                unsaved.add(turn)
+                return false
+            }
+            giveUp(saving: turn, error)
+        }
+        return true
+    }
+
+    /// How the end of a turn is told and kept.
+    private struct Telling: Sendable {
+        let state: TurnState
+        let bodies: [ServerMessage.Body]
+        let messages: [SessionMessageRecord]
+        let isArchived: Bool
+        let usage: TurnUsageRecord?
+    }
+
+    /// One attempt to commit the end of a turn. Its numbers are taken anew each time: those of a failed one stay unused.
+    private func write(_ telling: Telling, of turn: Turn) async throws {
+        try await prepare(turn.key, events: Int64(telling.bodies.count))
+        let events = telling.bodies.compactMap { event($0, of: turn) }
+        let time = now()
+        do {
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
                 as: TurnEnding(
-                    state: state, finishedAt: time, events: events.map { $0.record(at: time) }, messages: messages,
-                    isArchived: isArchived, usage: usage))
+                    state: telling.state, finishedAt: time, events: events.map { $0.record(at: time) },
+                    messages: telling.messages, isArchived: telling.isArchived, usage: telling.usage))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
             if isFirstEnd { announce(.updated, turn.key) }
         } catch {
-            logger.error("sessions::end_not_saved", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             for event in events { sessions[turn.key]?.void(event.sequence) }
-            sessions[turn.key]?.tell(
-                ServerMessage(
-                    .error(
-                        code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
-                    sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
-                ).frame)
+            throw error
         }
     }
 

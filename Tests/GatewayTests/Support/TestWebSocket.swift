@@ -65,8 +65,9 @@ final class TestWebSocket: Sendable {
 
     /// The next frame that is no broadcast: those come when they come, and tests that want them ask for them.
     func next(within seconds: Double = 30) async throws -> Event {
+        let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            let event = try await nextOfAll(within: seconds)
+            let event = try await nextOfAll(within: max(0, (deadline - .now) / .seconds(1)))
             if case .message(let message) = event {
                 switch message.body {
                 case .resourceEvent, .systemSnapshot: continue
@@ -81,8 +82,9 @@ final class TestWebSocket: Sendable {
     func resourceEvent(
         within seconds: Double = 30, where matches: @Sendable (ServerMessage.ResourceEvent) -> Bool = { _ in true }
     ) async throws -> ServerMessage.ResourceEvent {
+        let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            let event = try await nextOfAll(within: seconds)
+            let event = try await nextOfAll(within: max(0, (deadline - .now) / .seconds(1)))
             if case .message(let message) = event, case .resourceEvent(let news) = message.body, matches(news) {
                 return news
             }

@@ -30,7 +30,7 @@ struct AgentCore: Sendable {
         do {
             try self.init(
                 opening: key, directory: directory, configuration: configuration, version: version, now: now,
-                logger: logger)
+                logger: logger, requestRestart: requestRestart)
         } catch  where StorageFault(error) == .damaged {
             throw DatabaseError.damaged(path: directory.database)
         }
@@ -38,7 +38,7 @@ struct AgentCore: Sendable {
 
     private init(
         opening key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)

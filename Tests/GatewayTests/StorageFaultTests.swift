@@ -162,6 +162,24 @@ extension Store.Database {
         }
     }
 
+    @Test func aSessionThatCannotBeOpenedSaysWhyAndTheSocketStays() async throws {
+        let gateway = try TestGateway(limits: Self.impatient)
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device())
+            try gateway.database.setReadOnly(true)
+            try await socket.send(.sessionOpen(.init(sessionID: "new")))
+            let refusal = try await socket.message()
+            #expect(refusal.errorCode == .unavailable && refusal.sessionID == "new")
+            #expect(refusal.text?.contains("the database is read-only") == true)
+            try await socket.send(.ping)
+            #expect(try await socket.message().body == .pong)
+            // Whoever wants what was missed is told, and has to come again.
+            try await socket.send(.sessionOpen(.init(sessionID: "new", afterSequence: 3)))
+            #expect(try await socket.message().errorCode == .unavailable)
+            guard case .close(code: 1012, _) = try await socket.next() else { throw Timeout(what: "the close frame") }
+        }
+    }
+
     // MARK: Damage
 
     @Test func aDamagedConversationFailsWithAClearWordAndOthersGoOn() async throws {

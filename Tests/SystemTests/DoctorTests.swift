@@ -50,6 +50,8 @@ import Testing
         let running = try await examine(world)
         #expect(running.status == 0 && running.problems.isEmpty, "\(running)")
         #expect(running.all.contains { $0.name == "server" && $0.message.contains("answers") })
+        let status = try await world.run(["status", "--agent", world.agent.path])
+        #expect(status.output.contains("Health  answers; 0 turns running"), "\(status)")
         let text = try await world.run(["doctor", world.agent.path])
         #expect(text.output.contains("ok: database: the database is sound"))
         server.program.signal(SIGTERM)

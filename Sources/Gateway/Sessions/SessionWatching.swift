@@ -32,8 +32,10 @@ extension SessionManager {
             if let after = open.afterSequence { try await replay(key, after: Int64(after), to: watcher) }
         } catch {
             logger.error("sessions::not_replayed", metadata: ["error": "\(error)"])
+            let text = "This session cannot be opened: \(StorageFault(error)). Try again later."
+            reply(ServerMessage(.error(code: .unavailable, text: text), sessionID: open.sessionID), watcher)
             // A client that believes it is up to date would never ask again.
-            watcher.outbox.close(.restarting)
+            if open.afterSequence != nil { watcher.outbox.close(.restarting) }
         }
     }
 

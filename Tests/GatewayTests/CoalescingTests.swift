@@ -11,11 +11,11 @@ import Testing
 @Suite struct CoalescingTests {
     /// A gateway whose one device has a session that gathers.
     private func withSession(
-        window: Int, _ gateway: TestGateway,
+        window: Int, _ gateway: TestGateway, of device: TestDevice? = nil,
         _ body: @escaping @Sendable (TestWebSocket, TestGateway.Running, TestDevice) async throws -> Void
     ) async throws {
         try await gateway.run { running in
-            let device = gateway.device()
+            let device = device ?? gateway.device()
             let socket = try await running.webSocket(device)
             try await socket.send(.sessionOpen(.init(sessionID: "s", coalesceWindow: window)))
             try await body(socket, running, device)
@@ -182,6 +182,37 @@ import Testing
             }
             #expect(ends == ["3", "4"])
             #expect(try gateway.sessions.unfinishedTurns().isEmpty)
+        }
+    }
+
+    /// The process died when the new message was on disk and the answer that it replaces was not stopped yet.
+    @Test func afterACrashBeforeTheOtherTookItsPlaceBothAreAnswered() async throws {
+        let dead = try TestGateway()
+        let device = dead.device()
+        let before = dead.sessions
+        let session = try await before.open(handle: "ana", sessionID: "s", reserving: 100, now: 1)
+        for (index, id) in ["one", "two"].enumerated() {
+            let turn = TurnRecord(
+                id: id, ordinal: Int64(index + 1), lane: device.nodeID.hex, session: session.id, handle: "ana",
+                sessionID: "s", messageID: id, text: id, acceptedAt: dead.clock.now)
+            #expect(try await before.accept(turn, announcing: nil, recognisingSince: 0) == .accepted)
+        }
+        try await before.start(turn: "one", now: 2)
+        let gateway = try TestGateway(databasePath: dead.databasePath)
+        gateway.membership.set(.active(role: .member), for: device.nodeID)
+        try await withSession(window: 1, gateway, of: device) { socket, running, device in
+            for id in ["one", "two"] {
+                let run = try await gateway.agent.nextRun()
+                #expect(run.request.text == id)
+                run.answer("re: \(id)")
+                #expect(try await run.wasCancelled() == false)
+            }
+            for id in ["one", "two"] {
+                try await socket.say(id, id: id)
+                let told = try await socket.messages { $0.isTurnEnd && $0.messageID == id }
+                #expect(told.contains { $0.responseText == "re: \(id)" })
+            }
+            #expect(gateway.agent.runs.count == 2)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Store
@@ -118,6 +119,94 @@ import Testing
         #expect(try await sessions.forgetHistory(handle: "bob", sessionID: nil) == 0)
         #expect(try await sessions.forgetHistory(handle: "ana", sessionID: "s") == 1)
         #expect(try await sessions.history(of: session, limit: 9).isEmpty)
+    }
+
+    @Test func messageIDsOfAnEarlierVersionAreStillKnown() async throws {
+        let path = FileManager.default.temporaryDirectory.path + "/sessions-\(UUID().uuidString).db"
+        let earlier = try DatabasePool(path: path)
+        var migrator = DatabaseMigrator()
+        migrator.registerNetworkTables()
+        migrator.registerSessionsTables()
+        migrator.registerTurnContent()
+        try migrator.migrate(earlier)
+        try await earlier.write { connection in
+            try connection.execute(
+                sql: """
+                    INSERT INTO sessions (id, handle, session_id, sequence_high, created_at) VALUES (1, 'ana', 's', 2000, 1);
+                    INSERT INTO turns (id, ordinal, lane, session, message_id, text, state, accepted_at) VALUES
+                        ('a', 1, 'device', 1, 'm', 'first', 'completed', 50),
+                        ('b', 2, 'device', 1, 'm', 'again', 'completed', 100),
+                        ('c', 3, 'device', 1, NULL, 'open', 'accepted', 150);
+                    """)
+            for sequence in 501...1_500 {
+                try connection.execute(
+                    sql: "INSERT INTO session_events (session, sequence, turn, frame) VALUES (1, ?, 'b', 'x')",
+                    arguments: [sequence])
+            }
+        }
+        try earlier.close()
+        let sessions = SessionRepository(try Store.Database(path: path))
+        #expect(try await sessions.turn(messageID: "m", sender: "device/ana", since: 100)?.id == "b")
+        #expect(try await sessions.turn(messageID: "m", sender: "device/ana", since: 101) == nil)
+        #expect(try await sessions.turn(messageID: "m", sender: "device/bob", since: 0) == nil)
+        #expect(try sessions.unfinishedTurns().map(\.sender) == ["device/ana"])
+        let page = try await sessions.events(of: 1, after: 0, through: 2_000, limit: 1)
+        #expect(page.floor == 500)
+        #expect(page.events.first?.createdAt == 100)
+    }
+
+    @Test func forgettingRaisesTheFloorUnderWhatIsKept() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 100, now: 1).id
+        // The clock was put back in between: older by the clock, later in the stream.
+        for (sequence, time) in [(1, 20.0), (2, 10), (3, 30), (4, 40)] {
+            try await sessions.append(
+                SessionEventRecord(sequence: Int64(sequence), turnID: "a", frame: "x", createdAt: time), to: session)
+        }
+        for (time, kept, floor) in [(10.0, 4, 0), (15, 2, 2), (35, 1, 3), (99, 0, 4), (0, 0, 4)] {
+            try await sessions.forget(turnsEndedBefore: 0, eventsBefore: time)
+            let page = try await sessions.events(of: session, after: 0, through: 9, limit: 9)
+            #expect(page.events.count == kept, "\(time)")
+            #expect(page.floor == Int64(floor), "\(time)")
+        }
+        #expect(try await sessions.state(of: session, through: 9, before: nil, count: 9, bytes: 9).sequence == 9)
+        #expect(try await sessions.state(of: session, through: 9, before: 7, count: 9, bytes: 9).sequence == 6)
+        #expect(try await sessions.state(of: session, through: 2, before: nil, count: 9, bytes: 9).sequence == 4)
+    }
+
+    @Test func aStartedTurnTakesNothingMoreAndGivesItsPlaceOnlyToOneThatWaits() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id
+        let (first, next) = (
+            turn("a", 1, session: session, messageID: "1"), turn("b", 2, session: session, messageID: "2")
+        )
+        _ = try await sessions.accept(first, announcing: nil, recognisingSince: 0)
+        let more = first.replacing(text: "x\n\ny", source: "stt", attachments: "[]", messageIDs: ["1", "1b"])
+        #expect(try await sessions.merge("1b", into: more, at: 100, announcing: nil, recognisingSince: 0) == .merged)
+        #expect(try sessions.unfinishedTurns() == [more])
+        #expect(
+            try await sessions.merge("1", into: more, at: 101, announcing: nil, recognisingSince: 0) == .repeated(more))
+        try await sessions.start(turn: "a", now: 2)
+        #expect(try await sessions.merge("1c", into: more, at: 101, announcing: nil, recognisingSince: 0) == .missed)
+        #expect(try await sessions.turn(messageID: "1c", sender: more.sender, since: 0) == nil)
+
+        _ = try await sessions.accept(next, announcing: nil, recognisingSince: 0)
+        let both = next.replacing(text: next.text, source: "stt", attachments: nil, messageIDs: ["1", "1b", "2"])
+        let ending = TurnEnding(
+            state: .cancelled, finishedAt: 3, events: [], messages: [SessionMessageRecord(role: "user", text: "x")])
+        #expect(try await sessions.supersede(more, by: both, ending: ending))
+        #expect(try await sessions.supersede(more, by: both, ending: ending) == false)
+        #expect(try sessions.unfinishedTurns() == [both])
+        #expect(try await sessions.turn(messageID: "1b", sender: more.sender, since: 0)?.id == "b")
+        #expect(try await sessions.history(of: session, limit: 9).map(\.text) == ["x"])
+        let third = turn("c", 3, session: session)
+        _ = try await sessions.accept(third, announcing: nil, recognisingSince: 0)
+        try await sessions.start(turn: "b", now: 4)
+        try await sessions.start(turn: "c", now: 4)
+        #expect(try await sessions.supersede(both, by: third, ending: ending) == false)
+        #expect(try sessions.unfinishedTurns().map(\.id) == ["b", "c"])
     }
 
     @Test func theDatabaseFileIsForItsOwnerOnly() throws {

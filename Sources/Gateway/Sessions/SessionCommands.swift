@@ -18,6 +18,7 @@ extension SessionManager {
         let key = SessionKey(handle: caller.handle, sessionID: sessionID)
         _ = interrupt(.user) { $0.key == key }
         _ = await dropWaiting { $0.key == key }
+        _ = pendingAttachments.take(for: attachmentKey(sessionID, caller))
         watched[watcher.id]?.remove(key)
         sessions[key]?.unwatch(watcher.id)
         forgetIfIdle(key)

@@ -88,6 +88,8 @@ extension SessionManager {
     /// A frame of a running turn outside of the numbered stream, for everybody who watches its session. In order with the
     /// turn's numbered frames for whoever watches live.
     func say(_ body: ServerMessage.Body, of turn: Turn) {
+        // Nothing of a turn follows its end.
+        guard running[turn.id] != nil else { return }
         sessions[turn.key]?.tell(unnumbered(body, of: turn.record).frame)
     }
 }

@@ -61,7 +61,9 @@ import Testing
                     #expect(status == -SIGKILL, "\(point) is reached by this scenario")
                     if status == nil { dying.signal(SIGKILL) }
                     try await dying.exit()
+                    // Otherwise they would find out by themselves, a few seconds later.
                     client.dropConnections()
+                    typist.dropConnections()
                     return try world.start()
                 }
                 group.addTask {

@@ -1,4 +1,4 @@
-import Foundation
+import Synchronization
 import Wire
 
 // A client of a session that gathers what is typed in quick succession: two messages that become one turn, and a third that
@@ -6,11 +6,20 @@ import Wire
 // each.
 
 /// Types fast, twice.
-struct QuickTypist: Sendable {
-    let device: JoinedDevice
+final class QuickTypist: Sendable {
     let session: String
+    private let device: JoinedDevice
+    private let pool = Mutex<GatewayPool?>(nil)
 
     private static let window = 100
+
+    init(device: JoinedDevice, session: String) {
+        self.device = device
+        self.session = session
+    }
+
+    /// Its connections are gone from one moment to the next.
+    func dropConnections() { pool.withLock { $0 }?.close() }
 
     /// - Returns: whether each message came to an end.
     func run() async -> Bool {
@@ -18,7 +27,10 @@ struct QuickTypist: Sendable {
             var ended: Set<String> = []
             for _ in 0..<100 where ended.count < 3 {
                 // The server may die at any moment.
-                let seen = try? await device.withPool { try await type(round, ended, over: $0) }
+                let seen = try? await device.withPool { pool in
+                    self.pool.withLock { $0 = pool }
+                    return try await type(round, ended, over: pool)
+                }
                 ended.formUnion(seen ?? [])
             }
             guard ended.count == 3 else { return false }

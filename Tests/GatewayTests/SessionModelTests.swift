@@ -19,7 +19,10 @@ import Testing
         }
         model.runToTheEnd()
         #expect(model.violation == nil, "seed \(seed), at the end")
-        for what in ["accepted", "refused", "started", "continued", "ended", "dropped", "crashes", "restarts"] {
+        let all = [
+            "accepted", "refused", "started", "continued", "ended", "dropped", "gathered", "crashes", "restarts",
+        ]
+        for what in all {
             #expect(model.counts[what, default: 0] > 50, "seed \(seed): \(what) hardly happened: \(model.counts)")
         }
     }

@@ -72,6 +72,8 @@ struct SessionModel {
     private var lastStarted = [Int64](repeating: 0, count: laneCount)
     /// Turns whose drop a crash undid: nobody was told of it.
     private var revived: Set<Int64> = []
+    /// Turns that may not start yet.
+    private var gathering: Set<Int64> = []
     private var highest = [Int64](repeating: 0, count: sessionCount)
     private var delivered = [Int64](repeating: 0, count: sessionCount)
 
@@ -80,7 +82,7 @@ struct SessionModel {
     /// A process begins: lanes as the storage says, numbers behind those that were reserved.
     private mutating func begin() {
         lanes = Array(repeating: LaneQueue(limit: Self.waitingLimit), count: Self.laneCount)
-        (runs, writes, logs) = ([:], [], [])
+        (runs, writes, logs, gathering) = ([:], [], [], [])
         line = Array(repeating: [], count: Self.laneCount)
         for session in 0..<Self.sessionCount {
             let used = storage.reserved[session]
@@ -123,9 +125,11 @@ struct SessionModel {
         case 800..<890: finish(lane, .answered(TurnOutcome(text: "", model: "")))
         case 890..<920: finish(lane, .failed("it broke"))
         case 920..<950: interrupt(lane)
-        case 950..<970: finish(lane, .stopped)
-        case 970..<985: drop(lane, session: Int64(Int.random(in: 0..<Self.sessionCount, using: &random)))
-        case 985..<995: crash(&random)
+        case 950..<960: finish(lane, .stopped)
+        case 960..<965: hold(lane, &random)
+        case 965..<985: release(lane, &random)
+        case 985..<992: drop(lane, session: Int64(Int.random(in: 0..<Self.sessionCount, using: &random)))
+        case 992..<997: crash(&random)
         default: restart(&random)
         }
         check(lane)
@@ -158,7 +162,9 @@ struct SessionModel {
         switch write.kind {
         case .accept(let turn, let event):
             guard let lane = Int(turn.lane) else { return }
-            lanes[lane].commit(turn)
+            let gathers = turn.record.ordinal.isMultiple(of: 4)
+            lanes[lane].commit(turn, gathering: gathers)
+            if gathers { gathering.insert(turn.record.ordinal) }
             fill([event].compactMap { $0 })
             startNext(lane)
         case .start(let turn): if let lane = Int(turn.lane) { runs[lane]?.isFree = true }
@@ -209,6 +215,7 @@ struct SessionModel {
         guard let turn = lanes[lane].startNext() else { return }
         let ordinal = turn.record.ordinal
         require(runs[lane] == nil, "lane \(lane) runs two turns")
+        require(!gathering.contains(ordinal), "\(ordinal) starts while it gathers")
         require(line[lane].first == ordinal, "lane \(lane) starts \(ordinal) before \(line[lane])")
         // The same again only when a crash came between; an earlier one only when it was about to be dropped then.
         require(
@@ -253,11 +260,31 @@ struct SessionModel {
         count("interrupted")
     }
 
+    /// A turn that waits is added to, and waits for more.
+    private mutating func hold(_ lane: Int, _ random: inout SeededRandom) {
+        guard let ordinal = line[lane].randomElement(using: &random),
+            let turn = lanes[lane].unstarted("\(ordinal)")
+        else { return }
+        lanes[lane].hold(turn.id)
+        require(lanes[lane].replace(turn), "\(ordinal) is in line")
+        gathering.insert(ordinal)
+        count("gathered")
+    }
+
+    /// A window is over.
+    private mutating func release(_ lane: Int, _ random: inout SeededRandom) {
+        guard let ordinal = line[lane].filter(gathering.contains).randomElement(using: &random) else { return }
+        gathering.remove(ordinal)
+        lanes[lane].release("\(ordinal)")
+        startNext(lane)
+    }
+
     private mutating func drop(_ lane: Int, session: Int64) {
         let dropped = lanes[lane].drop { $0.record.session == session }
         let ordinals = dropped.map(\.record.ordinal)
         require(ordinals == line[lane].filter(ordinals.contains), "\(ordinals) dropped from \(line[lane])")
         line[lane].removeAll(where: ordinals.contains)
+        gathering.subtract(ordinals)
         for turn in dropped {
             writes.append(Write(kind: .end(turn, [event(of: turn)].compactMap { $0 }, isAnswer: false)))
         }
@@ -289,7 +316,12 @@ struct SessionModel {
 
     /// Runs everything to its end: whatever was accepted has exactly one ending then.
     mutating func runToTheEnd() {
-        while violation == nil, !writes.isEmpty || !runs.isEmpty {
+        while violation == nil, !writes.isEmpty || !runs.isEmpty || !gathering.isEmpty {
+            while !writes.isEmpty { settle() }
+            for lane in 0..<Self.laneCount {
+                for ordinal in line[lane] where gathering.remove(ordinal) != nil { lanes[lane].release("\(ordinal)") }
+                startNext(lane)
+            }
             while !writes.isEmpty { settle() }
             for lane in runs.keys.sorted() { finish(lane, .answered(TurnOutcome(text: "", model: ""))) }
         }

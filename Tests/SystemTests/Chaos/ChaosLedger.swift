@@ -9,6 +9,8 @@ struct StoredEvent: Sendable, Equatable {
     let type: String
     let turnID: String
     let messageID: String?
+    /// Of all messages that became its turn.
+    let messageIDs: [String]
 }
 
 /// One row of `turns`, as far as it is checked.
@@ -91,6 +93,20 @@ struct ChaosLedger {
         }
     }
 
+    /// How often each message of a session was answered: by how many `response`s, by how many `turn_complete`s.
+    func answers(in session: String) -> [String: (responses: Int, ends: Int)] {
+        var answers: [String: (responses: Int, ends: Int)] = [:]
+        for (name, stored) in events where name.sessionID == session {
+            for event in stored.values {
+                for id in event.messageIDs {
+                    if event.type == "response" { answers[id, default: (0, 0)].responses += 1 }
+                    if event.type == "turn_complete" { answers[id, default: (0, 0)].ends += 1 }
+                }
+            }
+        }
+        return answers
+    }
+
     private func open() throws -> DatabaseQueue {
         for suffix in ["", "-wal", "-shm"] {
             try? FileManager.default.removeItem(atPath: copy + suffix)
@@ -102,7 +118,9 @@ struct ChaosLedger {
 
     private static func event(of row: Row) throws -> StoredEvent {
         let frame = try JSONSerialization.jsonObject(with: Data((row["frame"] as String).utf8)) as? [String: Any]
+        let messageID = frame?["message_id"] as? String
         return StoredEvent(
-            type: frame?["type"] as? String ?? "", turnID: row["turn"], messageID: frame?["message_id"] as? String)
+            type: frame?["type"] as? String ?? "", turnID: row["turn"], messageID: messageID,
+            messageIDs: frame?["message_ids"] as? [String] ?? [messageID].compactMap { $0 })
     }
 }

@@ -36,9 +36,16 @@ import Testing
         }
     }
 
+    /// Commands that write, and some that only read.
+    private static let commands: [(name: String, argument: String?)] = [
+        ("status", nil), ("model", "builtin:librarian"), ("usage", nil), ("context", nil), ("compact", nil),
+        ("clear", nil),
+    ]
+
     /// One scenario that comes by every point, killed at one of them.
     private static func visit(_ point: String, number: Int, home: TestHome, device: JoinedDevice) async throws {
         let pulse = Pulse()
+        let typist = QuickTypist(device: device, session: "typed-\(number)")
         let (long, short) = ("long-\(number)", "short-\(number)")
         let client = ChaosClient(
             name: "p\(number)", device: device, sessions: [long, short], pulse: pulse, seed: 0)
@@ -54,14 +61,21 @@ import Testing
                     #expect(status == -SIGKILL, "\(point) is reached by this scenario")
                     if status == nil { dying.signal(SIGKILL) }
                     try await dying.exit()
+                    // Otherwise they would find out by themselves, a few seconds later.
                     client.dropConnections()
+                    typist.dropConnections()
                     return try world.start()
                 }
                 group.addTask {
                     await pulse.wait(atMost: .seconds(60)) { client.unanswered.isEmpty }
-                    for command in ["status", "model", "usage", "context", "compact", "clear"] {
-                        #expect(await client.command(command, session: short), "\(point): /\(command) was answered")
+                    for (command, argument) in commands {
+                        let isAnswered = await client.command(command, session: short, argument: argument)
+                        #expect(isAnswered, "\(point): /\(command)")
                     }
+                    return nil
+                }
+                group.addTask {
+                    #expect(await typist.run(), "\(point): what was typed in quick succession was answered")
                     return nil
                 }
                 var next: Program?
@@ -80,6 +94,9 @@ import Testing
             forgotten: short)
         #expect(verdict.isClean, "\(point): \(verdict)\n\(verdict.problems.prefix(20).joined(separator: "\n"))")
         #expect(verdict.messages == 11 && verdict.notes == 2)
+        for (id, answer) in ledger.answers(in: typist.session) {
+            #expect(answer == (1, 1), "\(point): \(id) was answered \(answer) times")
+        }
         // Between a call and its result nobody can know; everywhere else it is known.
         let isUnknown = ["after:appendJournal:1", "before:appendJournal:2"].contains(point)
         #expect(verdict.unknownOutcomes.said == (isUnknown ? 1 : 0), "\(point): \(verdict)")

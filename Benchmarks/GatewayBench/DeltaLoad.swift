@@ -49,8 +49,8 @@ struct DeltaLoad {
             var latencies: [Double] = []
             while true {
                 let frame = try await talk.next()
-                if frame.has(type: "turn_complete") { return latencies }
-                guard frame.has(type: "delta") else { continue }
+                if frame.type == "turn_complete" { return latencies }
+                guard frame.type == "delta" else { continue }
                 guard let emitted = frame.field("text").flatMap({ Int64($0) }) else {
                     throw BenchError.unexpected("a token without a time: \(frame.text)")
                 }
@@ -104,7 +104,7 @@ struct StalledLoad {
             }
             while true {
                 switch try await talk.event() {
-                case .text(let text) where Talk.Frame(text: text).has(type: "turn_complete"): return 0
+                case .text(let text) where Talk.Frame(text).type == "turn_complete": return 0
                 case .text, .pong: continue
                 case .closed(let code, _): return code ?? 1
                 }

@@ -10,19 +10,31 @@ struct Talk {
     /// A frame from the gateway, as its text.
     struct Frame {
         let text: String
+        let type: String
 
-        func has(type: String) -> Bool { field("type") == type }
+        init(_ text: String) {
+            self.text = text
+            type = Self.field("type", of: text) ?? ""
+        }
 
         /// A field's value up to the next quote, comma, blank or brace: of numbers all, of texts the first word. Quotes
         /// within texts are escaped, so a field's name is found nowhere else.
-        func field(_ name: String) -> String? {
+        func field(_ name: String) -> String? { Self.field(name, of: text) }
+
+        private static func field(_ name: String, of text: String) -> String? {
             let name = Array("\"\(name)\":".utf8)
-            var copy = text
-            return copy.withUTF8 { bytes in
-                let starts = 0..<max(0, bytes.count - name.count)
-                guard let start = starts.first(where: { bytes[$0...].starts(with: name) }) else { return nil }
-                let value = bytes[(start + name.count)...].drop { $0 == UInt8(ascii: "\"") }
-                return String(decoding: value.prefix { !Self.ends.contains($0) }, as: UTF8.self)
+            var text = text
+            return text.withUTF8 { bytes in
+                var start = 0
+                while start + name.count < bytes.count {
+                    // Most bytes are not the beginning: that is seen without making a slice.
+                    if bytes[start] == name[0], bytes[start + 1] == name[1], bytes[start...].starts(with: name) {
+                        let value = bytes[(start + name.count)...].drop { $0 == UInt8(ascii: "\"") }
+                        return String(decoding: value.prefix { !ends.contains($0) }, as: UTF8.self)
+                    }
+                    start += 1
+                }
+                return nil
             }
         }
 
@@ -60,8 +72,8 @@ struct Talk {
     mutating func next() async throws -> Frame {
         switch try await event() {
         case .text(let text):
-            let frame = Frame(text: text)
-            if frame.has(type: "error") { throw BenchError.unexpected(text) }
+            let frame = Frame(text)
+            if frame.type == "error" { throw BenchError.unexpected(text) }
             return frame
         case .closed(let code, let reason): throw BenchError.unexpected("closed with \(code ?? 0): \(reason)")
         case .pong: return try await next()
@@ -71,7 +83,7 @@ struct Talk {
     mutating func next(type: String) async throws -> Frame {
         while true {
             let frame = try await next()
-            if frame.has(type: type) { return frame }
+            if frame.type == type { return frame }
         }
     }
 

@@ -99,6 +99,20 @@ import Testing
         #expect(missing.status == 64, "\(missing)")
     }
 
+    @Test("/attach in a chat sends a file along with the next message")
+    func attachInAChat() async throws {
+        let (world, _) = try await world()
+        let (path, _) = try file(world, "one.bin", megabytes: 1)
+        let terminal = try world.startInTerminal(["connect"])
+        try await terminal.line(containing: "Connected")
+        try terminal.type("/attach \(path)\r")
+        try await terminal.line(containing: "one.bin (1.0 MiB) goes along")
+        try terminal.type("hello\r")
+        try await terminal.line(containing: "I got “one.bin”.")
+        try terminal.type("/quit\r")
+        #expect(try await terminal.exit() == 0)
+    }
+
     @Test("P-67: an agent that is killed in the middle of an upload keeps nothing half, and the upload goes on")
     func killedInTheMiddle() async throws {
         let world = try TestHome()

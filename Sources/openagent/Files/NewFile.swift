@@ -28,7 +28,9 @@ final class NewFile {
             path = output
         }
         self.force = force
-        temporary = "\(path).\(UInt32.random(in: .min ... .max)).part"
+        // Beside the file, so that it can be given its name; of its own length, as the file's may be the longest.
+        let last = path.split(separator: "/").last ?? ""
+        temporary = "\(path.dropLast(last.count)).openagent-\(UInt64.random(in: .min ... .max)).part"
         var status = stat()
         guard force || lstat(path, &status) != 0 else { throw Self.isThere(path) }
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)

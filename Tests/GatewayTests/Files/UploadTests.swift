@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import Testing
 
 @testable import Gateway
@@ -286,6 +287,11 @@ import Testing
             let file = try await ana.piece("cd", at: 2, of: 4, id: Self.id)
             #expect(file.status == 201 && file.json["sha256"] as? String == sha256("abcd"))
         }
+    }
+
+    @Test func aFullDiskIsSaidToBeOne() async throws {
+        let writer = try FileWriter("/dev/full", resuming: true, limit: 1000)
+        await #expect(throws: FileError.noSpace) { try await writer.append(ByteBuffer(string: "x")) }
     }
 
     // MARK: Starts

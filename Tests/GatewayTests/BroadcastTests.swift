@@ -16,13 +16,9 @@ import Testing
         AccessMatrixTests.table.keys.filter { !$0.hasPrefix("GET ") }.sorted()
     }
 
-    private func routes(_ gateway: TestGateway) -> [Route] {
-        GatewayServer.routes(gateway.configuration, live: LiveConnections())
-    }
-
     @Test("P-62: no route that changes something can be written without saying what others hear")
     func everyMutatingRouteDeclaresItsAnnouncement() throws {
-        for route in routes(try TestGateway(place: .coordinator)) where route.method != .get {
+        for route in try TestGateway(place: .coordinator).routes() where route.method != .get {
             switch route.announces {
             case nil: Issue.record("\(route.method) \(route.path) announces nothing")
             case .event(_, _, let part?, _)?: #expect(route.path.contains("{\(part)}"), "\(route.path)")
@@ -34,7 +30,7 @@ import Testing
     @Test("P-62: what one client changes over REST, another one hears", arguments: mutating)
     func everyMutationIsHeard(_ name: String) async throws {
         let gateway = try TestGateway(place: .coordinator)
-        let declared = routes(gateway).first { "\($0.method.rawValue) \($0.path)" == name }
+        let declared = try gateway.routes().first { "\($0.method.rawValue) \($0.path)" == name }
         guard case .event(let resource, let action, _, _)? = declared?.announces else { return }
         try await gateway.run { running in
             let actor = try await gateway.join("root", role: .admin)

@@ -23,8 +23,9 @@ import Testing
     }
 
     @Test func messagesWithinTheWindowBecomeOneTurnThatAnswersThemAll() async throws {
-        let gateway = try TestGateway()
-        let file = Wire.Attachment(kind: .file, path: "/f", filename: "f")
+        let files = try TestFiles()
+        let gateway = try TestGateway(files: files)
+        let file = try await files.keep("f", of: "ana", in: gateway.database)
         try await withSession(window: 300, gateway) { socket, running, device in
             let start = ContinuousClock.now
             try await socket.say("one", id: "1")
@@ -38,7 +39,7 @@ import Testing
             let run = try await gateway.agent.nextRun()
             #expect(ContinuousClock.now - start >= .milliseconds(300))
             #expect(run.request.text == "one\n\ntwo\n\nthree")
-            #expect(run.request.attachments.map(\.path) == ["/f"])
+            #expect(run.request.attachments.map(\.path) == [file.path])
             // Each of them is known, and none runs twice.
             try await socket.say("two", id: "2")
             #expect(try await socket.message().turnID == queued[0].turnID)

@@ -63,14 +63,15 @@ private struct FakeFiles: AnswerContent {
     }
 
     @Test func filesOfAMessageReachTheAgentAlsoAfterACrash() async throws {
-        let gateway = try TestGateway()
+        let files = try TestFiles()
+        let gateway = try TestGateway(files: files)
         let device = gateway.device()
         let caller = Caller(
             DeviceCertificate.issue(
                 handle: "ana", deviceKey: device.nodeID, networkID: TestGateway.networkID, capabilities: [],
                 issuedAt: 0, lifetime: 1, signedBy: gateway.coordinator), role: .member)
         let sessions = gateway.server.sessions
-        let image = Wire.Attachment(kind: .image, path: "/f/1/a.png", filename: "a.png", id: "1")
+        let image = try await files.keep("a.png", kind: .image, of: "ana", in: gateway.database)
         let queued = Wire.Attachment(kind: .file, path: "/f/2/b.txt", filename: "b.txt", id: "2")
         try await gateway.run { running in
             let socket = try await running.webSocket(device)
@@ -80,7 +81,7 @@ private struct FakeFiles: AnswerContent {
             #expect(run.request.text == "")
             #expect(
                 run.request.attachments == [
-                    TurnAttachment(kind: "image", path: "/f/1/a.png", filename: "a.png"),
+                    TurnAttachment(kind: "image", path: image.path, filename: "a.png"),
                     TurnAttachment(kind: "file", path: "/f/2/b.txt", filename: "b.txt"),
                 ])
             let next = try TestGateway(databasePath: gateway.databasePath)

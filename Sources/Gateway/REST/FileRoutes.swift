@@ -11,8 +11,8 @@ enum FileRoutes {
     /// - Parameter store: nil when the agent keeps no files.
     static func routes(_ store: ArtifactStore?) -> [Route] {
         [
-            .member(.post, "/api/upload") { request, _, caller in
-                try await UploadRoutes.upload(request, by: caller, in: try present(store))
+            .member(.post, "/api/upload", announces: .created(.file, to: .caller)) { request, context, caller in
+                try await UploadRoutes.upload(request, context.announced, by: caller, in: try present(store))
             },
             .member(.get, "/api/upload/{id}") { _, context, caller in
                 let id = try context.pathPart("id")

@@ -14,12 +14,16 @@ enum UploadRoutes {
     private static let longestName = 1_024
 
     /// `POST /api/upload`
-    static func upload(_ request: Request, by caller: Caller, in store: ArtifactStore) async throws -> Response {
+    ///
+    /// - Parameter announced: told the id of a file that is complete, and that a piece is nothing to tell.
+    static func upload(
+        _ request: Request, _ announced: Announced, by caller: Caller, in store: ArtifactStore
+    ) async throws -> Response {
         do {
             if let range = request.headers[.contentRange] {
-                return try await piece(request, range: range, by: caller, in: store)
+                return try await piece(request, range: range, announced, by: caller, in: store)
             }
-            return try await form(request, by: caller, in: store)
+            return try await form(request, announced, by: caller, in: store)
         } catch let error as FileError {
             return try refusal(error, store)
         }
@@ -27,7 +31,9 @@ enum UploadRoutes {
 
     // MARK: A form
 
-    private static func form(_ request: Request, by caller: Caller, in store: ArtifactStore) async throws -> Response {
+    private static func form(
+        _ request: Request, _ announced: Announced, by caller: Caller, in store: ArtifactStore
+    ) async throws -> Response {
         guard let type = request.headers[.contentType], var reader = MultipartReader(contentType: type) else {
             throw ErrorResponse.invalid(
                 "No file", hint: "Send multipart/form-data with a file, or a piece of one with Content-Range.")
@@ -56,6 +62,7 @@ enum UploadRoutes {
                             as: .init(
                                 owner: caller.handle, filename: done.name,
                                 mimeType: mediaType(done.type, FileName.safe(done.name))))
+                        announced.set(id: record.id)
                         return try JSON.response(store.body(record), status: .created)
                     case .end: throw ErrorResponse.invalid("No file")
                     }
@@ -83,7 +90,7 @@ enum UploadRoutes {
     // MARK: A piece
 
     private static func piece(
-        _ request: Request, range: String, by caller: Caller, in store: ArtifactStore
+        _ request: Request, range: String, _ announced: Announced, by caller: Caller, in store: ArtifactStore
     ) async throws -> Response {
         let piece = try piece(request, range: range, owner: caller.handle)
         if let length = request.headers[.contentLength].flatMap({ Int64($0) }), length != piece.range.bytes.count {
@@ -91,15 +98,20 @@ enum UploadRoutes {
         }
         switch try await store.claim(piece) {
         case .complete(let record):
+            announced.silence()
             return try JSON.response(store.body(record), status: .created)
         case .write(let writer):
             do {
                 for try await bytes in request.body { try await writer.append(bytes) }
                 let progress = try await store.release(writer, piece)
-                if let file = progress.file { return try JSON.response(file, status: .created) }
+                if let file = progress.file {
+                    announced.set(id: file.id)
+                    return try JSON.response(file, status: .created)
+                }
                 guard progress.received == piece.range.bytes.upperBound else {
                     throw FileError.wrongOffset(received: progress.received)
                 }
+                announced.silence()
                 return try JSON.response(progress, status: .accepted)
             } catch {
                 await store.abandon(writer, piece, isHopeless: error as? FileError == .noSpace)

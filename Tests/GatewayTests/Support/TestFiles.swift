@@ -4,6 +4,7 @@ import Testing
 @testable import Certs
 @testable import Gateway
 @testable import Store
+@testable import Wire
 
 // The folder of an agent that keeps files, and what tests want to know of it.
 
@@ -44,6 +45,19 @@ final class TestFiles: Sendable {
         let folder = path.split(separator: "/").dropLast().joined(separator: "/")
         try FileManager.default.createDirectory(atPath: "/" + folder, withIntermediateDirectories: true)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    }
+
+    /// A file that the owner has uploaded, as a message names it.
+    func keep(
+        _ name: String, kind: Wire.Attachment.Kind = .file, of owner: String, in database: Store.Database
+    ) async throws -> Wire.Attachment {
+        let id = UUID().uuidString.lowercased().replacing("-", with: "")
+        try write("x", to: "files/\(id)/\(name)")
+        try await ArtifactRepository(database).insert(
+            ArtifactRecord(
+                id: id, owner: owner, filename: name, mimeType: "text/plain", size: 1, sha256: sha256("x"),
+                origin: .upload, createdAt: 0))
+        return Wire.Attachment(kind: kind, path: "\(directory.files)/\(id)/\(name)", filename: name, id: id)
     }
 
     func mode(_ path: String) throws -> Int? {

@@ -113,6 +113,8 @@ final class TestGateway: Sendable {
     let database: Store.Database
     var sessions: SessionRepository { SessionRepository(database) }
     let agent: ScriptedAgent
+    /// Stay as long as the gateway does.
+    let files: TestFiles?
     let configuration: GatewayConfiguration
     let server: GatewayServer
 
@@ -125,6 +127,7 @@ final class TestGateway: Sendable {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
+        self.files = files
         database = try Store.Database(path: path)
         let clock = Clock()
 

@@ -40,7 +40,9 @@ extension SessionManager {
     func model(_ argument: String?, of key: SessionKey) async throws -> String {
         let argument = argument?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
         guard !argument.isEmpty else { return try await listModels(of: key) }
-        switch try await choose(Self.defaults.contains(argument) ? nil : argument, for: key) {
+        let choice = try await choose(Self.defaults.contains(argument) ? nil : argument, for: key)
+        if case .chosen = choice { announce(.updated, key) }
+        switch choice {
         case .chosen(let model?): return "This session is answered by \(model) now."
         case .chosen(nil): return "This session is answered by the default model now."
         case .unknown(let known): return Self.unknownModel(argument, known)

@@ -56,6 +56,7 @@ extension SessionManager {
             handle: caller.handle, sessionID: request.sessionID, where: scope(of: request, caller))
         var parts = Self.parts(of: stopped)
         if stopped.archived > 0 {
+            broadcasts.publish(.session, .deleted, id: request.sessionID, to: [.handle(caller.handle)])
             parts.append("forgot \(stopped.archived) prior conversation\(stopped.archived == 1 ? "" : "s")")
         }
         parts.append("fresh session: \(UUID().uuidString.prefix(8).lowercased())")
@@ -79,7 +80,6 @@ extension SessionManager {
         var stopped = Stopped(running: interrupt(.userForgets, where: matches))
         stopped.dropped = await dropWaiting(where: matches)
         stopped.archived = try await repository.forgetHistory(handle: handle, sessionID: sessionID, now: now())
-        if stopped.archived > 0 { broadcasts.publish(.session, .deleted, id: sessionID, to: [.handle(handle)]) }
         return stopped
     }
 

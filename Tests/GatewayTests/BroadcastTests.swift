@@ -29,7 +29,8 @@ import Testing
 
     @Test("P-62: what one client changes over REST, another one hears", arguments: mutating)
     func everyMutationIsHeard(_ name: String) async throws {
-        let gateway = try TestGateway(place: .coordinator)
+        let files = try TestFiles()
+        let gateway = try TestGateway(place: .coordinator, files: files)
         let declared = try gateway.routes().first { "\($0.method.rawValue) \($0.path)" == name }
         guard case .event(let resource, let action, _, _)? = declared?.announces else { return }
         try await gateway.run { running in
@@ -41,12 +42,17 @@ import Testing
             let network = try #require(gateway.network)
             let invitation = try await network.createInvitation(InvitationRequest(), by: .operator)
             let invited = InvitationSummary(invitation, now: gateway.clock.now).id
+            // Its owner may do something with a session, too.
+            _ = try await gateway.sessions.open(handle: "root", sessionID: invited, reserving: 1, now: 0)
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())
             let stream = try await running.stream(actor)
             let body = AccessMatrixTests.table[name]?.body
-            let answer = try await stream.ask(String(parts[0]), String(path), body)
+            let answer =
+                path == "/api/upload"
+                ? try await stream.upload("hello", as: "a.txt")
+                : try await stream.ask(String(parts[0]), String(path), body)
             #expect((200..<300).contains(answer.status), "\(name): \(answer)")
 
             let event = try await listener.resourceEvent { $0.resource == resource.rawValue }

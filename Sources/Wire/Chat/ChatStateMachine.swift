@@ -69,6 +69,7 @@ struct ChatStateMachine {
     }
 
     private let policy: ReconnectPolicy
+    private let speak: Bool?
     private var state = State.idle
     /// Failures in a row since the last greeting.
     private var failures = 0
@@ -78,8 +79,10 @@ struct ChatStateMachine {
     /// Sent and not known to be committed, in order.
     private(set) var unconfirmed: [ClientMessage.TextFinal] = []
 
-    init(policy: ReconnectPolicy) {
+    /// - Parameter speak: what sessions are opened with.
+    init(policy: ReconnectPolicy, speak: Bool? = nil) {
         self.policy = policy
+        self.speak = speak
     }
 
     /// Whether messages can be transmitted now.
@@ -198,7 +201,7 @@ struct ChatStateMachine {
         // Nothing seen yet, but something sent: its events may have passed while there was no socket.
         let seeks = session.lastSequence == nil && !session.ownMessages.isEmpty
         sessions[id, default: Session()].seeksOwnEvents = seeks
-        return .sessionOpen(.init(sessionID: id, afterSequence: seeks ? 0 : session.lastSequence))
+        return .sessionOpen(.init(sessionID: id, afterSequence: seeks ? 0 : session.lastSequence, speak: speak))
     }
 
     // MARK: Ends

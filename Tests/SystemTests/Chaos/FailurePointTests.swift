@@ -1,6 +1,7 @@
 import Foundation
 import Store
 import Testing
+import Wire
 
 // P-70 at every single place: the server dies before and after each commit of the turn path, by its own hand and without
 // another word; whatever was accepted is answered once all the same. A release cannot be made to do so.
@@ -37,9 +38,9 @@ import Testing
     }
 
     /// Commands that write, and some that only read.
-    private static let commands: [(name: String, argument: String?)] = [
-        ("status", nil), ("model", "builtin:librarian"), ("usage", nil), ("context", nil), ("compact", nil),
-        ("clear", nil),
+    private static let commands: [(name: String, argument: String?, isOfLong: Bool)] = [
+        ("status", nil, false), ("model", "builtin:librarian", false), ("usage", nil, false), ("context", nil, false),
+        ("compact", nil, true), ("clear", nil, false),
     ]
 
     /// One scenario that comes by every point, killed at one of them.
@@ -68,13 +69,17 @@ import Testing
                 }
                 group.addTask {
                     await pulse.wait(atMost: .seconds(60)) { client.unanswered.isEmpty }
-                    for (command, argument) in commands {
-                        let isAnswered = await client.command(command, session: short, argument: argument)
+                    for (command, argument, isOfLong) in commands {
+                        let session = isOfLong ? long : short
+                        let isAnswered = await client.command(command, session: session, argument: argument)
                         #expect(isAnswered, "\(point): /\(command)")
                     }
+                    try await upload(number, from: device, in: home)
                     return nil
                 }
                 group.addTask {
+                    // Behind the notes, so that the steps of the journal that are counted are theirs.
+                    await pulse.wait(atMost: .seconds(60)) { client.unanswered.count <= 9 }
                     #expect(await typist.run(), "\(point): what was typed in quick succession was answered")
                     return nil
                 }
@@ -100,6 +105,28 @@ import Testing
         // Between a call and its result nobody can know; everywhere else it is known.
         let isUnknown = ["after:appendJournal:1", "before:appendJournal:2"].contains(point)
         #expect(verdict.unknownOutcomes.said == (isUnknown ? 1 : 0), "\(point): \(verdict)")
+    }
+
+    /// Uploads a file until it is there.
+    private static func upload(_ number: Int, from device: JoinedDevice, in home: TestHome) async throws {
+        let name = "file-\(number).txt"
+        let file = home.root.appending(path: name)
+        try Data(name.utf8).write(to: file)
+        let upload = try FileUpload(path: file.path)
+        let deadline = ContinuousClock.now + .seconds(30)
+        var stored: StoredFile?
+        while stored == nil, .now < deadline {
+            // The server may die at any moment.
+            stored = try? await device.withPool { pool in
+                try await GatewayClient(dialer: pool).upload(upload, patience: .milliseconds(100))
+            }
+        }
+        #expect(stored?.sha256 == upload.sha256)
+        let folders = try FileManager.default.contentsOfDirectory(atPath: home.agent.appending(path: "files").path)
+        let copies = folders.filter { folder in
+            FileManager.default.fileExists(atPath: home.agent.appending(path: "files/\(folder)/\(name)").path)
+        }
+        #expect(copies.count == 1)
     }
 
     @Test("a release has no failure points: neither the variable's name nor its effect")

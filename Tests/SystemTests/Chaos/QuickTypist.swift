@@ -43,7 +43,7 @@ final class QuickTypist: Sendable {
 
     private func type(_ round: Int, _ ended: Set<String>, over pool: GatewayPool) async throws -> Set<String> {
         let ids = (1...3).map { "\(session)-\(round)-\($0)" }
-        return try await GatewayClient(dialer: pool).withWebSocket { [session, hasInterrupted] socket in
+        return try await GatewayClient(dialer: pool).withWebSocket { [session] socket in
             func say(_ text: String, _ id: String) async throws {
                 try await socket.send(
                     ClientMessage.textFinal(.init(sessionID: session, text: text, messageID: id)).json())
@@ -61,7 +61,7 @@ final class QuickTypist: Sendable {
                 case .delta where !mine.isEmpty && !isThirdSent: isThirdSent = true
                 case .turnComplete:
                     ended.formUnion(mine)
-                    if mine.count == 3 { hasInterrupted.withLock { $0 = true } }
+                    if mine.count == 3 { self.hasInterrupted.withLock { $0 = true } }
                 default: continue
                 }
                 if isThirdSent || ended.isSuperset(of: ids[..<2]) { try await say("hello", ids[2]) }

@@ -43,15 +43,18 @@ extension SessionRepository {
     /// - Parameters:
     ///   - session: the session's row.
     ///   - limit: how many messages at most.
-    public func context(of session: Int64, limit: Int) async throws -> SessionContext {
-        try await database.pool.read { try Self.context(of: session, limit: limit, in: $0) }
+    ///   - length: UTF-8 bytes of their texts at most; the last message is there however long it is.
+    public func context(of session: Int64, limit: Int, length: Int = .max) async throws -> SessionContext {
+        try await database.pool.read { try Self.context(of: session, limit: limit, length: length, in: $0) }
     }
 
     /// The same by name; nil when the user has no such session.
-    public func context(handle: String, sessionID: String, limit: Int) async throws -> SessionContext? {
+    public func context(
+        handle: String, sessionID: String, limit: Int, length: Int = .max
+    ) async throws -> SessionContext? {
         try await database.pool.read { connection in
             try Self.row(handle, sessionID, in: connection).map {
-                try Self.context(of: $0, limit: limit, in: connection)
+                try Self.context(of: $0, limit: limit, length: length, in: connection)
             }
         }
     }
@@ -109,16 +112,28 @@ extension SessionRepository {
             connection, sql: "SELECT max(id) FROM session_archives WHERE session = ?", arguments: [session]) ?? 0
     }
 
-    private static func context(of session: Int64, limit: Int, in connection: GRDB.Database) throws -> SessionContext {
+    private static func context(
+        of session: Int64, limit: Int, length: Int, in connection: GRDB.Database
+    ) throws -> SessionContext {
         let summary = try Row.fetchOne(
             connection, sql: "SELECT text, through FROM session_summaries WHERE session = ?", arguments: [session])
         let through: Int64 = summary?["through"] ?? 0
-        let rows = try Row.fetchAll(
+        let rows = try Row.fetchCursor(
             connection,
             sql: """
                 SELECT id, role, text, interrupted FROM session_messages WHERE session = ? AND id > ?
                 ORDER BY id DESC LIMIT ?
                 """, arguments: [session, through, limit])
+        var messages: [SessionMessageRecord] = []
+        var last: Int64?
+        var room = length
+        while let row = try rows.next() {
+            let message = SessionMessageRecord(role: row["role"], text: row["text"], interrupted: row["interrupted"])
+            guard messages.isEmpty || message.text.utf8.count <= room else { break }
+            room -= message.text.utf8.count
+            messages.append(message)
+            last = last ?? row["id"]
+        }
         let folded = try Int.fetchOne(
             connection, sql: "SELECT count(*) FROM session_messages WHERE session = ? AND id <= ?",
             arguments: [session, through])
@@ -126,9 +141,6 @@ extension SessionRepository {
             model: try String.fetchOne(
                 connection, sql: "SELECT model FROM sessions WHERE id = ? AND model IS NOT NULL", arguments: [session]),
             summary: summary?["text"], folded: folded ?? 0,
-            messages: rows.reversed().map {
-                SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"])
-            },
-            last: rows.first?["id"], archive: try lastArchive(of: session, in: connection))
+            messages: messages.reversed(), last: last, archive: try lastArchive(of: session, in: connection))
     }
 }

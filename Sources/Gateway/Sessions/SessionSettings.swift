@@ -35,8 +35,9 @@ struct PendingAttachments: Sendable {
 
     /// For one message.
     static let limit = 32
-    /// Devices' sessions that have some.
+    /// Devices' sessions that have some: of all, and of one device, so that none takes the others' places.
     static let sessionLimit = 1_000
+    static let sessionsPerDevice = 32
     /// How long they are kept, in seconds.
     static let memory: Double = 3600
 
@@ -44,7 +45,11 @@ struct PendingAttachments: Sendable {
 
     /// - Returns: false when there is no room.
     mutating func add(_ attachment: Attachment, for key: Key, now: Double) -> Bool {
-        guard lists[key] != nil || lists.count < Self.sessionLimit else { return false }
+        if lists[key] == nil {
+            guard lists.count < Self.sessionLimit,
+                lists.keys.count(where: { $0.device == key.device }) < Self.sessionsPerDevice
+            else { return false }
+        }
         guard (lists[key]?.attachments.count ?? 0) < Self.limit else { return false }
         lists[key, default: ([], now)].attachments.append(attachment)
         return true

@@ -33,6 +33,8 @@ public struct SessionContext: Sendable, Equatable {
     public let folded: Int
     /// The messages behind the summary, the last ones that were asked for, oldest first.
     public let messages: [SessionMessageRecord]
+    /// The session's row. Another user of the handle may have a session of the same name later.
+    let session: Int64
     /// The last message; nil when there is none.
     let last: Int64?
     /// The last archive; 0 when there is none. Another one later tells that this conversation was cleared.
@@ -80,13 +82,14 @@ extension SessionRepository {
     /// From now on `summary` stands for every message of `context` and what was folded before.
     ///
     /// - Parameter now: Unix seconds.
-    /// - Returns: false, and nothing is written, when the conversation was cleared since the context was read.
+    /// - Returns: false, and nothing is written, when the conversation was cleared since the context was read, or is
+    ///   another user's of the same handle.
     public func fold(
         _ context: SessionContext, into summary: String, handle: String, sessionID: String, now: Double
     ) async throws -> Bool {
         try await write(.foldHistory) { connection in
             guard let last = context.last, let session = try Self.row(handle, sessionID, in: connection),
-                try Self.lastArchive(of: session, in: connection) == context.archive
+                session == context.session, try Self.lastArchive(of: session, in: connection) == context.archive
             else { return false }
             try connection.execute(
                 sql: """
@@ -141,6 +144,7 @@ extension SessionRepository {
             model: try String.fetchOne(
                 connection, sql: "SELECT model FROM sessions WHERE id = ? AND model IS NOT NULL", arguments: [session]),
             summary: summary?["text"], folded: folded ?? 0,
-            messages: messages.reversed(), last: last, archive: try lastArchive(of: session, in: connection))
+            messages: messages.reversed(), session: session, last: last,
+            archive: try lastArchive(of: session, in: connection))
     }
 }

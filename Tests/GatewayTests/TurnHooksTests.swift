@@ -95,6 +95,13 @@ private struct SlowFiles: AnswerContent {
         }
     }
 
+    @Test func aLanguageThatIsNoneIsNotKept() {
+        var settings = SessionSettings()
+        settings.apply(.init(sessionID: "s", language: "de"))
+        settings.apply(.init(sessionID: "s", language: String(repeating: "x", count: 36)))
+        #expect(settings.language == "de")
+    }
+
     @Test func filesOfAMessageReachTheAgentAlsoAfterACrash() async throws {
         let files = try TestFiles()
         let gateway = try TestGateway(files: files)

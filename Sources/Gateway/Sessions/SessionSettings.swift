@@ -8,6 +8,9 @@ struct SessionSettings: Sendable, Equatable {
     /// The longest time that typed messages may be gathered, in milliseconds.
     static let longestWindow = 60_000
 
+    /// UTF-8 bytes of a language's name (RFC 5646 §4.4.1): a longer one is none.
+    static let longestLanguage = 35
+
     /// Whether answers to typed messages are spoken.
     var speak = true
     /// Of speech, ISO 639-1.
@@ -18,7 +21,7 @@ struct SessionSettings: Sendable, Equatable {
     /// What the message does not name stays as it was.
     mutating func apply(_ open: ClientMessage.SessionOpen) {
         if let speak = open.speak { self.speak = speak }
-        if let language = open.language { self.language = language }
+        if let language = open.language, language.utf8.count <= Self.longestLanguage { self.language = language }
         if let window = open.coalesceWindow {
             coalesceWindow = .milliseconds(min(max(0, window), Self.longestWindow))
         }

@@ -145,8 +145,13 @@ extension Store.Database {
             try gateway.database.setReadOnly(true)
             try await socket.send(.command(.init(name: "stop")))
             _ = try await run.wasCancelled()
-            // The command is answered although nothing can be written.
-            _ = try await socket.messages { if case .commandResult = $0.body { true } else { false } }
+            // The command is answered although nothing can be written, and says so.
+            let answer = try await socket.messages { if case .commandResult = $0.body { true } else { false } }
+            #expect(
+                answer.last?.text == """
+                    Stopped current operation. cleared 1 queued message. 1 of them will run after a restart unless the \
+                    disk takes it before: it does not now.
+                    """)
             try gateway.database.setReadOnly(false)
             var ended: Set<String> = []
             while ended.count < 2 {
@@ -159,6 +164,24 @@ extension Store.Database {
             #expect(ended == ["1", "2"])
             #expect(try gateway.sessions.unfinishedTurns().isEmpty)
             #expect(gateway.agent.runs.count == 1)
+        }
+    }
+
+    @Test func theConversationsOfARemovedUserGoAsSoonAsTheDiskTakesIt() async throws {
+        let gateway = try TestGateway(limits: Self.impatient, place: .member)
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device("ana"))
+            try await gateway.turn("a secret", on: socket)
+            try gateway.database.setReadOnly(true)
+            gateway.membership.announce(.userRemoved("ana"))
+            try await eventually("the attempt") {
+                gateway.log.all.contains { $0.hasPrefix("sessions::not_retired") }
+            }
+            #expect(try await gateway.sessions.handles() == ["ana"])
+            try gateway.database.setReadOnly(false)
+            try await eventually("the conversations to be out of reach") {
+                try await gateway.sessions.handles().isEmpty
+            }
         }
     }
 

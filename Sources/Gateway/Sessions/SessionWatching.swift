@@ -78,7 +78,7 @@ extension SessionManager {
                 cursor = try await tellState(channel, .eventsForgotten, key, to: watcher)
                 continue
             }
-            let pageEnd = stored.events.count == Self.replayPage ? stored.events.last?.sequence ?? end : end
+            let pageEnd = stored.isCut ? stored.events.last?.sequence ?? end : end
             let live = channel.live.events(after: cursor, through: pageEnd)
             let page = stored.events.map { ($0.sequence, $0.frame) } + live.map { ($0.sequence, $0.frame) }
             for (_, frame) in page.sorted(by: { $0.0 < $1.0 }) { await watcher.outbox.sendWhenRoom(.text(frame)) }

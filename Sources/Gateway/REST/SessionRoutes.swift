@@ -68,8 +68,7 @@ enum SessionRoutes {
                     let archive = try await repository.archive(id, of: caller.handle)
                 else {
                     throw ErrorResponse(
-                        status: .notFound, code: .notFound, message: "You have no such archive.",
-                        hint: "See: GET /api/sessions/archives")
+                        status: .notFound, code: .notFound, message: "You have no such archive.")
                 }
                 let page = try await repository.transcript(
                     ofArchive: id, before: try request.queryNumber("before", in: 1...Int64.max),
@@ -96,7 +95,7 @@ enum SessionRoutes {
 
 extension ErrorResponse {
     fileprivate static let noSession = ErrorResponse(
-        status: .notFound, code: .notFound, message: "You have no such session.", hint: "See: GET /api/sessions")
+        status: .notFound, code: .notFound, message: "You have no such session.")
 }
 
 extension TranscriptPage {

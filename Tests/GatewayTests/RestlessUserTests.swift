@@ -14,10 +14,14 @@ import Testing
 
     @Test(
         "P-57: whatever is sent, stopped, cleared and sent again at the same time, every message ends, and is there once",
-        arguments: SessionLane.allCases)
-    func everyMessageEnds(_ lane: SessionLane) async throws {
-        let gateway = try TestGateway(lane: lane)
+        arguments: SessionLane.allCases, [false, true])
+    func everyMessageEnds(_ lane: SessionLane, diskFails: Bool) async throws {
+        var limits = GatewayLimits.patient
+        limits.savingPause = .milliseconds(5)
+        limits.longestSavingPause = .milliseconds(20)
+        let gateway = try TestGateway(limits: limits, lane: lane)
         let device = gateway.device()
+        let deadline = ContinuousClock.now + .milliseconds(600)
         try await gateway.run { running in
             try await withThrowingTaskGroup(of: [(id: String, session: String)].self) { group in
                 group.addTask {
@@ -26,6 +30,13 @@ import Testing
                 }
                 for number in 1...3 { group.addTask { try await Self.type(number, device, running) } }
                 var sent: [(id: String, session: String)] = []
+                while diskFails {
+                    try gateway.database.setReadOnly(true)
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 0...10)))
+                    try gateway.database.setReadOnly(false)
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 0...30)))
+                    if ContinuousClock.now > deadline { break }
+                }
                 for _ in 1...3 { sent += try await group.next() ?? [] }
                 let socket = try await running.webSocket(device)
                 for (id, session) in sent {
@@ -44,6 +55,8 @@ import Testing
                 }
                 group.cancelAll()
                 try await Self.expectOnce(sent.map(\.id), gateway)
+                guard !diskFails else { return }
+                #expect(gateway.log.all.filter { $0.hasPrefix("sessions::") } == [])
             }
         }
     }
@@ -115,6 +128,5 @@ import Testing
         let said = Dictionary(grouping: texts.flatMap { $0.split(separator: "\n\n") }) { $0 }.mapValues(\.count)
         #expect(said.filter { $0.value > 1 }.isEmpty, "said twice")
         #expect(said.keys.allSatisfy { ids.contains(String($0)) })
-        #expect(gateway.log.all.filter { $0.hasPrefix("sessions::") && !$0.contains("recovered") } == [])
     }
 }

@@ -71,6 +71,24 @@ extension Store.Database {
         }
     }
 
+    @Test func aCommandAndARequestThatCannotBeSavedSayWhy() async throws {
+        let gateway = try TestGateway(ScriptedAgent(.immediate { _ in "done" }), limits: Self.impatient)
+        try await gateway.run { running in
+            let device = try gateway.device()
+            let socket = try await running.webSocket(device)
+            try await socket.say("first", id: "1")
+            _ = try await socket.messages { $0.isTurnEnd }
+
+            try gateway.database.setReadOnly(true)
+            try await socket.send(.command(.init(name: "clear", sessionID: "s")))
+            #expect(try await socket.message().text?.contains("the database is read-only") == true)
+            let answer = try await running.stream(device).ask("POST", "/api/sessions/s/clear")
+            #expect(answer.status == 503 && answer.body.contains("unavailable"), "\(answer)")
+            #expect(answer.body.contains("the database is read-only"), "\(answer)")
+            try gateway.database.setReadOnly(false)
+        }
+    }
+
     @Test func anEndThatCannotBeSavedIsToldOnceItIsAndTheLaneWaitsForIt() async throws {
         let gateway = try TestGateway(limits: Self.impatient)
         try await gateway.run { running in

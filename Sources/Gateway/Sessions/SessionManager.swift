@@ -144,7 +144,7 @@ actor SessionManager {
         guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return .refused }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
-            return refuse(.badMessage, "This id is too long.", message, watcher)
+            return refuse(.badMessage, "An id may not be empty or longer than 256 bytes.", message, watcher)
         }
         guard phase == .accepting else {
             return refuse(

@@ -14,7 +14,7 @@ extension SessionManager {
     func open(_ open: ClientMessage.SessionOpen, for caller: Caller, on watcher: Watcher) async {
         let key = SessionKey(handle: caller.handle, sessionID: open.sessionID)
         guard isUsable(open.sessionID) else {
-            return reply(ServerMessage(.error(code: .badMessage, text: "This id is too long.")), watcher)
+            return reply(ServerMessage(.error(code: .badMessage, text: "An id may not be empty or longer than 256 bytes.")), watcher)
         }
         // Larger numbers do not survive the JSON readers of browsers; no session has come that far.
         if let after = open.afterSequence, !(0...Self.largestNumber).contains(after) {

@@ -12,7 +12,7 @@ import Testing
 
 extension Store.Database {
     /// The writer refuses to write, as on a file system that went read-only.
-    fileprivate func setReadOnly(_ isReadOnly: Bool) throws {
+    func setReadOnly(_ isReadOnly: Bool) throws {
         try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA query_only = \(isReadOnly ? 1 : 0)") }
     }
 

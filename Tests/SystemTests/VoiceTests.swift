@@ -72,17 +72,20 @@ import Testing
     @Test("a typed message is answered with the voice that openagent.yaml names")
     func speaks() async throws {
         let (world, _) = try await world()
-        // Not with `openagent chat`, which reads its answers and opens its sessions with `speak: false`.
         let (_, url) = try await world.startProxy()
         let script = world.root.appendingPathComponent("client.py")
         try Self.client.write(to: script, atomically: true, encoding: .utf8)
         let client = try world.launch("/usr/bin/env", ["python3", script.path, url])
-        // The client writes frames of more than 125 bytes only.
-        let padding = String(repeating: "-", count: 126)
-        try client.type(#"{"type":"text_final","session_id":"v","text":"hello there","pad":"\#(padding)"}"# + "\n")
+        // The client writes frames of 126 bytes and more.
+        let padding = String(repeating: " ", count: 100)
+        try client.type(#"{"type":"text_final",\#(padding)"session_id":"v","text":"hello there"}"# + "\n")
         client.closeInput()
         #expect(try await client.exit() == 0, "\(client.errors)")
         try checkAudio(try events(client.output))
+
+        // Who reads the answer does not wait for its voice.
+        let read = try await world.run(["chat", "--json", "-m", "hello there"])
+        #expect(read.status == 0 && !read.output.contains("audio_"), "\(read)")
     }
 
     @Test("audio is heard over the WebSocket and over REST, text becomes audio, and no audio is left on the disk")

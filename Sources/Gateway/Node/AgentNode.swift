@@ -75,7 +75,7 @@ public struct AgentNode: Sendable {
         onForce: @escaping @Sendable (_ signal: Int32) -> Void
     ) async throws -> Ending {
         let (stops, stop) = AsyncStream.makeStream(of: StopReason.self)
-        let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+        let key = try directory.identity()
         let core = try AgentCore(
             key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger,
             requestRestart: { stop.yield(.restart) })

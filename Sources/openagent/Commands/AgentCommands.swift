@@ -23,7 +23,7 @@ struct Initialize: ParsableCommand {
     func run() throws {
         let directory = AgentDirectory(directory)
         let made = try directory.create(name: name)
-        let node = try SecretKey.loadOrCreate(path: directory.identityKey).nodeID
+        let node = try directory.identity().nodeID
         if made.isEmpty {
             print("\(directory) is an agent already; nothing was changed.")
         } else {

@@ -60,7 +60,8 @@ extension CommandError {
         case let error as ProxyError: self.init(.usage, "\(error)")
         case let error as ProxyPlaceError:
             self.init(.usage, "\(error)", hint: "give what 'openagent proxy' printed as its first line")
-        case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
+        case is SecretKeyError, is AgentIdentityError, is DatabaseError, is NetworkStateError, is AgentNodeError,
+            is PrivateFileError,
             is ClientHomeError,
             is ProxyTokenError:
             self.init(.failed, "\(error)")

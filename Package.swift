@@ -89,7 +89,7 @@ let package = Package(
         room(
             "Wire",
             ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["Store", logging]),
+        room("Agent", ["CSodium", "Store", yams, logging]),
         room(
             "Gateway",
             [

@@ -27,6 +27,11 @@ struct LinkResolver {
         return places.first { keys[$0].hasSuffix(folders) } ?? places.first
     }
 
+    /// Whether the link means the file at `place` by its name and whatever folders it gives, and not only for want of another.
+    func fits(_ key: String, _ place: Int) -> Bool {
+        resolve(key) == place && (keys[place] == key || keys[place].hasSuffix("/" + key))
+    }
+
     /// What of a link's target counts; nil when it names no file, as `#heading` does.
     static func key(_ target: Substring) -> String? {
         var key = MarkdownNote.trimmed(base(of: target))

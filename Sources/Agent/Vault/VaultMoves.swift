@@ -122,7 +122,7 @@ extension Vault {
             for range in MarkdownScanner.links(in: bytes) {
                 let target = String(decoding: bytes[range], as: UTF8.self)
                 let base = String(LinkResolver.base(of: target[...]))
-                guard let key = LinkResolver.key(base[...]), before.resolve(key) == place, after.resolve(key) != place
+                guard let key = LinkResolver.key(base[...]), before.resolve(key) == place, !after.fits(key, place)
                 else { continue }
                 isAffected = true
                 if targets[base] == nil { targets[base] = try newTarget(base, to, after, place) }
@@ -143,7 +143,7 @@ extension Vault {
         func written(_ text: String) -> String { keepsEnding ? text : String(text.dropLast(3)) }
         let candidates = old.contains("/") ? [to.description] : [to.name, to.description]
         for candidate in candidates.map(written) where !candidate.utf8.contains(where: { "#^|[]".utf8.contains($0) }) {
-            if let key = LinkResolver.key(candidate[...]), after.resolve(key) == place { return candidate }
+            if let key = LinkResolver.key(candidate[...]), after.fits(key, place) { return candidate }
         }
         throw VaultError.unlinkable(to.description)
     }

@@ -47,6 +47,11 @@ extension Vault {
             path: path, bytes: bytes, modified: Double(stamp.modified) / 1e9, tag: ContentTag.of(bytes))
     }
 
+    /// Bytes that a file with this name may have.
+    public nonisolated func largest(_ path: VaultPath) -> Int {
+        path.isNote ? limits.noteSize : limits.attachmentSize
+    }
+
     /// Takes a note's text apart. A file that is no note has no front matter and no links.
     ///
     /// - Throws: ``VaultError/notText(_:)``

@@ -248,4 +248,16 @@ import Testing
             #expect(LibrarianRequest(text) == request)
         }
     }
+
+    @Test("what a dead process left half written is removed by the next write, what is being written is not")
+    func leftoversAreRemoved() async throws {
+        let test = try TestVault()
+        try test.write("half", to: ".openagent-1.tmp")
+        try test.write("half", to: ".openagent-2.tmp")
+        let old = [FileAttributeKey.modificationDate: Date(timeIntervalSinceNow: -3_600)]
+        try FileManager.default.setAttributes(old, ofItemAtPath: test.notes + "/.openagent-1.tmp")
+        try await test.vault.append("- a", to: NotePath("a.md"), heading: "# A")
+        let names = try FileManager.default.contentsOfDirectory(atPath: test.notes)
+        #expect(Set(names) == [".openagent-2.tmp", "a.md"])
+    }
 }

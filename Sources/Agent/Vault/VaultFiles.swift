@@ -99,8 +99,9 @@ struct VaultFiles: Sendable {
             guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
             mode = status.st_mode & 0o777
         }
-        let temporary = ".openagent-\(UInt64.random(in: .min ... .max)).tmp"
+        let temporary = Self.temporaryPrefix + "\(UInt64.random(in: .min ... .max)).tmp"
         let file = try folder.newFile(temporary, for: path)
+        if let status = folder.status(of: temporary) { removeLeftovers(in: folder, olderThan: status) }
         do throws(VaultError) {
             try file.writeAll(bytes, mode: mode)
             guard folder.status(of: path.name).map(NoteStamp.init) == expected else {
@@ -157,6 +158,20 @@ struct VaultFiles: Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
         let target = try openFolder(of: other, creating: true)
         guard try source.move(path.name, to: target, as: other.name, path) else { throw .exists(other.description) }
+    }
+
+    private static let temporaryPrefix = ".openagent-"
+    /// Seconds. A file that is being written is younger.
+    private static let longestWrite = 60
+
+    /// Files that were being written when their process died. The clock is the file system's own.
+    private func removeLeftovers(in folder: borrowing FolderDescriptor, olderThan new: stat) {
+        for name in folder.names() where name.hasPrefix(Self.temporaryPrefix) && name.hasSuffix(".tmp") {
+            guard let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFREG,
+                status.st_mtim.tv_sec < new.st_mtim.tv_sec - Self.longestWrite
+            else { continue }
+            folder.remove(name)
+        }
     }
 
     // MARK: Steps

@@ -21,10 +21,24 @@ struct AgentCore: Sendable {
     ///   - key: the agent's identity key.
     ///   - directory: made and locked by the caller.
     ///   - now: Unix seconds.
+    ///   - requestRestart: ends the process so that it is started again; nil when nobody serves the agent.
     /// - Throws: when a room cannot be started; the error says which and why.
     init(
         key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
+    ) throws {
+        do {
+            try self.init(
+                opening: key, directory: directory, configuration: configuration, version: version, now: now,
+                logger: logger, requestRestart: requestRestart)
+        } catch  where StorageFault(error) == .damaged {
+            throw DatabaseError.damaged(path: directory.database)
+        }
+    }
+
+    private init(
+        opening key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
@@ -49,8 +63,17 @@ struct AgentCore: Sendable {
         if case .coordinator(let coordinator) = place {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
+        settings.lane = configuration.lane
+        settings.requestRestart = requestRestart
+        let voiceFiles = VoiceFiles(folder: directory.voice)
+        settings.voice = Voice(
+            speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
+            textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
+        settings.files = AgentFiles(
+            directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
+            repository: ArtifactRepository(database))
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)

@@ -7,7 +7,7 @@ internal import Wire
 // How do many sockets share durable conversations? This actor owns the lanes and the sessions of one gateway: it commits
 // turns before it acknowledges them, lets one turn per lane run, and orders what listeners see. It decides nothing about
 // rights (callers are authorized before) and knows no sockets, only outboxes. Running a turn is in `TurnRunning.swift`,
-// watching and replay in `SessionWatching.swift`, commands in `SessionCommands.swift`.
+// watching and replay in `SessionWatching.swift`, commands in `Commands/`.
 
 /// The conversations of one gateway.
 actor SessionManager {
@@ -25,6 +25,10 @@ actor SessionManager {
     struct Running {
         let turn: Turn
         var machine: TurnStateMachine
+        /// The agent has told something of it.
+        var hasSpoken = false
+        /// The turn that takes its place.
+        var successor: String?
         let interrupt: AsyncStream<Void>.Continuation
     }
 
@@ -40,9 +44,20 @@ actor SessionManager {
 
     let repository: SessionRepository
     let limits: GatewayLimits
+    let laneRule: SessionLane
+    let broadcasts: Broadcasts
     let logger: Logger
+    let hooks: TurnHooks
     /// Unix seconds.
     let now: @Sendable () -> Double
+    let surroundings: CommandSurroundings
+    /// The answers to commands that each socket has still to get.
+    var answers: [UInt64: AnswerQueue] = [:]
+    /// Users of whom a conversation is being compacted.
+    var compacting: Set<String> = []
+    /// Commands that take long. One consumer, for the lifetime of the manager.
+    nonisolated let errands: AsyncStream<@Sendable () async -> Void>
+    let errandsContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
 
     var phase = Phase.accepting
     private var lanes: [String: LaneQueue] = [:]
@@ -52,6 +67,10 @@ actor SessionManager {
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
+    var pendingAttachments = PendingAttachments()
+    var gatherings = Gatherings()
+    /// What could not be written yet.
+    nonisolated let unsaved = UnsavedEndings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -63,15 +82,21 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
+        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
+        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings()
     ) throws {
+        self.surroundings = surroundings
         self.repository = repository
         self.limits = limits
+        self.laneRule = laneRule
+        self.hooks = hooks
+        self.broadcasts = broadcasts
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
-        try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
+        (errands, errandsContinuation) = AsyncStream.makeStream()
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
         for record in unfinished {
@@ -91,7 +116,18 @@ actor SessionManager {
 
     /// Accepts one user text: committed first, acknowledged then, run when its lane is free.
     func accept(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async {
-        guard !message.text.allSatisfy(\.isWhitespace) else { return }
+        let attachmentKey = attachmentKey(message.sessionID, caller)
+        let pending = pendingAttachments.take(for: attachmentKey)
+        var message = message
+        message.attachments += pending
+        if await !take(message, from: caller, on: watcher) {
+            pendingAttachments.putBack(pending, for: attachmentKey, now: now())
+        }
+    }
+
+    /// - Returns: whether the message became a turn.
+    private func take(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async -> Bool {
+        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return false }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
             return refuse(.badMessage, "This id is too long.", message, watcher)
@@ -100,6 +136,10 @@ actor SessionManager {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
         }
+        // Those that came ahead of it are counted apart.
+        guard message.attachments.count <= 2 * PendingAttachments.limit else {
+            return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
+        }
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
         }
@@ -107,21 +147,42 @@ actor SessionManager {
             try await prepare(key, events: 1)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
-            return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
+            let text = "The server cannot keep messages at the moment: \(StorageFault(error)). Send it again later."
+            return refuse(.unavailable, text, message, watcher)
         }
         watch(key, watcher)
-        let turn = makeTurn(message, key: key, caller: caller)
+        if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
+            return await gather(message, in: key, within: window, from: caller, on: watcher)
+        }
+        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher) != nil
+    }
+
+    /// Gives the message a turn of its own.
+    ///
+    /// - Parameter window: how long more may be added to the turn; nil when nothing is.
+    /// - Returns: the turn, once it is committed; nil when the sender was told why there is none.
+    func enqueue(
+        _ message: ClientMessage.TextFinal, in key: SessionKey, gathering window: Duration?, from caller: Caller,
+        on watcher: Watcher
+    ) async -> Turn? {
+        guard let turn = try? makeTurn(message, key: key, caller: caller) else {
+            refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+            return nil
+        }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
-        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
+        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
             let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
         else {
-            return await refuseFull(message, caller, watcher)
+            await refuseFull(message, caller, watcher)
+            return nil
         }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
-        if await commit(turn, announcement, message, watcher) {
-            withLane(turn.lane) { $0.commit(turn) }
+        let isAccepted = await commit(turn, announcement, message, watcher)
+        if isAccepted {
+            withLane(turn.lane) { $0.commit(turn, gathering: window != nil) }
+            if let window { openWindow(turn, window) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
             withLane(turn.lane) { $0.abandon(turn.id) }
@@ -130,6 +191,7 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
+        return isAccepted ? turn : nil
     }
 
     /// Brings the turn to disk.
@@ -140,57 +202,52 @@ actor SessionManager {
     ) async -> Bool {
         do {
             let since = now() - limits.messageMemory.seconds
-            switch try await repository.accept(turn.record, announcing: announcement?.record, recognisingSince: since) {
+            switch try await repository.accept(
+                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
+            {
             case .accepted: return true
             case .repeated(let earlier): await tellState(of: earlier, watcher)
             }
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
-            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+            let text = "The message could not be saved: \(StorageFault(error)). Send it again later."
+            refuse(.unavailable, text, message, watcher)
         }
         return false
     }
 
-    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
+    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) throws -> Turn {
+        let attachments = try TurnAttachments.text(message.attachments)
         lastOrdinal += 1
         return Turn(
             TurnRecord(
-                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
+                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal,
+                lane: caller.lane(for: key.sessionID, by: laneRule), sender: caller.sender,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
-                messageID: message.messageID, text: message.text, source: message.source.rawValue, acceptedAt: now()))
+                messageID: message.messageID, text: message.text, source: message.source.rawValue,
+                attachments: attachments, acceptedAt: now()))
     }
 
     /// A full lane takes nothing new, but still knows what it took before.
     private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
         if let messageID = message.messageID,
             let earlier = try? await repository.turn(
-                messageID: messageID, lane: caller.lane, since: now() - limits.messageMemory.seconds)
+                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
         {
             return await tellState(of: earlier, watcher)
         }
         refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
-    /// The same message again: its sender learns what became of it, and nothing runs twice.
-    private func tellState(of record: TurnRecord, _ watcher: Watcher) async {
-        let position = lanes[record.lane]?.position(of: record.id) ?? 0
-        reply(
-            ServerMessage(
-                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
-            ),
-            watcher)
-        guard lanes[record.lane]?.position(of: record.id) == nil else { return }
-        // It has ended: `response` and `turn_complete` once more, with the numbers that they had.
-        let ending = (try? await repository.lastEvents(of: record.id, limit: 2)) ?? []
-        for event in ending { watcher.outbox.send(.text(event.frame)) }
-    }
-
-    private func refuse(
+    /// - Returns: false, for callers that say whether they took it.
+    @discardableResult
+    func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) {
+    ) -> Bool {
         reply(
             ServerMessage(
                 .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        return false
     }
 
     // MARK: Lanes
@@ -221,11 +278,33 @@ actor SessionManager {
         for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
             dropped += withLane(id) { $0.drop(where: matches) }
         }
-        for turn in dropped { await endUnstarted(turn) }
+        for turn in dropped {
+            gatherings.windows[turn.id] = nil
+            await endUnstarted(turn)
+        }
         return dropped.count
     }
 
+    /// Whether a device that runs or waits in many sessions may do so in one more.
+    private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
+        guard laneRule == .session, lanes[lane] == nil else { return true }
+        let device = caller.device.hex
+        return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
+    }
+
+    /// What a device has under way.
+    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int) {
+        let device = caller.device.hex
+        let own =
+            laneRule == .client
+            ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
+        return (own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount })
+    }
+
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
+
+    /// Turns that run and turns that wait, over all lanes.
+    var turnCounts: (running: Int, waiting: Int) { (running.count, waitingTotal) }
 
     // MARK: Sessions
 
@@ -234,6 +313,7 @@ actor SessionManager {
         if sessions[key] == nil {
             let record = try await repository.open(
                 handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
+            if record.usedSequence == 0 { announce(.created, key) }
             // Another caller may have been faster; the numbers reserved here are then never used.
             if sessions[key] == nil {
                 sessions[key] = SessionChannel(
@@ -261,9 +341,10 @@ actor SessionManager {
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
     func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
-        let message = ServerMessage(
+        var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
+        message.messageIDs = turn.record.messageIDs
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 
@@ -274,7 +355,10 @@ actor SessionManager {
 }
 
 extension EventLog.Event {
-    var record: SessionEventRecord { SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame) }
+    /// - Parameter time: Unix seconds.
+    func record(at time: Double) -> SessionEventRecord {
+        SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame, createdAt: time)
+    }
 }
 
 extension Duration {

@@ -15,20 +15,21 @@ struct AnswerPrinter {
         case .delta(let text):
             streamed += text
             return put(text)
-        case .response(let text, _, _):
+        case .response(let text, _, let attachments):
             defer { streamed = "" }
             let rest: String
             if streamed.isEmpty {
                 rest = text
             } else if text.hasPrefix(streamed) {
                 rest = String(text.dropFirst(streamed.count))
-            } else if streamed.trimmingCharacters(in: .whitespacesAndNewlines) == text {
+            } else if AttachmentMarkers(streamed).text == text {
+                // It was streamed with the names of its files.
                 rest = ""
             } else {
                 // Some of it was missed while there was no connection, or the agent corrected itself.
                 rest = (atLineStart ? "" : "\n") + text
             }
-            return put(rest) + freshLine()
+            return put(rest) + freshLine() + attachments.map { Transfer.line($0) }.joined()
         case .status(let text): return note(text)
         case .queued(let position):
             return position > 0 ? note("queued, \(position) ahead") : ""

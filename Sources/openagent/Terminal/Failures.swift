@@ -66,6 +66,15 @@ extension CommandError {
             self.init(.failed, "\(error)")
         case let error as GatewayClientError:
             self.init(.unreachable, "\(error)", hint: "try again; if it stays so, look at the agent's log")
+        case let error as FileTransferError:
+            switch error {
+            case .refused(let status, let body):
+                self.init(
+                    refusal: AdministrationReply(status: status, body: body),
+                    hint: "an id is printed by 'openagent files put' and by answers with files")
+            case .unreadable: self.init(.usage, "\(error)")
+            case .changed, .stuck, .damaged: self.init(.failed, "\(error)", hint: "give the command again")
+            }
         case is CancellationError: self.init(.failed, "interrupted")
         default:
             if OpenAgent.exitCode(for: error) != .failure { return nil }

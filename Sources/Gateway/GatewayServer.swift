@@ -22,6 +22,8 @@ public struct GatewayConfiguration: Sendable {
     public var lane = SessionLane.client
     /// Where files are kept; nil: the agent keeps none.
     public var files: AgentFiles?
+    /// What the agent remembers; nil: nothing.
+    public var vault: Vault?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -72,7 +74,7 @@ public final class GatewayServer: Sendable {
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
-            + FileRoutes.routes(files) + VoiceRoutes.routes(configuration.voice)
+            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault) + VoiceRoutes.routes(configuration.voice)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts

@@ -20,7 +20,8 @@ enum VaultRoutes {
     static func routes(_ vault: Vault?) -> [Route] {
         [
             .member(.get, "/api/vault/notes") { request, _, _ in try await list(request, in: present(vault)) },
-            .member(.get, "/api/vault/notes/{path:**}") { request, _, _ in try await read(request, in: present(vault)) },
+            .member(.get, "/api/vault/notes/{path:**}") { request, _, _ in try await read(request, in: present(vault))
+            },
             .member(.put, "/api/vault/notes/{path:**}", announces: .updated(.vault, to: .everybody)) {
                 request, context, _ in
                 try await write(request, context, in: present(vault))
@@ -112,7 +113,8 @@ enum VaultRoutes {
         return Array((wanted.content ?? "").utf8)
     }
 
-    private static func delete(_ request: Request, _ context: GatewayContext, in vault: Vault) async throws -> Response {
+    private static func delete(_ request: Request, _ context: GatewayContext, in vault: Vault) async throws -> Response
+    {
         try await answering {
             let path = try path(of: request)
             try await vault.delete(path, if: try condition(of: request))
@@ -128,7 +130,9 @@ enum VaultRoutes {
                 VaultPath(wanted.from), to: VaultPath(wanted.to), if: try condition(of: request))
             context.announced.set(id: moved.to.description)
             context.announced.also(.deleted, id: moved.from.description)
-            for path in moved.rewritten where path != moved.to.description { context.announced.also(.updated, id: path) }
+            for path in moved.rewritten where path != moved.to.description {
+                context.announced.also(.updated, id: path)
+            }
             return try JSON.response(
                 NoteMoved(from: moved.from.description, to: moved.to.description, rewritten: moved.rewritten))
         }

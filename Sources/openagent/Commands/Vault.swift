@@ -72,7 +72,8 @@ struct Vault: ParsableCommand {
             if target.json {
                 return try await target.run {
                     try await $0.get(Vault.note(path), as: NoteContentBody.self, hint: Vault.hint)
-                } show: { _ in }
+                } show: { _ in
+                }
             }
             let reply = try await target.ask {
                 try await $0.raw(.GET, Vault.note(path, query: [("raw", "true")]), hint: Vault.hint)

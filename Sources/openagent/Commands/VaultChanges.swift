@@ -43,7 +43,8 @@ extension Vault {
             let handle: FileHandle
             if let file {
                 guard let opened = FileHandle(forReadingAtPath: file) else {
-                    throw CommandError(.usage, "\(file) cannot be read", hint: "name a file, or leave it out for standard input")
+                    throw CommandError(
+                        .usage, "\(file) cannot be read", hint: "name a file, or leave it out for standard input")
                 }
                 handle = opened
             } else {
@@ -84,7 +85,9 @@ extension Vault {
                 try await target.run {
                     try await Vault.put(
                         edited, to: path, [etag.map { ("If-Match", $0) } ?? ("If-None-Match", "*")], through: $0)
-                } show: { print("\($0.created ? "Made" : "Changed") \(Screen.plain($0.path)).") }
+                } show: {
+                    print("\($0.created ? "Made" : "Changed") \(Screen.plain($0.path)).")
+                }
             } catch let error as CommandError {
                 throw CommandError(
                     error.kind, error.message,
@@ -114,7 +117,8 @@ extension Vault {
             process.waitUntilExit()
             guard process.terminationStatus == 0 else {
                 throw CommandError(
-                    .failed, "the editor '\(editor)' failed, and nothing was changed", hint: "set EDITOR to another one")
+                    .failed, "the editor '\(editor)' failed, and nothing was changed", hint: "set EDITOR to another one"
+                )
             }
         }
     }
@@ -132,7 +136,9 @@ extension Vault {
             try Confirmation.ask("Delete \(path) for good?", given: yes)
             try await target.run {
                 try await $0.delete(Vault.note(path), as: NoteDeleted.self, hint: Vault.hint)
-            } show: { print("Deleted \(Screen.plain($0.path)).") }
+            } show: {
+                print("Deleted \(Screen.plain($0.path)).")
+            }
         }
     }
 

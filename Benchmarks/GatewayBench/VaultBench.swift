@@ -47,7 +47,7 @@ struct VaultBench {
             graphs.append(
                 try await clock.measure {
                     let graph = try await vault.graph()
-                    guard graph.notes.count == count, try JSONEncoder().encode(Self.body(graph)).count > count else {
+                    guard graph.notes.count == count, Self.body(graph).json().count > count else {
                         throw lost
                     }
                 })

@@ -177,12 +177,14 @@ enum VaultRoutes {
     private static func graph(of vault: Vault) async throws -> Response {
         try await answering {
             let graph = try await vault.graph()
-            return try JSON.response(
-                NoteGraphBody(
-                    nodes: graph.notes.map { .init(id: $0.path, label: $0.label, tags: $0.tags, type: $0.type) },
-                    edges: graph.edges.map {
-                        .init(source: graph.notes[$0.source].path, target: graph.notes[$0.target].path)
-                    }))
+            let body = NoteGraphBody(
+                nodes: graph.notes.map { .init(id: $0.path, label: $0.label, tags: $0.tags, type: $0.type) },
+                edges: graph.edges.map {
+                    .init(source: graph.notes[$0.source].path, target: graph.notes[$0.target].path)
+                })
+            return Response(
+                status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(bytes: body.json())))
         }
     }
 

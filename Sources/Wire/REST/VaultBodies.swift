@@ -190,6 +190,55 @@ public struct NoteGraphBody: Codable, Sendable, Equatable {
         self.nodes = nodes
         self.edges = edges
     }
+
+    /// The same JSON as an encoder writes, many times as fast: a graph may have a hundred thousand small things.
+    public func json() -> [UInt8] {
+        var json: [UInt8] = []
+        json.reserveCapacity(128 * (nodes.count + edges.count))
+        func list<Item>(_ items: [Item], _ write: (Item) -> Void) {
+            json.append(UInt8(ascii: "["))
+            for (place, item) in items.enumerated() {
+                if place > 0 { json.append(UInt8(ascii: ",")) }
+                write(item)
+            }
+            json.append(UInt8(ascii: "]"))
+        }
+        json += #"{"edges":"#.utf8
+        list(edges) { edge in
+            json += #"{"source":"#.utf8
+            Self.append(edge.source, to: &json)
+            json += #","target":"#.utf8
+            Self.append(edge.target, to: &json)
+            json.append(UInt8(ascii: "}"))
+        }
+        json += #","nodes":"#.utf8
+        list(nodes) { node in
+            json += #"{"id":"#.utf8
+            Self.append(node.id, to: &json)
+            json += #","label":"#.utf8
+            Self.append(node.label, to: &json)
+            json += #","tags":"#.utf8
+            list(node.tags) { Self.append($0, to: &json) }
+            json += #","type":"#.utf8
+            Self.append(node.type, to: &json)
+            json.append(UInt8(ascii: "}"))
+        }
+        json.append(UInt8(ascii: "}"))
+        return json
+    }
+
+    private static func append(_ text: String, to json: inout [UInt8]) {
+        let digits = Array("0123456789abcdef".utf8)
+        json.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): json += [UInt8(ascii: "\\"), byte]
+            case 0..<0x20: json += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            default: json.append(byte)
+            }
+        }
+        json.append(UInt8(ascii: "\""))
+    }
 }
 
 /// `GET /api/vault/backlinks`

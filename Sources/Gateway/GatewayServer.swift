@@ -74,7 +74,8 @@ public final class GatewayServer: Sendable {
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
-            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault) + VoiceRoutes.routes(configuration.voice)
+            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + VoiceRoutes.routes(configuration.voice)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts

@@ -32,6 +32,13 @@ import Testing
         try await test.vault.delete(VaultPath("a.md"))
         #expect(try await test.vault.notes().isEmpty)
         await #expect(throws: VaultError.notFound("a.md")) { try await test.vault.delete(VaultPath("a.md")) }
+        // What was deleted or moved here is known to be gone.
+        for name in ["b.md", "c.md"] { try test.write("x", to: name) }
+        #expect(try await test.vault.notes().count == 2)
+        try await test.vault.delete(VaultPath("b.md"))
+        await #expect(throws: VaultError.notFound("b.md")) { try await test.vault.delete(VaultPath("b.md")) }
+        _ = try await test.vault.move(VaultPath("c.md"), to: VaultPath("d.md"))
+        await #expect(throws: VaultError.notFound("c.md")) { try await test.vault.delete(VaultPath("c.md")) }
     }
 
     @Test func aChangeHappensOnlyToWhatWasRead() async throws {

@@ -51,7 +51,6 @@ import Testing
         ("vault read ../openagent.yaml", 64),
         ("vault list", 0),
         ("vault list a/ --limit 1", 0),
-        ("vault list --limit 0", 64),
         ("vault search changes question", 0),
         ("vault search changes --json", 0),
         ("vault move a/b.md c.md", 0),

@@ -65,6 +65,7 @@ extension Vault {
             throw error
         }
         unlink(movePath)
+        forget(from)
         return VaultMove(from: from, to: to, rewritten: done.map(\.0.description))
     }
 

@@ -106,7 +106,15 @@ extension Vault {
             }
             guard try self.stamp(of: path, if: condition) == stamp else { throw .changedMeanwhile(path.description) }
             try files.remove(path, expecting: stamp)
+            forget(path)
         }
+    }
+
+    /// Takes out of the index what this process has just removed: it is not to be deleted a second time.
+    func forget(_ path: VaultPath) {
+        guard path.isNote, let index else { return }
+        knownGraph = nil
+        do { try index.update([], removing: [path.description]) } catch { pending.append(path.description) }
     }
 
     /// Adds `line` to the end of a note, which is made with `heading` as its first lines when it is missing. The file

@@ -184,6 +184,20 @@ import Testing
         }
     }
 
+    @Test func whatIsAsLargeAsItMayBeGoesThrough() async throws {
+        try await with([:]) { client, notes in
+            let text = String(repeating: "\n", count: 1 << 20)
+            let body = String(decoding: try JSONEncoder().encode(NoteWrite(content: text)), as: UTF8.self)
+            #expect(try await client.ask("PUT", "/api/vault/notes/a.md", body).status == 200)
+            #expect(notes.text(of: "a.md") == text)
+            let bytes = String(repeating: "x", count: 3 << 20)
+            let type = "Content-Type: application/octet-stream\r\n"
+            #expect(try await client.ask("PUT", "/api/vault/notes/b.bin", bytes, headers: type).status == 200)
+            #expect(try await client.ask("GET", "/api/vault/notes/b.bin?raw=true").body.utf8.count == 3 << 20)
+            #expect(try await client.ask("PUT", "/api/vault/notes/b.md", bytes, headers: type).status == 413)
+        }
+    }
+
     /// P-93 and weaknesses: nothing that is asked wrongly is answered as an inner error.
     @Test func whatIsAskedWronglyIsRefusedInWords() async throws {
         var limits = Vault.Limits()

@@ -13,6 +13,8 @@ extension Vault {
     /// How often `run` looks; asking the kernel what changed costs next to nothing, asking every file a little more.
     private static let restWithWatch: Duration = .milliseconds(500)
     private static let restWithoutWatch: Duration = .seconds(10)
+    /// How often `run` looks at every file all the same: what another machine does to a shared folder, no kernel here tells.
+    private static let trust: Duration = .seconds(300)
 
     /// Keeps the index in agreement with the files until the task is cancelled. Without it everything works as well, but
     /// whoever asks first waits until all is read.
@@ -20,10 +22,12 @@ extension Vault {
         isFollowed = true
         defer { isFollowed = false }
         var isFirst = true
+        var listed = ContinuousClock.now
         while !Task.isCancelled {
             do {
                 let started = ContinuousClock.now
-                let count = try await withFreshIndex(isPatient: true) { try $0.stamps().count }
+                if started - listed > Self.trust { (isListed, listed) = (false, started) }
+                let count = try await withFreshIndex(isPatient: true) { isFirst ? try $0.stamps().count : 0 }
                 if isFirst {
                     logger.info(
                         "vault.indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])

@@ -29,7 +29,7 @@ struct VaultBench {
                 prefix: number % 5 == 0 ? "f\(number % 100)/" : "", tag: number % 7 == 0 ? "tag\(number % 50)" : nil)
             searches.append(
                 try await clock.measure {
-                    _ = try await vault.search(words, limit: 20, filter: filter, wholeBodies: false)
+                    _ = try await vault.search(words, limit: 20, filter: filter, isFilled: false, wholeBodies: false)
                 })
         }
         searches.sort()

@@ -89,11 +89,14 @@ public actor Vault {
 
     /// The notes that speak of `words`, best first: those that have all of them before those that have some.
     ///
-    /// - Parameter wholeBodies: whether hits carry the whole text.
+    /// - Parameters:
+    ///   - isFilled: whether notes that have some of the words are also found where others have all of them.
+    ///   - wholeBodies: whether hits carry the whole text.
     /// - Returns: at most `limit` hits, and whether the first of them has every word.
     /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
     public func search(
-        _ words: [String], limit: Int = 10, filter: NoteIndex.Filter = .init(), wholeBodies: Bool = true
+        _ words: [String], limit: Int = 10, filter: NoteIndex.Filter = .init(), isFilled: Bool = true,
+        wholeBodies: Bool = true
     ) async throws -> (hits: [NoteHit], hasAllWords: Bool) {
         try await withFreshIndex { index in
             func find(_ match: NoteMatch) throws -> [NoteHit] {
@@ -102,8 +105,7 @@ public actor Vault {
             var hits = try find(.allWords)
             let hasAllWords = !hits.isEmpty
             for match in [NoteMatch.anyWord, .anyBeginning] where hits.count < limit {
-                if match == .anyBeginning, !hits.isEmpty { break }
-                if match == .anyWord, words.count == 1, !hits.isEmpty { break }
+                if !hits.isEmpty, !isFilled || match == .anyBeginning || words.count == 1 { break }
                 let known = Set(hits.map(\.path))
                 hits += try find(match).filter { !known.contains($0.path) }
             }

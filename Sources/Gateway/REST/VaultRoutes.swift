@@ -162,7 +162,8 @@ enum VaultRoutes {
             let words = (try request.text("q", limit: longestQuery) ?? "").split(whereSeparator: \.isWhitespace)
             let limit = try request.queryNumber("limit", in: 1...mostHits) ?? 20
             let hits = try await vault.search(
-                words.map(String.init), limit: limit, filter: try filter(request, "path"), wholeBodies: false
+                words.map(String.init), limit: limit, filter: try filter(request, "path"), isFilled: false,
+                wholeBodies: false
             ).hits
             return try JSON.response(
                 NoteSearchBody(

@@ -91,7 +91,8 @@ struct Vault: ParsableCommand {
     struct Search: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Find notes by their words, best first.",
-            discussion: "Notes with all words come first, then those with some. Other forms of a word count as well.")
+            discussion:
+                "Notes with all of the words are found, else those with some. Other forms of a word count as well.")
 
         @Argument(help: "What to look for.")
         var words: [String]

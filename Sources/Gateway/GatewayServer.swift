@@ -55,6 +55,7 @@ public final class GatewayServer: Sendable {
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let broadcasts: Broadcasts
     private let monitor: SystemMonitor
     private let speechIn: SpeechIn
     private let speechOut: SpeechOut
@@ -108,6 +109,7 @@ public final class GatewayServer: Sendable {
         self.live = live
         monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
         let broadcasts = Broadcasts { frame, audience in live.send(frame, to: audience, in: membership) }
+        self.broadcasts = broadcasts
         self.configuration = configuration
         self.membership = membership
         self.agent = agent
@@ -149,6 +151,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
+            group.addTask { await self.tellEdits() }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
             group.addTask { await self.speechIn.run(self.sessions) }
@@ -212,6 +215,12 @@ public final class GatewayServer: Sendable {
                 live.offer(snapshot: ServerMessage(.systemSnapshot(snapshot)).frame, in: membership)
             }
         }
+    }
+
+    /// Notes that somebody changes with another program.
+    private func tellEdits() async {
+        guard let vault = configuration.vault else { return }
+        for await edits in vault.edits { broadcasts.publish(edits) }
     }
 
     private func retireMissing() async {

@@ -165,6 +165,36 @@ import Testing
         }
     }
 
+    @Test func editsByHandAreToldAndWhatWasAskedForIsToldOnce() async throws {
+        try await with(["a.md": "one", "b.md": "two"]) { client, notes in
+            _ = try await client.ask("GET", "/api/vault/notes")
+            let following = Task { await notes.vault.run() }
+            let listener = try await client.running.webSocket(client.device)
+            // Until it is followed, edits are found but not told.
+            var heard: [String] = []
+            func hear(_ what: String) async throws {
+                let event = try await listener.resourceEvent { $0.resource == "vault" }
+                heard.append("\(event.action) \(event.id ?? "")")
+                #expect(heard.last == what)
+            }
+            while await !notes.vault.isTelling { await Task.yield() }
+            #expect(try await client.ask("PUT", "/api/vault/notes/a.md", #"{"content":"[[b]]"}"#).status == 200)
+            try await hear("updated a.md")
+            try notes.put("new", at: "c.md")
+            try await hear("created c.md")
+            #expect(try await client.ask("POST", "/api/vault/move", #"{"from":"b.md","to":"d.md"}"#).status == 200)
+            for what in ["created d.md", "deleted b.md", "updated a.md"] { try await hear(what) }
+            try notes.put("by hand", at: "d.md")
+            try await hear("updated d.md")
+            #expect(try await client.ask("DELETE", "/api/vault/notes/c.md").status == 200)
+            try await hear("deleted c.md")
+            try FileManager.default.removeItem(atPath: notes.folder + "/a.md")
+            try await hear("deleted a.md")
+            following.cancel()
+            await following.value
+        }
+    }
+
     @Test func bytesAreGivenAsTheyAreAndRunNothing() async throws {
         try await with(["a.md": "# é", "x.html": "<script>1</script>"]) { client, notes in
             for (path, type) in [("a.md", "text/markdown; charset=utf-8"), ("x.html", "application/octet-stream")] {

@@ -46,8 +46,15 @@ public actor Vault {
     var pendingAtFirst = 0
     /// Somebody brings the index up to date in the background.
     var isFollowed = false
+    /// Others are told what is found to be changed.
+    var isTelling = false
     /// A move that an earlier process began is finished or undone.
     var isRecovered = false
+    /// Notes that this process has changed and of which the index has not yet heard, as they were then.
+    var own: [String: NoteStamp] = [:]
+    /// What was changed by hand while ``run()`` runs, some of it together; the oldest are dropped where nobody listens.
+    public nonisolated let edits: AsyncStream<[VaultEdit]>
+    let edited: AsyncStream<[VaultEdit]>.Continuation
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -69,6 +76,7 @@ public actor Vault {
             maximumAttachmentSize: limits.attachmentSize, agent: agent)
         self.limits = limits
         self.indexPath = indexPath
+        (edits, edited) = AsyncStream.makeStream(of: [VaultEdit].self, bufferingPolicy: .bufferingNewest(64))
         movePath = indexPath + ".move"
         watch = isWatching ? VaultWatch() : nil
         self.logger = logger

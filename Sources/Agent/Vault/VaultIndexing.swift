@@ -20,7 +20,10 @@ extension Vault {
     /// whoever asks first waits until all is read.
     public func run() async {
         isFollowed = true
-        defer { isFollowed = false }
+        defer {
+            isFollowed = false
+            isTelling = false
+        }
         var isFirst = true
         var listed = ContinuousClock.now
         while !Task.isCancelled {
@@ -33,6 +36,8 @@ extension Vault {
                         "vault.indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])
                 }
                 isFirst = false
+                // What is found at first was changed while nobody served.
+                isTelling = true
             } catch is CancellationError {
                 return
             } catch {
@@ -107,15 +112,18 @@ extension Vault {
         var gone = try index.stamps()
         var changed: [String] = []
         isListed = false
-        for file in try files.list(watch) where gone.removeValue(forKey: file.path.description) != file.stamp {
-            changed.append(file.path.description)
+        for file in try files.list(watch) {
+            let path = file.path.description
+            let known = gone.removeValue(forKey: path)
+            guard known != file.stamp else { continue }
+            changed.append(path)
+            // Read once more only because it was so young: nothing to tell.
+            if isTelling, known == file.stamp.unsettled { own[path] = file.stamp }
         }
         // A list that was cut short by a cancellation knows nothing of what is missing in it.
         try Task.checkCancellation()
-        if !gone.isEmpty {
-            knownGraph = nil
-            try index.update([], removing: Array(gone.keys))
-        }
+        // The removed ones come last in line, and are taken in first.
+        changed += gone.keys
         pending = changed
         pendingAtFirst = changed.count
         if let watch, root != nil, !watch.isComplete {
@@ -142,8 +150,27 @@ extension Vault {
             }
         }
         knownGraph = nil
+        let edits = try isTelling ? edits(notes, gone, index) : []
         try index.update(notes, removing: gone)
         pending.removeLast(count)
+        if !edits.isEmpty { edited.yield(edits) }
+    }
+
+    /// What of this others have not heard.
+    private func edits(_ notes: [IndexedNote], _ gone: [String], _ index: NoteIndex) throws -> [VaultEdit] {
+        var edits: [VaultEdit] = []
+        for path in gone {
+            own[path] = nil
+            if try index.contains(path) { edits.append(VaultEdit(kind: .deleted, path: path)) }
+        }
+        for note in notes {
+            // Somebody may have changed it once more since.
+            let told = own.removeValue(forKey: note.path)
+            if let told, told.modified == note.stamp.modified, told.size == note.stamp.size { continue }
+            let isKnown = try told != nil || index.contains(note.path)
+            edits.append(VaultEdit(kind: isKnown ? .updated : .created, path: note.path))
+        }
+        return edits
     }
 
     /// A file that vanished or is no text since it was noticed is no note.

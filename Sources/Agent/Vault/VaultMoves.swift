@@ -66,6 +66,8 @@ extension Vault {
         }
         unlink(movePath)
         forget(from)
+        note(to)
+        for (path, _) in done { note(path.file) }
         return VaultMove(from: from, to: to, rewritten: done.map(\.0.description))
     }
 

@@ -86,6 +86,7 @@ extension Vault {
         let isNew = try retrying { () throws(VaultError) in
             let stamp = try stamp(of: path, if: condition)
             try files.write(bytes, to: path, replacing: stamp)
+            note(path)
             return stamp == nil
         }
         return (isNew, ContentTag.of(bytes))
@@ -110,6 +111,11 @@ extension Vault {
         }
     }
 
+    /// Whoever asked for the change tells of it.
+    func note(_ path: VaultPath) {
+        if path.isNote, isTelling { own[path.description] = (try? files.stamp(of: path)) ?? nil }
+    }
+
     /// Takes out of the index what this process has just removed: it is not to be deleted a second time.
     func forget(_ path: VaultPath) {
         guard path.isNote, let index else { return }
@@ -129,6 +135,7 @@ extension Vault {
             do throws(VaultError) { (text, stamp) = try files.read(path) } catch .notFound {}
             if !text.isEmpty, text.last?.isNewline != true { text += "\n" }
             try files.write(text + line + "\n", to: path, replacing: stamp)
+            note(path.file)
         }
     }
 

@@ -25,5 +25,11 @@ final class TestNotes: Sendable {
         try Data(text.utf8).write(to: url)
     }
 
+    /// In one step, as editors save.
+    func put(_ text: String, at path: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: root + "/new"))
+        guard rename(root + "/new", folder + "/" + path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+    }
+
     func text(of path: String) -> String? { try? String(contentsOfFile: folder + "/" + path, encoding: .utf8) }
 }

@@ -27,6 +27,8 @@ public struct GatewayLimits: Sendable {
     public var waitingPerLane = 20
     /// Turns that wait, over all lanes.
     public var waitingPerGateway = 10_000
+    /// UTF-8 bytes of the texts that wait of one device, over all its lanes. Texts of up to a 1,024th of it always may.
+    public var waitingBytesPerDevice = 64 * 1024 * 1024
     /// Sessions that one WebSocket may watch.
     public var sessionsPerSocket = 256
     /// Sessions of one device in which turns run or wait at a time, where each session is a lane of its own.
@@ -39,6 +41,8 @@ public struct GatewayLimits: Sendable {
     public var liveTextLength = 1024 * 1024
     /// Transcript messages that a turn is given.
     public var historyMessages = 400
+    /// UTF-8 bytes of them: of a longer conversation the oldest are left out.
+    public var historyLength = 8 * 1024 * 1024
     /// UTF-8 bytes of transcript that a client is given instead of events that are gone.
     public var stateLength = 256 * 1024
     /// How long the end of a turn that could not be saved waits before it is tried again: at first, and at most. The time

@@ -62,6 +62,30 @@ import Testing
         }
     }
 
+    @Test func longTextsOfOneDeviceWaitOnlyUpToABound() async throws {
+        var limits = GatewayLimits.patient
+        limits.waitingBytesPerDevice = 100_000
+        let gateway = try TestGateway(limits: limits, lane: .session)
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            let long = String(repeating: "x", count: 40_000)
+            for number in 1...2 {
+                // The first of each session runs, the second waits.
+                for _ in 1...2 { try await socket.say(long, session: "\(number)") }
+                _ = try await socket.messages { $0.position == 1 }
+            }
+            try await socket.say(long, session: "2", id: "m")
+            #expect(try await socket.messages { $0.errorCode != nil }.last?.errorCode == .queueFull)
+            try await socket.say("short", session: "2", id: "n")
+            #expect(try await socket.message().position == 2)
+            // Another device has its own.
+            let other = try await running.webSocket(gateway.device("ana"))
+            for _ in 1...2 { try await other.say(long, session: "3") }
+            #expect(try await other.messages { $0.position != nil }.last?.position == 1)
+        }
+    }
+
     // MARK: Usage
 
     @Test func usageSumsTheCallersOwnAnswersOfTheMonthByUTC() async throws {

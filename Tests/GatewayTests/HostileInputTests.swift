@@ -142,7 +142,7 @@ import Testing
 
     @Test("P-61: every route that takes a body refuses a hostile one with a code, and lives")
     func everyBodyMayBeAnything() async throws {
-        let gateway = try TestGateway(place: .coordinator)
+        let gateway = try TestGateway(place: .coordinator, files: TestFiles())
         let bodies: [[UInt8]] =
             [
                 [], [0xFF, 0xFE], Array("{".utf8), Array("nonsense".utf8),

@@ -20,6 +20,24 @@ import Testing
         return try await socket.messages { $0.isTurnEnd && $0.messageID == text }
     }
 
+    @Test func longAnswersAreReplayedWithoutAGap() async throws {
+        let gateway = try TestGateway()
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            let long = String(repeating: "x", count: 400_000)
+            var told: [Int?] = []
+            for number in 1...6 {
+                told += try await Self.talk(socket, gateway.agent, "\(number)", answer: long).map(\.sequence)
+            }
+            let back = try await running.webSocket(device)
+            try await back.send(.sessionOpen(.init(sessionID: "s", afterSequence: 0)))
+            let again = try await back.messages { $0.isTurnEnd && $0.messageID == "6" }
+            #expect(again.map(\.sequence) == told)
+            #expect(again.compactMap(\.responseText).map(\.count) == Array(repeating: long.count, count: 6))
+        }
+    }
+
     @Test func insteadOfForgottenEventsTheTranscriptIsToldAndThenWhatFollowsIt() async throws {
         let gateway = try TestGateway()
         try await gateway.run { running in

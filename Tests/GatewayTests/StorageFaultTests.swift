@@ -12,7 +12,7 @@ import Testing
 
 extension Store.Database {
     /// The writer refuses to write, as on a file system that went read-only.
-    fileprivate func setReadOnly(_ isReadOnly: Bool) throws {
+    func setReadOnly(_ isReadOnly: Bool) throws {
         try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA query_only = \(isReadOnly ? 1 : 0)") }
     }
 
@@ -68,6 +68,24 @@ extension Store.Database {
                 #expect(messages.compactMap(\.responseText) == ["done"])
             }
             #expect(gateway.agent.runs.count == 3)
+        }
+    }
+
+    @Test func aCommandAndARequestThatCannotBeSavedSayWhy() async throws {
+        let gateway = try TestGateway(ScriptedAgent(.immediate { _ in "done" }), limits: Self.impatient)
+        try await gateway.run { running in
+            let device = try gateway.device()
+            let socket = try await running.webSocket(device)
+            try await socket.say("first", id: "1")
+            _ = try await socket.messages { $0.isTurnEnd }
+
+            try gateway.database.setReadOnly(true)
+            try await socket.send(.command(.init(name: "clear", sessionID: "s")))
+            #expect(try await socket.message().text?.contains("the database is read-only") == true)
+            let answer = try await running.stream(device).ask("POST", "/api/sessions/s/clear")
+            #expect(answer.status == 503 && answer.body.contains("unavailable"), "\(answer)")
+            #expect(answer.body.contains("the database is read-only"), "\(answer)")
+            try gateway.database.setReadOnly(false)
         }
     }
 
@@ -145,8 +163,13 @@ extension Store.Database {
             try gateway.database.setReadOnly(true)
             try await socket.send(.command(.init(name: "stop")))
             _ = try await run.wasCancelled()
-            // The command is answered although nothing can be written.
-            _ = try await socket.messages { if case .commandResult = $0.body { true } else { false } }
+            // The command is answered although nothing can be written, and says so.
+            let answer = try await socket.messages { if case .commandResult = $0.body { true } else { false } }
+            #expect(
+                answer.last?.text == """
+                    Stopped current operation. cleared 1 queued message. 1 of them will run after a restart unless the \
+                    disk takes it before: it does not now.
+                    """)
             try gateway.database.setReadOnly(false)
             var ended: Set<String> = []
             while ended.count < 2 {
@@ -159,6 +182,24 @@ extension Store.Database {
             #expect(ended == ["1", "2"])
             #expect(try gateway.sessions.unfinishedTurns().isEmpty)
             #expect(gateway.agent.runs.count == 1)
+        }
+    }
+
+    @Test func theConversationsOfARemovedUserGoAsSoonAsTheDiskTakesIt() async throws {
+        let gateway = try TestGateway(limits: Self.impatient, place: .member)
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device("ana"))
+            try await gateway.turn("a secret", on: socket)
+            try gateway.database.setReadOnly(true)
+            gateway.membership.announce(.userRemoved("ana"))
+            try await eventually("the attempt") {
+                gateway.log.all.contains { $0.hasPrefix("sessions::not_retired") }
+            }
+            #expect(try await gateway.sessions.handles() == ["ana"])
+            try gateway.database.setReadOnly(false)
+            try await eventually("the conversations to be out of reach") {
+                try await gateway.sessions.handles().isEmpty
+            }
         }
     }
 

@@ -34,7 +34,40 @@ private struct FakeFiles: AnswerContent {
     }
 }
 
+/// Takes its time until the test says go.
+private struct SlowFiles: AnswerContent {
+    let begun: AsyncStream<Void>.Continuation
+    let gate: AsyncStream<Void>
+
+    func content(of text: String, in turn: Turn) async -> (text: String, attachments: [Wire.Attachment]) {
+        begun.yield()
+        for await _ in gate { break }
+        return (text, [])
+    }
+}
+
 @Suite struct TurnHooksTests {
+    @Test func whatIsClearedWhileItsAnswerIsBeingKeptIsNotRemembered() async throws {  // P-92
+        let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+        let (beginnings, begun) = AsyncStream.makeStream(of: Void.self)
+        let gateway = try TestGateway(hooks: TurnHooks(content: SlowFiles(begun: begun, gate: gate)))
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device())
+            try await socket.say("a secret", id: "m")
+            try await gateway.agent.nextRun().answer("I forget it")
+            try await within(30, "the answer to be complete") { for await _ in beginnings { return } }
+            #expect(try await socket.command("clear").hasPrefix("Stopped current operation."))
+            opening.yield()
+            // Its sender has the answer all the same.
+            #expect(try await socket.messages { $0.isTurnEnd }.compactMap(\.responseText) == ["I forget it"])
+            try await socket.say("what was it?", id: "n")
+            #expect(try await gateway.agent.nextRun().request.history.isEmpty)
+            let archive = try #require(try await gateway.sessions.archives(of: "ana", limit: 9).first)
+            let archived = try await gateway.sessions.transcript(ofArchive: archive.id, limit: 9)
+            #expect(archived.messages.map(\.message.text) == ["a secret", "I forget it"])
+        }
+    }
+
     @Test func theVoiceHasItsLastWordAheadOfTheResponseWhichNamesItsFiles() async throws {
         let voice = FakeVoice()
         let gateway = try TestGateway(hooks: TurnHooks(listener: voice, content: FakeFiles()))
@@ -60,6 +93,13 @@ private struct FakeFiles: AnswerContent {
             #expect(speech.language == "de")
             #expect(try await gateway.sessions.history(of: 1, limit: 9).map(\.text) == ["hello", "take "])
         }
+    }
+
+    @Test func aLanguageThatIsNoneIsNotKept() {
+        var settings = SessionSettings()
+        settings.apply(.init(sessionID: "s", language: "de"))
+        settings.apply(.init(sessionID: "s", language: String(repeating: "x", count: 36)))
+        #expect(settings.language == "de")
     }
 
     @Test func filesOfAMessageReachTheAgentAlsoAfterACrash() async throws {

@@ -20,6 +20,24 @@ import Testing
         return try await sessions.finish(turn: turn.id, of: session, as: ending)
     }
 
+    @Test func aSummaryOfARemovedUsersConversationIsNotGivenToTheNextOfTheHandle() async throws {
+        let sessions = try makeSessions()
+        func say(_ text: String, _ ordinal: Int64, in session: Int64) async throws {
+            let message = SessionMessageRecord(role: "user", text: text)
+            let ending = TurnEnding(state: .completed, finishedAt: 6, events: [], messages: [message])
+            #expect(try await finish(sessions, ordinal, of: session, ending))
+        }
+        let old = try await sessions.open(handle: "ana", sessionID: "s", reserving: 1, now: 1).id
+        try await say("a secret", 1, in: old)
+        let context = try #require(try await sessions.context(handle: "ana", sessionID: "s", limit: 9))
+        try await sessions.retire(handle: "ana", now: 7)
+        let new = try await sessions.open(handle: "ana", sessionID: "s", reserving: 1, now: 8).id
+        try await say("hello", 2, in: new)
+        #expect(
+            try await sessions.fold(context, into: "a secret", handle: "ana", sessionID: "s", now: 9) == false)
+        #expect(try await sessions.context(of: new, limit: 9).summary == nil)
+    }
+
     @Test func aPageEndsWhereItWouldBecomeTooLong() async throws {
         let sessions = try makeSessions()
         let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id

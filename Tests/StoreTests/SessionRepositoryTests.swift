@@ -90,6 +90,33 @@ import Testing
         #expect(try await sessions.history(of: session, limit: 1).map(\.text) == ["ho"])
     }
 
+    @Test func longTextsAreReadInBoundedPortions() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 100, now: 1).id
+        let long = String(repeating: "x", count: 700_000)
+        for number in 1...4 {
+            _ = try await sessions.accept(
+                turn("\(number)", Int64(number), session: session), announcing: nil, recognisingSince: 0)
+            let event = SessionEventRecord(
+                sequence: Int64(number), turnID: "\(number)", frame: long, createdAt: 1)
+            let message = SessionMessageRecord(role: "user", text: number == 4 ? long : "\(number)")
+            let ending = TurnEnding(state: .completed, finishedAt: 2, events: [event], messages: [message])
+            #expect(try await sessions.finish(turn: "\(number)", of: session, as: ending))
+        }
+        let page = try await sessions.events(of: session, after: 0, through: 9, limit: 9)
+        #expect(page.events.map(\.sequence) == [1, 2] && page.isCut)
+        let last = try await sessions.events(of: session, after: 3, through: 9, limit: 9)
+        #expect(last.events.map(\.sequence) == [4] && !last.isCut)
+        #expect(try await sessions.events(of: session, after: 0, through: 9, limit: 1).isCut)
+
+        for (length, texts) in [(0, [long]), (700_001, ["3", long]), (.max, ["1", "2", "3", long])] {
+            let context = try await sessions.context(of: session, limit: 9, length: length)
+            #expect(context.messages.map(\.text.count) == texts.map(\.count), "\(length)")
+            #expect(context.last == 4)
+        }
+    }
+
     @Test func oldEventsAndOldTurnsGoAndTheTranscriptStays() async throws {
         let (database, _) = try makeDatabase()
         let sessions = SessionRepository(database)

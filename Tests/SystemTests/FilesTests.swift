@@ -54,7 +54,8 @@ import Testing
         let (path, bytes) = try file(world, "nine.bin", megabytes: 9)
         let put = try await world.run(["files", "put", path], within: 60)
         #expect(put.status == 0, "\(put)")
-        let id = try #require(put.output.split(separator: " ").first.map(String.init))
+        let id = put.output.trimmingCharacters(in: .newlines)
+        #expect(id.count == 32, "a script wants the id alone: \(put)")
         let again = try await world.run(["files", "put", "--json", path])
         #expect(again.output.contains(id) && kept(world) == ["nine.bin"], "\(again)")
 
@@ -126,7 +127,7 @@ import Testing
         let second = try await world.serve()
         #expect(kept(world).isEmpty)
         #expect(try await put.exit(within: 60) == 0, "\(put.errors)")
-        let id = try #require(put.output.split(separator: " ").first.map(String.init))
+        let id = put.output.trimmingCharacters(in: .newlines)
         let got = try await world.run(["files", "get", id, "-o", "back"], within: 60)
         #expect(got.status == 0, "\(got)")
         #expect(try Data(contentsOf: world.root.appendingPathComponent("back")) == bytes)

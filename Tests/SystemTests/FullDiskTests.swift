@@ -16,15 +16,45 @@ import Testing
         return probe.terminationStatus == 0
     }()
 
-    @Test(.enabled(if: canMount)) func aServerOnAFullDiskSaysSoAndGoesOnOnceThereIsRoom() async throws {
-        let world = try TestHome()
+    /// A server whose agent is on a disk of its own.
+    private func serve(_ world: TestHome, megabytes: Int) throws -> Program {
         try FileManager.default.createDirectory(at: world.agent, withIntermediateDirectories: true)
-        let program = try world.launch(
+        return try world.launch(
             "/usr/bin/unshare",
             [
-                "-rm", "sh", "-c", "mount -t tmpfs -o size=8m,mode=700 tmpfs \"$1\" && exec \"$0\" serve \"$1\"",
+                "-rm", "sh", "-c",
+                "mount -t tmpfs -o size=\(megabytes)m,mode=700 tmpfs \"$1\" && exec \"$0\" serve \"$1\"",
                 TestHome.binary, world.agent.path,
             ], environment: ["OPENAGENT_HOME": world.root.path + "/server"])
+    }
+
+    @Test(.enabled(if: canMount)) func filesLeaveRoomForMessages() async throws {
+        let world = try TestHome()
+        let program = try serve(world, megabytes: 64)
+        #expect(try await world.join(try await program.line { $0.hasPrefix("oa1") }).status == 0)
+        var refused = 0
+        for megabytes in [32, 16, 8, 4, 2, 1, 1, 1, 1] {
+            let path = world.root.path + "/\(UUID().uuidString)"
+            try Data(repeating: 1, count: megabytes << 20).write(to: URL(fileURLWithPath: path))
+            let put = try await world.run(["files", "put", path])
+            if put.status != 0 {
+                #expect(put.errors.contains("disk is full"), "\(put)")
+                refused += 1
+            }
+        }
+        #expect((1...8).contains(refused))
+        let root = "/proc/\(program.pid)/root\(world.agent.path)"
+        let free = try FileManager.default.attributesOfFileSystem(forPath: root)[.systemFreeSize] as? Int
+        #expect(try #require(free) > 2 << 20)
+        let chat = try await world.run(["chat", "-m", "remember that there is room"])
+        #expect(chat.status == 0, "\(chat)")
+        program.signal(SIGTERM)
+        #expect(try await program.exit() == 0)
+    }
+
+    @Test(.enabled(if: canMount)) func aServerOnAFullDiskSaysSoAndGoesOnOnceThereIsRoom() async throws {
+        let world = try TestHome()
+        let program = try serve(world, megabytes: 8)
         let ticket = try await program.line { $0.hasPrefix("oa1") }
         #expect(try await world.join(ticket).status == 0)
         let first = try await world.run(["chat", "-m", "hello"])

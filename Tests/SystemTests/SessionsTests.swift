@@ -40,6 +40,7 @@ import Testing
             #expect(theirs.status == 0 && theirs.output == "", "\(theirs)")
             let refused = try await world.home.run(["sessions", "archive", id] + target, home: home)
             #expect(refused.status == 64 && AdministrationTests.isAdvice(refused.errors), "\(refused)")
+            #expect(!refused.errors.contains("/api/") && refused.errors.contains("openagent sessions"), "\(refused)")
             let empty = try await world.home.runInTerminal(
                 ["sessions", "list"] + target, columns: 80, lines: 24, home: home)
             #expect(empty.output.contains("You have no conversation here yet"), "\(empty)")

@@ -20,9 +20,14 @@ struct AnswerFiles: AnswerContent {
     func content(of text: String, in turn: Turn) async -> (text: String, attachments: [Attachment]) {
         let markers = AttachmentMarkers(text)
         var attachments: [Attachment] = []
-        for (index, named) in markers.named.enumerated() {
+        // An answer may consist of nothing but markers: the log has one line of what is too much.
+        if markers.named.count > Self.limit {
+            store.logger.warning(
+                "files::markers_refused",
+                metadata: ["turn": "\(turn.id)", "count": "\(markers.named.count - Self.limit)"])
+        }
+        for (index, named) in markers.named.prefix(Self.limit).enumerated() {
             do {
-                guard index < Self.limit else { throw Refused(reason: "too many files in one answer") }
                 attachments.append(try await attachment(named, number: index, of: turn))
             } catch {
                 store.logger.warning(

@@ -9,6 +9,9 @@ internal import Store
 
 /// A private file that grows.
 actor FileWriter {
+    /// Bytes of the disk that files leave free, at most: messages must find room where files find none.
+    static let reserve: UInt64 = 256 << 20
+
     private let executor = BlockingExecutor(label: "openagent.file")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -46,6 +49,7 @@ actor FileWriter {
     func append(_ bytes: ByteBuffer) throws(FileError) {
         guard descriptor >= 0 else { throw .superseded }
         guard Int64(bytes.readableBytes) <= limit - size else { throw .tooLarge(limit: limit) }
+        guard hasRoom(for: bytes.readableBytes) else { throw .noSpace }
         let code: Int32 = bytes.withUnsafeReadableBytes { all in
             var rest = all[...]
             while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
@@ -57,6 +61,15 @@ actor FileWriter {
         }
         guard code == 0 else { throw FileError(.init(path: path, operation: "write", code: code)) }
         size += Int64(bytes.readableBytes)
+    }
+
+    /// Whether the disk has room besides the reserve, which is a twentieth of a small disk.
+    private func hasRoom(for count: Int) -> Bool {
+        var status = statvfs()
+        guard fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return true }
+        let block = UInt64(status.f_frsize)
+        let reserve = min(Self.reserve, UInt64(status.f_blocks) / 20 * block)
+        return UInt64(status.f_bavail) * block >= reserve + UInt64(count)
     }
 
     /// What is written is on the disk when this returns.

@@ -42,7 +42,8 @@ extension GatewaySocket {
         }
         do {
             if let known = try await files.resolve(attachment, of: caller.handle) { return known }
-            let name = FileName.safe(attachment.filename.isEmpty ? attachment.path : attachment.filename)
+            let names = [attachment.filename, attachment.path, attachment.id ?? ""]
+            let name = FileName.safe(names.first { !$0.isEmpty } ?? "")
             refuse(
                 .invalid, "There is no file of yours that is '\(name)': upload it first.", sessionID, messageID)
         } catch {

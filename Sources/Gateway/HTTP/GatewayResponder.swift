@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
+internal import Store
 internal import Wire
 
 // Who answers an HTTP request? First authorization, then the route, then one place that turns failures into answers. It
@@ -115,7 +116,7 @@ struct GatewayResponder: Sendable {
             return ErrorResponse(error).response
         } catch {
             log.error("gateway::request_failed", metadata: ["error": "\(error)"])
-            return ErrorResponse.internalError.response
+            return (ErrorResponse(StorageFault(error)) ?? .internalError).response
         }
     }
 

@@ -145,6 +145,12 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
         # tts:                    # text to speech: answers are spoken
         #   command: espeak-ng --stdin --stdout
 
+        # sessions:
+        #   lane: client          # a device's messages one after the other; session: those of each conversation
+
+        # limits:                 # the others are in docs/operations.md
+        #   file_size: 1073741824 # bytes of one file
+
         # logging:
         #   level: info           # trace, debug, info, notice, warning, error or critical
 

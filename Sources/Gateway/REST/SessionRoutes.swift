@@ -29,7 +29,8 @@ enum SessionRoutes {
                     SessionMessagesBody(
                         sessionID: id, messages: page.messages.map(TranscriptMessageBody.init), next: page.next))
             },
-            .member(.post, "/api/sessions/{id}/clear", announces: .deleted(.session, "id", to: .caller)) { _, context, caller in
+            .member(.post, "/api/sessions/{id}/clear", announces: .deleted(.session, "id", to: .caller)) {
+                _, context, caller in
                 let key = SessionKey(handle: caller.handle, sessionID: try context.pathPart("id"))
                 guard try await !repository.overview(of: key.handle, sessionID: key.sessionID, limit: 1).isEmpty else {
                     throw ErrorResponse.noSession
@@ -40,9 +41,14 @@ enum SessionRoutes {
                         sessionID: key.sessionID, cleared: true, stopped: stopped.running, dropped: stopped.dropped,
                         archived: stopped.archived > 0))
             },
-            .member(.post, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) { try await pin($0, $1, $2, sessions) },
-            .member(.put, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) { try await pin($0, $1, $2, sessions) },
-            .member(.delete, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) { _, context, caller in
+            .member(.post, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+                try await pin($0, $1, $2, sessions)
+            },
+            .member(.put, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+                try await pin($0, $1, $2, sessions)
+            },
+            .member(.delete, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+                _, context, caller in
                 let key = SessionKey(handle: caller.handle, sessionID: try context.pathPart("id"))
                 _ = try await sessions.choose(nil, for: key)
                 return try JSON.response(PinnedSession(sessionID: key.sessionID, model: nil))
@@ -62,8 +68,7 @@ enum SessionRoutes {
                     let archive = try await repository.archive(id, of: caller.handle)
                 else {
                     throw ErrorResponse(
-                        status: .notFound, code: .notFound, message: "You have no such archive.",
-                        hint: "See: GET /api/sessions/archives")
+                        status: .notFound, code: .notFound, message: "You have no such archive.")
                 }
                 let page = try await repository.transcript(
                     ofArchive: id, before: try request.queryNumber("before", in: 1...Int64.max),
@@ -90,7 +95,7 @@ enum SessionRoutes {
 
 extension ErrorResponse {
     fileprivate static let noSession = ErrorResponse(
-        status: .notFound, code: .notFound, message: "You have no such session.", hint: "See: GET /api/sessions")
+        status: .notFound, code: .notFound, message: "You have no such session.")
 }
 
 extension TranscriptPage {

@@ -14,15 +14,21 @@ enum VoiceRoutes {
 
     static func routes(_ voice: Voice) -> [Route] {
         [
-            .member(.post, "/api/tts/synthesize", announces: .nothing(because: "nothing is kept")) { request, context, _ in
+            .member(.post, "/api/tts/synthesize", announces: .nothing(because: "nothing is kept")) {
+                request, context, _ in
                 let body = try await request.decode(as: Text.self, context: context)
                 guard let text = body.text, !text.allSatisfy(\.isWhitespace) else {
                     throw ErrorResponse.invalid("text is required")
                 }
                 return try await synthesize(text, language: body.language, voice, context)
             },
-            .member(.post, "/api/stt/transcribe", announces: .nothing(because: "nothing is kept")) { request, context, _ in
-                try await transcribe(request, voice, context)
+            .member(.post, "/api/stt/transcribe", announces: .nothing(because: "nothing is kept")) {
+                request, context, _ in
+                do {
+                    return try await voice.taking.withSlot { try await transcribe(request, voice, context) }
+                } catch let error as Slots.Full {
+                    throw failure(error, "", context)
+                }
             },
         ]
     }

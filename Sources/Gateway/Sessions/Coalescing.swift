@@ -64,17 +64,15 @@ struct Gatherings: Sendable {
 }
 
 extension SessionManager {
-    private enum Merge { case merged, told, separate }
+    private enum Merge { case merged(Turn), repeated, refused, separate }
 
     // MARK: Messages
 
     /// Takes a message of a session that gathers.
-    ///
-    /// - Returns: whether the message became a turn, or part of one.
     func gather(
         _ message: ClientMessage.TextFinal, in key: SessionKey, within sessionWindow: Duration, from caller: Caller,
         on watcher: Watcher
-    ) async -> Bool {
+    ) async -> Reception {
         await enter(key)
         defer { leave(key) }
         // What is spoken is complete, and takes along what was typed before it.
@@ -82,18 +80,19 @@ extension SessionManager {
         let lane = caller.lane(for: key.sessionID, by: laneRule)
         if let open = self.lane(lane)?.lastUnstarted(of: key) {
             switch await merge(message, into: open, window, watcher) {
-            case .merged:
+            case .merged(let merged):
                 replaceRunning(of: key, in: lane, by: open.id)
-                return true
-            case .told: return false
+                return .turn(merged)
+            case .repeated: return .repeated
+            case .refused: return .refused
             case .separate: release(open)
             }
         }
-        guard let turn = await enqueue(message, in: key, gathering: window, from: caller, on: watcher) else {
-            return false
-        }
-        replaceRunning(of: key, in: lane, by: turn.id)
-        return true
+        // The number that was there may have gone to another event meanwhile. What fails here fails below, and is told.
+        try? await prepare(key, events: 1)
+        let reception = await enqueue(message, in: key, gathering: window, from: caller, on: watcher)
+        if case .turn(let turn) = reception { replaceRunning(of: key, in: lane, by: turn.id) }
+        return reception
     }
 
     private func merge(
@@ -102,6 +101,7 @@ extension SessionManager {
         guard let merged = open.adding(message, limits) else { return .separate }
         withLane(open.lane) { $0.hold(open.id) }
         var announcement: EventLog.Event?
+        var told = Merge.refused
         do {
             try await prepare(open.key, events: 1)
             let ahead = lane(open.lane)?.position(of: open.id) ?? 0
@@ -112,18 +112,19 @@ extension SessionManager {
             if result == .merged {
                 if let announcement { sessions[open.key]?.fill(announcement) }
                 finishMerge(merged, window, watcher)
-                return .merged
+                return .merged(merged)
             }
             if let announcement { sessions[open.key]?.void(announcement.sequence) }
             guard case .repeated(let earlier) = result else { return .separate }
             await tellState(of: earlier, watcher)
+            told = .repeated
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
             if let announcement { sessions[open.key]?.void(announcement.sequence) }
             refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
         }
         if gatherings.windows[open.id] == nil { release(open) }
-        return .told
+        return told
     }
 
     private func finishMerge(_ merged: Turn, _ window: Duration?, _ watcher: Watcher) {
@@ -141,7 +142,7 @@ extension SessionManager {
     /// Text that waits to be merged is dropped, and its senders are told.
     func discardGathered(in key: SessionKey, by caller: Caller) async {
         guard let window = sessions[key]?.settings.coalesceWindow, window > .zero else { return }
-        _ = await dropWaiting { $0.key == key && $0.record.sender == caller.sender }
+        await dropWaiting { $0.key == key && $0.record.sender == caller.sender }
     }
 
     // MARK: Windows

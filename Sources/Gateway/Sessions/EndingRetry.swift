@@ -104,7 +104,9 @@ struct PatientJournal: TurnJournal {
     let sessions: SessionManager
 
     func entries() async throws -> [JournalEntry] {
-        do { return try await journal.entries() } catch {
+        do { return try await journal.entries() } catch is CancellationError {
+            throw CancellationError()
+        } catch {
             _ = await sessions.reason(error, of: turn)
             throw StorageFault(error)
         }

@@ -51,6 +51,8 @@ struct LaneQueue: Sendable {
 
     /// Turns that are in line, reserved ones included.
     var waitingCount: Int { slots.count }
+    /// UTF-8 bytes of their texts, of reserved ones not.
+    var waitingBytes: Int { slots.reduce(0) { $0 + ($1.turn?.record.text.utf8.count ?? 0) } }
     var isEmpty: Bool { running == nil && slots.isEmpty }
     private var runningCount: Int { running == nil ? 0 : 1 }
 

@@ -29,6 +29,8 @@ actor SessionManager {
         var hasSpoken = false
         /// The turn that takes its place.
         var successor: String?
+        /// Its conversation was cleared since it began.
+        var isForgotten = false
         let interrupt: AsyncStream<Void>.Continuation
     }
 
@@ -120,17 +122,29 @@ actor SessionManager {
         let pending = pendingAttachments.take(for: attachmentKey)
         var message = message
         message.attachments += pending
-        if await !take(message, from: caller, on: watcher) {
+        // A message that came again had the same files the first time: they are not the next one's.
+        if case .refused = await take(message, from: caller, on: watcher) {
             pendingAttachments.putBack(pending, for: attachmentKey, now: now())
         }
     }
 
-    /// - Returns: whether the message became a turn.
-    private func take(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async -> Bool {
-        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return false }
+    /// What became of a message.
+    enum Reception {
+        /// It is a turn, or part of one.
+        case turn(Turn)
+        /// It had become a turn before.
+        case repeated
+        /// Its sender was told why not.
+        case refused
+    }
+
+    private func take(
+        _ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher
+    ) async -> Reception {
+        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return .refused }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
-            return refuse(.badMessage, "This id is too long.", message, watcher)
+            return refuse(.badMessage, "An id may not be empty or longer than 256 bytes.", message, watcher)
         }
         guard phase == .accepting else {
             return refuse(
@@ -154,33 +168,29 @@ actor SessionManager {
         if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
             return await gather(message, in: key, within: window, from: caller, on: watcher)
         }
-        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher) != nil
+        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher)
     }
 
     /// Gives the message a turn of its own.
     ///
     /// - Parameter window: how long more may be added to the turn; nil when nothing is.
-    /// - Returns: the turn, once it is committed; nil when the sender was told why there is none.
+    /// - Returns: the turn once it is committed, or that the sender was told why there is none.
     func enqueue(
         _ message: ClientMessage.TextFinal, in key: SessionKey, gathering window: Duration?, from caller: Caller,
         on watcher: Watcher
-    ) async -> Turn? {
+    ) async -> Reception {
         guard let turn = try? makeTurn(message, key: key, caller: caller) else {
-            refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
-            return nil
+            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
         }
         // The first turn of an idle lane does not wait, so it needs no place among those that do.
         guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
-            let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
-        else {
-            await refuseFull(message, caller, watcher)
-            return nil
-        }
+            hasRoom(for: message.text, caller), let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
+        else { return await refuseFull(message, caller, watcher) }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
-        let isAccepted = await commit(turn, announcement, message, watcher)
-        if isAccepted {
+        let reception = await commit(turn, announcement, message, watcher)
+        if case .turn = reception {
             withLane(turn.lane) { $0.commit(turn, gathering: window != nil) }
             if let window { openWindow(turn, window) }
             if let announcement { sessions[key]?.fill(announcement) }
@@ -191,29 +201,28 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
-        return isAccepted ? turn : nil
+        return reception
     }
 
     /// Brings the turn to disk.
-    ///
-    /// - Returns: whether it is new and there; if not, its sender was told why.
     private func commit(
         _ turn: Turn, _ announcement: EventLog.Event?, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) async -> Bool {
+    ) async -> Reception {
         do {
             let since = now() - limits.messageMemory.seconds
             switch try await repository.accept(
                 turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
             {
-            case .accepted: return true
-            case .repeated(let earlier): await tellState(of: earlier, watcher)
+            case .accepted: return .turn(turn)
+            case .repeated(let earlier):
+                await tellState(of: earlier, watcher)
+                return .repeated
             }
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
             let text = "The message could not be saved: \(StorageFault(error)). Send it again later."
-            refuse(.unavailable, text, message, watcher)
+            return refuse(.unavailable, text, message, watcher)
         }
-        return false
     }
 
     private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) throws -> Turn {
@@ -229,25 +238,28 @@ actor SessionManager {
     }
 
     /// A full lane takes nothing new, but still knows what it took before.
-    private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
+    private func refuseFull(
+        _ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher
+    ) async -> Reception {
         if let messageID = message.messageID,
             let earlier = try? await repository.turn(
                 messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
         {
-            return await tellState(of: earlier, watcher)
+            await tellState(of: earlier, watcher)
+            return .repeated
         }
-        refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
+        return refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
-    /// - Returns: false, for callers that say whether they took it.
+    /// - Returns: that it is refused.
     @discardableResult
     func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) -> Bool {
+    ) -> Reception {
         reply(
             ServerMessage(
                 .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
-        return false
+        return .refused
     }
 
     // MARK: Lanes
@@ -273,16 +285,20 @@ actor SessionManager {
     }
 
     /// Waiting turns that match are taken out of their lanes, for good.
-    func dropWaiting(in lane: String? = nil, where matches: (Turn) -> Bool) async -> Int {
+    ///
+    /// - Returns: how many, and of how many the end is not on disk yet because that takes nothing at the moment.
+    @discardableResult
+    func dropWaiting(where matches: (Turn) -> Bool) async -> (count: Int, unsaved: Int) {
         var dropped: [Turn] = []
-        for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
+        for id in Array(lanes.keys) {
             dropped += withLane(id) { $0.drop(where: matches) }
         }
+        var unsaved = 0
         for turn in dropped {
             gatherings.windows[turn.id] = nil
-            await endUnstarted(turn)
+            if await !endUnstarted(turn) { unsaved += 1 }
         }
-        return dropped.count
+        return (dropped.count, unsaved)
     }
 
     /// Whether a device that runs or waits in many sessions may do so in one more.
@@ -292,13 +308,23 @@ actor SessionManager {
         return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
     }
 
-    /// What a device has under way.
-    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int) {
+    /// Whether the text may wait with the others of its device. Short ones are bounded by their number.
+    private func hasRoom(for text: String, _ caller: Caller) -> Bool {
+        let length = text.utf8.count
+        return length <= limits.waitingBytesPerDevice / 1_024
+            || load(of: caller).bytes + length <= limits.waitingBytesPerDevice
+    }
+
+    /// What a device has under way: the bytes are those of texts that wait.
+    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int, bytes: Int) {
         let device = caller.device.hex
         let own =
             laneRule == .client
             ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
-        return (own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount })
+        return (
+            own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount },
+            own.reduce(0) { $0 + $1.waitingBytes }
+        )
     }
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }

@@ -8,6 +8,9 @@ struct SessionSettings: Sendable, Equatable {
     /// The longest time that typed messages may be gathered, in milliseconds.
     static let longestWindow = 60_000
 
+    /// UTF-8 bytes of a language's name (RFC 5646 §4.4.1): a longer one is none.
+    static let longestLanguage = 35
+
     /// Whether answers to typed messages are spoken.
     var speak = true
     /// Of speech, ISO 639-1.
@@ -18,7 +21,7 @@ struct SessionSettings: Sendable, Equatable {
     /// What the message does not name stays as it was.
     mutating func apply(_ open: ClientMessage.SessionOpen) {
         if let speak = open.speak { self.speak = speak }
-        if let language = open.language { self.language = language }
+        if let language = open.language, language.utf8.count <= Self.longestLanguage { self.language = language }
         if let window = open.coalesceWindow {
             coalesceWindow = .milliseconds(min(max(0, window), Self.longestWindow))
         }
@@ -35,8 +38,9 @@ struct PendingAttachments: Sendable {
 
     /// For one message.
     static let limit = 32
-    /// Devices' sessions that have some.
+    /// Devices' sessions that have some: of all, and of one device, so that none takes the others' places.
     static let sessionLimit = 1_000
+    static let sessionsPerDevice = 32
     /// How long they are kept, in seconds.
     static let memory: Double = 3600
 
@@ -44,7 +48,11 @@ struct PendingAttachments: Sendable {
 
     /// - Returns: false when there is no room.
     mutating func add(_ attachment: Attachment, for key: Key, now: Double) -> Bool {
-        guard lists[key] != nil || lists.count < Self.sessionLimit else { return false }
+        if lists[key] == nil {
+            guard lists.count < Self.sessionLimit,
+                lists.keys.count(where: { $0.device == key.device }) < Self.sessionsPerDevice
+            else { return false }
+        }
         guard (lists[key]?.attachments.count ?? 0) < Self.limit else { return false }
         lists[key, default: ([], now)].attachments.append(attachment)
         return true

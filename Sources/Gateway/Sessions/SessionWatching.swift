@@ -14,7 +14,8 @@ extension SessionManager {
     func open(_ open: ClientMessage.SessionOpen, for caller: Caller, on watcher: Watcher) async {
         let key = SessionKey(handle: caller.handle, sessionID: open.sessionID)
         guard isUsable(open.sessionID) else {
-            return reply(ServerMessage(.error(code: .badMessage, text: "This id is too long.")), watcher)
+            let text = "An id may not be empty or longer than 256 bytes."
+            return reply(ServerMessage(.error(code: .badMessage, text: text)), watcher)
         }
         // Larger numbers do not survive the JSON readers of browsers; no session has come that far.
         if let after = open.afterSequence, !(0...Self.largestNumber).contains(after) {
@@ -30,6 +31,8 @@ extension SessionManager {
             watch(key, watcher)
             sessions[key]?.settings.apply(open)
             if let after = open.afterSequence { try await replay(key, after: Int64(after), to: watcher) }
+        } catch is CancellationError {
+            // The socket is gone.
         } catch {
             logger.error("sessions::not_replayed", metadata: ["error": "\(error)"])
             let text = "This session cannot be opened: \(StorageFault(error)). Try again later."
@@ -78,7 +81,7 @@ extension SessionManager {
                 cursor = try await tellState(channel, .eventsForgotten, key, to: watcher)
                 continue
             }
-            let pageEnd = stored.events.count == Self.replayPage ? stored.events.last?.sequence ?? end : end
+            let pageEnd = stored.isCut ? stored.events.last?.sequence ?? end : end
             let live = channel.live.events(after: cursor, through: pageEnd)
             let page = stored.events.map { ($0.sequence, $0.frame) } + live.map { ($0.sequence, $0.frame) }
             for (_, frame) in page.sorted(by: { $0.0 < $1.0 }) { await watcher.outbox.sendWhenRoom(.text(frame)) }
@@ -126,9 +129,18 @@ extension SessionManager {
             guard last.sequence <= sessions[key]?.log.released ?? .max else { return }
             if ending.count == 2 { watcher.outbox.send(.text(ending[0].frame)) }
             watcher.outbox.send(.text(last.frame))
+            // A message that was added while its turn was being dropped is not named there.
+            if !record.state.isOpen, !Self.names(record.messageIDs, in: last.frame) {
+                reply(unnumbered(.turnComplete(.init(reason: record.state.reason)), of: record), watcher)
+            }
         } else {
             reply(unnumbered(.turnComplete(.init(reason: record.state.reason)), of: record), watcher)
         }
+    }
+
+    private static func names(_ ids: [String], in frame: String) -> Bool {
+        guard let message = try? ServerMessage(json: frame) else { return false }
+        return Set(ids).isSubset(of: message.messageIDs + [message.messageID].compactMap { $0 })
     }
 
     /// A frame of a turn outside of the numbered stream.
@@ -141,6 +153,14 @@ extension SessionManager {
 }
 
 extension TurnState {
+    /// It has no end yet.
+    fileprivate var isOpen: Bool {
+        switch self {
+        case .accepted, .running: true
+        case .completed, .failed, .cancelled, .interrupted: false
+        }
+    }
+
     fileprivate var reason: ServerMessage.TurnComplete.Reason {
         switch self {
         case .completed: .completed

@@ -181,11 +181,14 @@ extension SessionManager {
     /// A turn that was dropped before it ran.
     ///
     /// - Parameter patiently: waits until it is saved; otherwise that is left to ``saveDrops()``.
-    func endUnstarted(_ turn: Turn, patiently: Bool = false) async {
+    /// - Returns: false when it is left to that.
+    @discardableResult
+    func endUnstarted(_ turn: Turn, patiently: Bool = false) async -> Bool {
         let bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
-        guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return }
+        guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)
+        return true
     }
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
@@ -228,12 +231,14 @@ extension SessionManager {
         try await prepare(turn.key, events: Int64(telling.bodies.count))
         let events = telling.bodies.compactMap { event($0, of: turn) }
         let time = now()
+        // Cleared while its answer was complete already and on its way to the disk: it is part of what was cleared.
+        let isArchived = telling.isArchived || running[turn.id]?.isForgotten ?? false
         do {
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
                 as: TurnEnding(
                     state: telling.state, finishedAt: time, events: events.map { $0.record(at: time) },
-                    messages: telling.messages, isArchived: telling.isArchived, usage: telling.usage))
+                    messages: telling.messages, isArchived: isArchived, usage: telling.usage))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
@@ -251,6 +256,7 @@ extension SessionManager {
     /// - Returns: how many were running.
     func interrupt(_ reason: Interruption, where matches: (Turn) -> Bool) -> Int {
         let matching = running.values.filter { matches($0.turn) }.map(\.turn.id)
+        if reason == .userForgets { for id in matching { running[id]?.isForgotten = true } }
         for id in matching where running[id]?.machine.interrupt(reason) ?? false {
             running[id]?.interrupt.yield()
         }

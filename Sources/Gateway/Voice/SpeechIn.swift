@@ -45,7 +45,7 @@ actor SpeechIn {
     private nonisolated let gatherings: AsyncStream<Void>
     private let gathering: AsyncStream<Void>.Continuation
 
-    /// - Parameter identifierLength: UTF-8 bytes of a session's id.
+    /// - Parameter identifierLength: UTF-8 bytes of a session's or message's id.
     init(_ voice: Voice, identifierLength: Int, logger: Logger) {
         self.voice = voice
         self.identifierLength = identifierLength
@@ -69,7 +69,9 @@ actor SpeechIn {
     func receive(
         _ chunk: ClientMessage.AudioChunk, on watcher: Watcher, speaker: @escaping @Sendable () -> Caller?
     ) {
-        guard !chunk.sessionID.isEmpty, chunk.sessionID.utf8.count <= identifierLength else {
+        guard !chunk.sessionID.isEmpty, chunk.sessionID.utf8.count <= identifierLength,
+            chunk.messageID?.utf8.count ?? 0 <= identifierLength
+        else {
             return reply(.badMessage, "This id is too long.", nil, nil, watcher)
         }
         let now = ContinuousClock.now

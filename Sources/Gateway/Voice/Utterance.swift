@@ -34,6 +34,9 @@ struct Utterance: Sendable {
         case gathering, late, refused
     }
 
+    /// UTF-8 bytes of what a client calls its audio.
+    private static let longestEncoding = 16
+
     private var state = State.gathering
     private var pieces: [Int: [UInt8]] = [:]
     private let isNumbered: Bool
@@ -52,7 +55,8 @@ struct Utterance: Sendable {
     /// - Parameter first: the piece that came first; it is to be received, too.
     init(_ first: ClientMessage.AudioChunk, limits: VoiceLimits, now: ContinuousClock.Instant) {
         isNumbered = first.sequence != nil
-        encoding = first.encoding
+        // It is held for as long as the utterance.
+        encoding = first.encoding.utf8.count <= Self.longestEncoding ? first.encoding : ""
         sampleRate = first.sampleRate
         self.limits = limits
         deadline = now + limits.idleTime
@@ -141,7 +145,7 @@ struct Utterance: Sendable {
     /// What a client calls its audio becomes part of a file's name.
     static func fileExtension(_ encoding: String) -> String {
         let isPlain =
-            (1...16).contains(encoding.utf8.count)
+            (1...longestEncoding).contains(encoding.utf8.count)
             && encoding.utf8.allSatisfy { byte in
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

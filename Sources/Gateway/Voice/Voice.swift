@@ -36,6 +36,8 @@ public struct Voice: Sendable {
     /// Recognitions, and syntheses, at a time.
     let hearing = Slots(2, waiting: 16)
     let speaking = Slots(2, waiting: 64)
+    /// Recordings that are taken by routes at a time: each is in memory until it has been recognised.
+    let taking = Slots(8, waiting: 0)
 
     /// - Parameters:
     ///   - speechToText: nil: no speech is understood.

@@ -164,8 +164,11 @@ struct GatewaySocket {
     }
 
     private func receive(_ data: ByteBuffer) async {
-        guard let message = try? JSONDecoder().decode(ClientMessage.self, from: Data(buffer: data)) else {
-            return send(.error(code: .badMessage, text: "Invalid JSON"))
+        let message: ClientMessage
+        do {
+            message = try JSONDecoder().decode(ClientMessage.self, from: Data(buffer: data))
+        } catch {
+            return send(.error(code: .badMessage, text: (error as? DecodingError)?.complaint ?? "Invalid JSON"))
         }
         switch authorizer.authorize(credential, needs: message.requiredRole) {
         case .success(let caller): await perform(message, by: caller)
@@ -196,6 +199,19 @@ struct GatewaySocket {
         case .command(let command): await sessions.perform(command, by: caller, on: watcher)
         case .unknown(let type, let sessionID):
             send(.error(code: .unknownType, text: "Unknown type: \(type.prefix(100))"), sessionID: sessionID)
+        }
+    }
+}
+
+extension DecodingError {
+    /// What a client's author did wrong. The names are ours, not the client's.
+    fileprivate var complaint: String? {
+        switch self {
+        case .keyNotFound(let key, _): return "The field '\(key.stringValue)' is missing."
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            let field = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue).joined(separator: ".")
+            return field.isEmpty ? nil : "The field '\(field)' is not of the kind that is expected."
+        @unknown default: return nil
         }
     }
 }

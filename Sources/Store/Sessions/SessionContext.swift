@@ -33,6 +33,8 @@ public struct SessionContext: Sendable, Equatable {
     public let folded: Int
     /// The messages behind the summary, the last ones that were asked for, oldest first.
     public let messages: [SessionMessageRecord]
+    /// The session's row. Another user of the handle may have a session of the same name later.
+    let session: Int64
     /// The last message; nil when there is none.
     let last: Int64?
     /// The last archive; 0 when there is none. Another one later tells that this conversation was cleared.
@@ -43,15 +45,18 @@ extension SessionRepository {
     /// - Parameters:
     ///   - session: the session's row.
     ///   - limit: how many messages at most.
-    public func context(of session: Int64, limit: Int) async throws -> SessionContext {
-        try await database.pool.read { try Self.context(of: session, limit: limit, in: $0) }
+    ///   - length: UTF-8 bytes of their texts at most; the last message is there however long it is.
+    public func context(of session: Int64, limit: Int, length: Int = .max) async throws -> SessionContext {
+        try await database.pool.read { try Self.context(of: session, limit: limit, length: length, in: $0) }
     }
 
     /// The same by name; nil when the user has no such session.
-    public func context(handle: String, sessionID: String, limit: Int) async throws -> SessionContext? {
+    public func context(
+        handle: String, sessionID: String, limit: Int, length: Int = .max
+    ) async throws -> SessionContext? {
         try await database.pool.read { connection in
             try Self.row(handle, sessionID, in: connection).map {
-                try Self.context(of: $0, limit: limit, in: connection)
+                try Self.context(of: $0, limit: limit, length: length, in: connection)
             }
         }
     }
@@ -77,13 +82,14 @@ extension SessionRepository {
     /// From now on `summary` stands for every message of `context` and what was folded before.
     ///
     /// - Parameter now: Unix seconds.
-    /// - Returns: false, and nothing is written, when the conversation was cleared since the context was read.
+    /// - Returns: false, and nothing is written, when the conversation was cleared since the context was read, or is
+    ///   another user's of the same handle.
     public func fold(
         _ context: SessionContext, into summary: String, handle: String, sessionID: String, now: Double
     ) async throws -> Bool {
         try await write(.foldHistory) { connection in
             guard let last = context.last, let session = try Self.row(handle, sessionID, in: connection),
-                try Self.lastArchive(of: session, in: connection) == context.archive
+                session == context.session, try Self.lastArchive(of: session, in: connection) == context.archive
             else { return false }
             try connection.execute(
                 sql: """
@@ -109,16 +115,28 @@ extension SessionRepository {
             connection, sql: "SELECT max(id) FROM session_archives WHERE session = ?", arguments: [session]) ?? 0
     }
 
-    private static func context(of session: Int64, limit: Int, in connection: GRDB.Database) throws -> SessionContext {
+    private static func context(
+        of session: Int64, limit: Int, length: Int, in connection: GRDB.Database
+    ) throws -> SessionContext {
         let summary = try Row.fetchOne(
             connection, sql: "SELECT text, through FROM session_summaries WHERE session = ?", arguments: [session])
         let through: Int64 = summary?["through"] ?? 0
-        let rows = try Row.fetchAll(
+        let rows = try Row.fetchCursor(
             connection,
             sql: """
                 SELECT id, role, text, interrupted FROM session_messages WHERE session = ? AND id > ?
                 ORDER BY id DESC LIMIT ?
                 """, arguments: [session, through, limit])
+        var messages: [SessionMessageRecord] = []
+        var last: Int64?
+        var room = length
+        while let row = try rows.next() {
+            let message = SessionMessageRecord(role: row["role"], text: row["text"], interrupted: row["interrupted"])
+            guard messages.isEmpty || message.text.utf8.count <= room else { break }
+            room -= message.text.utf8.count
+            messages.append(message)
+            last = last ?? row["id"]
+        }
         let folded = try Int.fetchOne(
             connection, sql: "SELECT count(*) FROM session_messages WHERE session = ? AND id <= ?",
             arguments: [session, through])
@@ -126,9 +144,7 @@ extension SessionRepository {
             model: try String.fetchOne(
                 connection, sql: "SELECT model FROM sessions WHERE id = ? AND model IS NOT NULL", arguments: [session]),
             summary: summary?["text"], folded: folded ?? 0,
-            messages: rows.reversed().map {
-                SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"])
-            },
-            last: rows.first?["id"], archive: try lastArchive(of: session, in: connection))
+            messages: messages.reversed(), session: session, last: last,
+            archive: try lastArchive(of: session, in: connection))
     }
 }

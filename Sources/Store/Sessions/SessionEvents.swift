@@ -29,6 +29,8 @@ public struct SessionEventPage: Sendable, Equatable {
     public let events: [SessionEventRecord]
     /// Events up to this number may be missing.
     public let floor: Int64
+    /// There may be more of those that were asked for behind the last one.
+    public let isCut: Bool
 }
 
 /// A transcript and the event number that it stands for.
@@ -45,19 +47,30 @@ extension SessionRepository {
     /// Rows that one transaction forgets, so that nobody waits for long.
     private static let forgottenAtOnce = 200
 
+    /// A page of events ends behind so many bytes of frames, however many events were asked for.
+    private static let eventPageLength = 1 << 20
+
     /// Up to `limit` events with numbers in (`after`, `through`], and the floor at the same moment.
     public func events(
         of session: Int64, after: Int64, through: Int64, limit: Int
     ) async throws -> SessionEventPage {
         try await database.pool.read { connection in
-            let events = try Row.fetchAll(
+            let rows = try Row.fetchCursor(
                 connection,
                 sql: """
                     SELECT * FROM session_events
                     WHERE session = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
-                    """, arguments: [session, after, through, limit]
-            ).map(Self.event(from:))
-            return SessionEventPage(events: events, floor: try Self.floor(of: session, in: connection))
+                    """, arguments: [session, after, through, limit])
+            var events: [SessionEventRecord] = []
+            var length = 0
+            while length < Self.eventPageLength, let row = try rows.next() {
+                let event = Self.event(from: row)
+                events.append(event)
+                length += event.frame.utf8.count
+            }
+            return SessionEventPage(
+                events: events, floor: try Self.floor(of: session, in: connection),
+                isCut: events.count == limit || length >= Self.eventPageLength)
         }
     }
 

@@ -33,6 +33,7 @@ extension CommandError {
         case 403: self.init(.refused, message, hint: said ?? "see: openagent whoami")
         case 409, 412: self.init(.state, message, hint: said ?? hint ?? "see: openagent whoami")
         case 408, 429, 502, 503, 504: self.init(.unreachable, message, hint: said ?? "try again in a moment")
+        case 507: self.init(.unreachable, message, hint: said ?? "make room where the agent lives, then try again")
         default: self.init(.failed, message, hint: said ?? "the agent's log says more")
         }
     }

@@ -90,7 +90,7 @@ struct OneQuestion {
         switch message.body {
         case .commandResult: return true
         case .error(let code, let text) where message.turnID == nil:
-            throw CommandError(code == .queueFull ? .state : .failed, text)
+            throw CommandError(code.kind, text)
         case .turnComplete(let end):
             switch end.reason {
             case .completed, .empty: return true
@@ -108,6 +108,19 @@ struct OneQuestion {
 
 extension TypedLine {
     fileprivate var isCommand: Bool { if case .command = self { true } else { false } }
+}
+
+extension ErrorCode {
+    /// Of a message or command that was not accepted.
+    fileprivate var kind: CommandError.Kind {
+        switch self {
+        case .queueFull: .state
+        case .forbidden: .refused
+        case .unavailable, .shuttingDown: .unreachable
+        case .invalid, .badMessage, .tooLarge: .usage
+        default: .failed
+        }
+    }
 }
 
 extension ServerMessage.Body {

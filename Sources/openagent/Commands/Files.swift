@@ -22,6 +22,8 @@ struct Files: AsyncParsableCommand {
             let upload = try FileUpload(path: path)
             let file = try await client.withClient { client in try await Transfer.send(upload, through: client) }
             if json { return print(try Transfer.json(file)) }
+            // Programs want the one thing that the next command takes.
+            guard Screen.isTerminal else { return print(file.id) }
             print("\(file.id)  \(Transfer.size(file.size))  \(Screen.plain(file.filename))")
         }
     }

@@ -52,6 +52,25 @@ final class ScriptedEar: SpeechToText {
         }
     }
 
+    @Test("what is too long to be an id or a form is not held")
+    func longNames() async throws {
+        let gateway = try TestGateway(voice: Self.plain)
+        try await gateway.run { running in
+            let socket = try await running.webSocket(gateway.device())
+            let long = String(repeating: "x", count: 257)
+            try await socket.send(Self.piece("hi", id: long))
+            #expect(try await socket.message().errorCode == .badMessage)
+            try await socket.send(Self.piece("hi", end: true, id: "m"))
+            #expect(try await socket.message().body == .heard("hi"))
+        }
+        let chunk = ClientMessage.AudioChunk(
+            sessionID: "s", data: [1], encoding: String(repeating: "x", count: 1 << 20), isEnd: true)
+        let now = ContinuousClock.now
+        var utterance = Utterance(chunk, limits: VoiceLimits(), now: now)
+        #expect(!"\(utterance)".contains("xxxxxxxxxxxxxxxxx"))
+        #expect(utterance.receive(chunk, now: now) == .complete(Recording(bytes: [1], fileExtension: "audio")))
+    }
+
     @Test("the same utterance again, with its message id, never runs twice")
     func repeated() async throws {
         let gateway = try TestGateway(ScriptedAgent(.immediate { "re: \($0.text)" }), voice: Self.plain)

@@ -85,6 +85,38 @@ import Testing
         }
     }
 
+    @Test("only so many recordings are taken at a time, since each is in memory")
+    func recordingsAtATime() async throws {
+        let voice = Voice(speechToText: ScriptedEar { _ in "x" })
+        let gateway = try TestGateway(voice: voice)
+        try await gateway.run { running in
+            let (gates, gate) = AsyncStream.makeStream(of: Void.self)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let (starts, start) = AsyncStream.makeStream(of: Void.self)
+                for _ in 1...8 {
+                    group.addTask {
+                        try await voice.taking.withSlot {
+                            start.yield()
+                            for await _ in gates { break }
+                        }
+                    }
+                }
+                var begun = 0
+                for await _ in starts {
+                    begun += 1
+                    if begun == 8 { break }
+                }
+                let stream = try await running.stream(gateway.device())
+                let refused = try await ask(stream, "/api/stt/transcribe", type: "audio/wav", "x")
+                #expect(refused.status == 503 && refused.code == "unavailable", "\(refused)")
+                gate.finish()
+                try await group.waitForAll()
+            }
+            let stream = try await running.stream(gateway.device())
+            #expect(try await ask(stream, "/api/stt/transcribe", type: "audio/wav", "x").status == 200)
+        }
+    }
+
     @Test("a full line of waiting work is told, and a place is given to who came first")
     func slots() async throws {
         let slots = Slots(1, waiting: 1)

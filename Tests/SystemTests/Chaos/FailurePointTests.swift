@@ -1,6 +1,7 @@
 import Foundation
 import Store
 import Testing
+import Wire
 
 // P-70 at every single place: the server dies before and after each commit of the turn path, by its own hand and without
 // another word; whatever was accepted is answered once all the same. A release cannot be made to do so.
@@ -42,6 +43,22 @@ import Testing
         ("clear", nil),
     ]
 
+    /// Uploads a new file, over as many connections as that takes.
+    private static func upload(_ home: TestHome, _ device: JoinedDevice) async -> Bool {
+        let path = home.root.appendingPathComponent("\(UUID().uuidString).txt")
+        guard (try? Data("kept".utf8).write(to: path)) != nil, let file = try? FileUpload(path: path.path) else {
+            return false
+        }
+        for _ in 0..<100 {
+            // The server may die at any moment.
+            let kept = try? await device.withPool { pool in
+                try await GatewayClient(dialer: pool).upload(file, patience: .milliseconds(10))
+            }
+            if kept != nil { return true }
+        }
+        return false
+    }
+
     /// One scenario that comes by every point, killed at one of them.
     private static func visit(_ point: String, number: Int, home: TestHome, device: JoinedDevice) async throws {
         let pulse = Pulse()
@@ -51,7 +68,8 @@ import Testing
             name: "p\(number)", device: device, sessions: [long, short], pulse: pulse, seed: 0)
         let world = ChaosWorld(home: home, clients: [client], pulse: pulse)
         for index in 0..<10 { client.begin(session: long, note: index < 2) }
-        client.begin(session: short)
+        // What is worth a summary.
+        for _ in 0..<2 { client.begin(session: short) }
         let dying = try world.start(failingAt: point)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await client.run() }
@@ -75,7 +93,10 @@ import Testing
                     return nil
                 }
                 group.addTask {
+                    // Behind the notes, so that the steps that are counted are theirs.
+                    await pulse.wait(atMost: .seconds(60)) { client.unanswered.allSatisfy { $0.fact == nil } }
                     #expect(await typist.run(), "\(point): what was typed in quick succession was answered")
+                    #expect(await upload(home, device), "\(point): a file was kept")
                     return nil
                 }
                 var next: Program?
@@ -93,7 +114,7 @@ import Testing
             clients: [client], ledger: ledger, turns: turns, said: said, notes: try world.remembered(),
             forgotten: short)
         #expect(verdict.isClean, "\(point): \(verdict)\n\(verdict.problems.prefix(20).joined(separator: "\n"))")
-        #expect(verdict.messages == 11 && verdict.notes == 2)
+        #expect(verdict.messages == 12 && verdict.notes == 2)
         for (id, answer) in ledger.answers(in: typist.session) {
             #expect(answer == (1, 1), "\(point): \(id) was answered \(answer) times")
         }

@@ -10,6 +10,7 @@ final class QuickTypist: Sendable {
     let session: String
     private let device: JoinedDevice
     private let pool = Mutex<GatewayPool?>(nil)
+    private let hasInterrupted = Mutex(false)
 
     private static let window = 100
 
@@ -21,9 +22,11 @@ final class QuickTypist: Sendable {
     /// Its connections are gone from one moment to the next.
     func dropConnections() { pool.withLock { $0 }?.close() }
 
+    /// Goes on until a message came early enough to take the place of an answer; a quick agent may be done before that.
+    ///
     /// - Returns: whether each message came to an end.
     func run() async -> Bool {
-        for round in 0..<2 {
+        for round in 0..<20 where round < 2 || !hasInterrupted.withLock({ $0 }) {
             var ended: Set<String> = []
             for _ in 0..<100 where ended.count < 3 {
                 // The server may die at any moment.
@@ -56,7 +59,9 @@ final class QuickTypist: Sendable {
                 let mine = Set([message.messageID].compactMap { $0 } + message.messageIDs).intersection(ids)
                 switch message.body {
                 case .delta where !mine.isEmpty && !isThirdSent: isThirdSent = true
-                case .turnComplete: ended.formUnion(mine)
+                case .turnComplete:
+                    ended.formUnion(mine)
+                    if mine.count == 3 { self.hasInterrupted.withLock { $0 = true } }
                 default: continue
                 }
                 if isThirdSent || ended.isSuperset(of: ids[..<2]) { try await say("hello", ids[2]) }

@@ -1,5 +1,6 @@
 internal import Agent
 internal import Logging
+internal import Store
 internal import Wire
 
 // How is a command answered? One after the other, in the order of the requests, each by one text. This file finds the
@@ -69,7 +70,7 @@ extension SessionManager {
             }
         } catch {
             logger.error("sessions::command_failed", metadata: ["command": "\(command.name)", "error": "\(error)"])
-            text = "This could not be done: the server cannot use its database."
+            text = "This could not be done: \(StorageFault(error)). Try again later."
         }
         answer(command, text, at: place, watcher)
         // Said first: the end of the process begins with the end of the sockets.

@@ -14,7 +14,8 @@ extension SessionManager {
 
     /// What the agent is given of a turn's conversation, and the model that is to answer.
     func conversation(of turn: Turn) async throws -> (history: [ChatMessage], model: String?) {
-        let context = try await repository.context(of: turn.record.session, limit: limits.historyMessages)
+        let context = try await repository.context(
+            of: turn.record.session, limit: limits.historyMessages, length: limits.historyLength)
         return (context.history, await model(context.model, for: turn))
     }
 
@@ -23,7 +24,7 @@ extension SessionManager {
     func contextReport(of key: SessionKey) async throws -> String {
         let models = await surroundings.models()
         let context = try await repository.context(
-            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages)
+            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages, length: limits.historyLength)
         let chosen = models.first { $0.id == context?.model }
         let model = chosen ?? models.first
         let messages = context?.messages.count ?? 0
@@ -48,7 +49,7 @@ extension SessionManager {
             return "A message of this session runs or waits. Stop it first, or wait."
         }
         let context = try await repository.context(
-            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages)
+            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages, length: limits.historyLength)
         guard let context, context.messages.count >= Self.worthFolding else {
             let count = context?.messages.count ?? 0
             return

@@ -11,6 +11,8 @@ extension SessionManager {
         var running = 0
         /// Turns that waited.
         var dropped = 0
+        /// Those among them whose end is not on disk yet.
+        var unsaved = 0
         /// Conversations that went into the archive.
         var archived = 0
     }
@@ -27,7 +29,7 @@ extension SessionManager {
     func close(sessionID: String, by caller: Caller, on watcher: Watcher) async {
         let key = SessionKey(handle: caller.handle, sessionID: sessionID)
         _ = interrupt(.user) { $0.key == key }
-        _ = await dropWaiting { $0.key == key }
+        await dropWaiting { $0.key == key }
         _ = pendingAttachments.take(for: attachmentKey(sessionID, caller))
         watched[watcher.id]?.remove(key)
         sessions[key]?.unwatch(watcher.id)
@@ -46,7 +48,7 @@ extension SessionManager {
     func stopping(_ request: ClientMessage.Command, _ caller: Caller) async -> String {
         let matches = scope(of: request, caller)
         var stopped = Stopped(running: interrupt(.user, where: matches))
-        stopped.dropped = await dropWaiting(where: matches)
+        (stopped.dropped, stopped.unsaved) = await dropWaiting(where: matches)
         let parts = Self.parts(of: stopped)
         return parts.isEmpty ? "Nothing running." : Self.sentence(parts)
     }
@@ -78,7 +80,7 @@ extension SessionManager {
         handle: String, sessionID: String?, where matches: (Turn) -> Bool
     ) async throws -> Stopped {
         var stopped = Stopped(running: interrupt(.userForgets, where: matches))
-        stopped.dropped = await dropWaiting(where: matches)
+        (stopped.dropped, stopped.unsaved) = await dropWaiting(where: matches)
         stopped.archived = try await repository.forgetHistory(handle: handle, sessionID: sessionID, now: now())
         return stopped
     }
@@ -88,6 +90,10 @@ extension SessionManager {
         if stopped.running > 0 { parts.append("Stopped current operation") }
         if stopped.dropped > 0 {
             parts.append("cleared \(stopped.dropped) queued message\(stopped.dropped == 1 ? "" : "s")")
+        }
+        if stopped.unsaved > 0 {
+            parts.append(
+                "\(stopped.unsaved) of them will run after a restart unless the disk takes it before: it does not now")
         }
         return parts
     }

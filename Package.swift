@@ -92,7 +92,7 @@ let package = Package(
         room(
             "Wire",
             ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["Store", subprocess, logging]),
+        room("Agent", ["CSodium", "Store", subprocess, yams, logging]),
         room(
             "Gateway",
             [

@@ -14,6 +14,7 @@ internal import Transport
 //     gateway-bench revocation TICKET KEYFILE DEVICES ROUNDS [NODE@ADDRESS …]
 //                                                             many devices, some revoked one after the other; the
 //                                                             gateways, if not the coordinator's own
+//     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -78,6 +79,8 @@ enum BenchError: Error, CustomStringConvertible {
                 ticket: InviteTicket(arguments[1]), operatorKey: SecretKey.load(path: arguments[2]),
                 devices: number(arguments[3]), rounds: number(arguments[4]), gateways: gateways
             ).run()
+        case ("vault", 3):
+            try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
         default:
             throw BenchError.usage
         }

@@ -22,6 +22,8 @@ public struct GatewayConfiguration: Sendable {
     public var lane = SessionLane.client
     /// Where files are kept; nil: the agent keeps none.
     public var files: AgentFiles?
+    /// What the agent remembers; nil: nothing.
+    public var vault: Vault?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -53,6 +55,7 @@ public final class GatewayServer: Sendable {
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let broadcasts: Broadcasts
     private let monitor: SystemMonitor
     private let speechIn: SpeechIn
     private let speechOut: SpeechOut
@@ -72,7 +75,8 @@ public final class GatewayServer: Sendable {
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
-            + FileRoutes.routes(files) + VoiceRoutes.routes(configuration.voice)
+            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + VoiceRoutes.routes(configuration.voice)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -105,6 +109,7 @@ public final class GatewayServer: Sendable {
         self.live = live
         monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
         let broadcasts = Broadcasts { frame, audience in live.send(frame, to: audience, in: membership) }
+        self.broadcasts = broadcasts
         self.configuration = configuration
         self.membership = membership
         self.agent = agent
@@ -146,6 +151,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
+            group.addTask { await self.tellEdits() }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
             group.addTask { await self.speechIn.run(self.sessions) }
@@ -209,6 +215,12 @@ public final class GatewayServer: Sendable {
                 live.offer(snapshot: ServerMessage(.systemSnapshot(snapshot)).frame, in: membership)
             }
         }
+    }
+
+    /// Notes that somebody changes with another program.
+    private func tellEdits() async {
+        guard let vault = configuration.vault else { return }
+        for await edits in vault.edits { broadcasts.publish(edits) }
     }
 
     private func retireMissing() async {

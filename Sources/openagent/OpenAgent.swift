@@ -24,7 +24,8 @@ struct OpenAgent: AsyncParsableCommand {
                 subcommands: [
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),
-            CommandGroup(name: "On both, about your conversations:", subcommands: [Sessions.self]),
+            CommandGroup(
+                name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 

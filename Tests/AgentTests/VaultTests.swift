@@ -205,7 +205,7 @@ import Testing
         arguments: [
             ("text", "Name", [], "text"),
             ("# Heading #1\n\ntext", "Heading #1", [], "# Heading #1\n\ntext"),
-            ("#tag is no heading", "Name", [], "#tag is no heading"),
+            ("#tag is no heading", "Name", ["tag"], "#tag is no heading"),
             ("```\n# comment\n```\n## Real\n", "Real", [], "```\n# comment\n```\n## Real\n"),
             ("---\ntitle: \"Quoted\"\ntags: [a, '#b']\n---\n# Other\n", "Quoted", ["a", "b"], "# Other\n"),
             ("---\ntags:\n  - a\n  - b c\nother: x\n---\nbody", "Name", ["a", "b c"], "body"),

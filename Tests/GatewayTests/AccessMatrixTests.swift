@@ -58,6 +58,15 @@ import Testing
         "POST /api/upload": .init(rule: .member, body: "{}"),
         "GET /api/upload/{id}": .init(rule: .member),
         "GET /api/files/{id}": .init(rule: .member),
+        "GET /api/vault/notes": .init(rule: .member),
+        "GET /api/vault/notes/{path:**}": .init(rule: .member),
+        "PUT /api/vault/notes/{path:**}": .init(rule: .member, body: #"{"content":"theirs"}"#),
+        "DELETE /api/vault/notes/{path:**}": .init(rule: .member),
+        "POST /api/vault/move": .init(rule: .member, body: #"{"from":"House/Note.md","to":"Other.md"}"#),
+        "GET /api/vault/search": .init(rule: .member),
+        "GET /api/vault/graph": .init(rule: .member),
+        "GET /api/vault/backlinks": .init(rule: .member),
+        "GET /api/vault/tags": .init(rule: .member),
         "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
         "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
     ]
@@ -160,7 +169,7 @@ import Testing
             for (route, expected) in routes {
                 let parts = route.split(separator: " ")
                 let path = parts[1].replacing("{handle}", with: "victim").replacing("{id}", with: id)
-                    .replacing("{key}", with: victim.nodeID.hex)
+                    .replacing("{key}", with: victim.nodeID.hex).replacing("{path:**}", with: "House/Note.md")
                 let isAllowed = Self.allows(expected.rule, presented)
                 if isAllowed, isUntouched {
                     #expect(try await gateway.everything() == before)

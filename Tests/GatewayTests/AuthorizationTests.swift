@@ -27,7 +27,7 @@ import Testing
             case .open: route
             case .requires(let role, _):
                 Route(
-                    method: route.method, path: route.path + "/spy",
+                    method: route.method, path: "/spy" + route.path,
                     access: .requires(role) { _, _, _ in
                         touched.withLock { $0.append(route.path) }
                         return Response(status: .ok)

@@ -30,7 +30,8 @@ import Testing
     @Test("P-62: what one client changes over REST, another one hears", arguments: mutating)
     func everyMutationIsHeard(_ name: String) async throws {
         let files = try TestFiles()
-        let gateway = try TestGateway(place: .coordinator, files: files)
+        let notes = try TestNotes(["House/Note.md": "one"])
+        let gateway = try TestGateway(place: .coordinator, files: files, vault: notes.vault)
         let declared = try gateway.routes().first { "\($0.method.rawValue) \($0.path)" == name }
         guard case .event(let resource, let action, _, _)? = declared?.announces else { return }
         try await gateway.run { running in
@@ -47,6 +48,7 @@ import Testing
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())
+                .replacing("{path:**}", with: "House%2FNote.md")
             let stream = try await running.stream(actor)
             let body = AccessMatrixTests.table[name]?.body
             let answer =
@@ -59,6 +61,8 @@ import Testing
             #expect(event.action == action.rawValue)
             if path.contains(invited) {
                 #expect(event.id == invited)
+            } else if name.contains("/vault/") {
+                #expect(event.id == (name.contains("move") ? "Other.md" : "House/Note.md"))
             } else if path.contains("ictim") {
                 #expect(event.id == "victim")
             } else if name.contains("{key}") {

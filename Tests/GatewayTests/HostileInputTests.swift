@@ -142,7 +142,8 @@ import Testing
 
     @Test("P-61: every route that takes a body refuses a hostile one with a code, and lives")
     func everyBodyMayBeAnything() async throws {
-        let gateway = try TestGateway(place: .coordinator, files: TestFiles())
+        let notes = try TestNotes()
+        let gateway = try TestGateway(place: .coordinator, files: TestFiles(), vault: notes.vault)
         let bodies: [[UInt8]] =
             [
                 [], [0xFF, 0xFE], Array("{".utf8), Array("nonsense".utf8),
@@ -157,7 +158,7 @@ import Testing
         try await gateway.run { running in
             for route in routes.sorted() {
                 let parts = route.split(separator: " ")
-                let path = String(parts[1]).replacing(/\{[a-z]+\}/, with: "nobody")
+                let path = String(parts[1]).replacing(/\{[a-z:*]+\}/, with: "nobody")
                 var stream = try await running.operatorStream()
                 for body in bodies {
                     let head =

@@ -52,6 +52,7 @@ enum Announcement: Sendable {
         }
         let id = context.announced.id ?? part.flatMap { try? context.pathPart($0) }.map(resource.canonical)
         broadcasts.publish(resource, context.announced.action ?? action, id: id, to: audience)
+        for (action, id) in context.announced.others { broadcasts.publish(resource, action, id: id, to: audience) }
     }
 }
 
@@ -71,6 +72,7 @@ final class Announced: Sendable {
         var id: String?
         var action: Broadcasts.Action?
         var isSilent = false
+        var others: [(action: Broadcasts.Action, id: String)] = []
     }
 
     private let state = Mutex(State())
@@ -78,6 +80,8 @@ final class Announced: Sendable {
     var id: String? { state.withLock { $0.id } }
     var action: Broadcasts.Action? { state.withLock { $0.action } }
     var isSilent: Bool { state.withLock { $0.isSilent } }
+    /// What else happened to things of the same kind.
+    var others: [(action: Broadcasts.Action, id: String)] { state.withLock { $0.others } }
 
     /// - Parameter action: instead of the declared one, e.g. when a PUT made what was not there.
     func set(id: String, action: Broadcasts.Action? = nil) {
@@ -86,6 +90,9 @@ final class Announced: Sendable {
             if let action { state.action = action }
         }
     }
+
+    /// Something else of the same kind has changed with it.
+    func also(_ action: Broadcasts.Action, id: String) { state.withLock { $0.others.append((action, id)) } }
 
     /// This time nothing has changed.
     func silence() { state.withLock { $0.isSilent = true } }

@@ -1,3 +1,4 @@
+internal import Agent
 internal import Wire
 
 // Who has to hear that something changed? Everybody who shows it: other devices, other windows, other admins. This file says
@@ -41,5 +42,23 @@ struct Broadcasts: Sendable {
     func publish(_ resource: Resource, _ action: Action, id: String? = nil, to audience: [Audience]) {
         let event = ServerMessage.ResourceEvent(resource: resource.rawValue, action: action.rawValue, id: id)
         send(ServerMessage(.resourceEvent(event)).frame, audience)
+    }
+}
+
+extension Broadcasts {
+    /// More notes than this, changed by hand at once, are told as one change without a path.
+    private static let mostEdits = 100
+
+    func publish(_ edits: [VaultEdit]) {
+        guard edits.count <= Self.mostEdits else { return publish(.vault, .changed, to: [.everybody]) }
+        for edit in edits {
+            let action: Action =
+                switch edit.kind {
+                case .created: .created
+                case .updated: .updated
+                case .deleted: .deleted
+                }
+            publish(.vault, action, id: edit.path, to: [.everybody])
+        }
     }
 }

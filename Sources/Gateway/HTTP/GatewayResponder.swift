@@ -40,11 +40,17 @@ struct GatewayResponder: Sendable {
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OwnErrors())
         for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
-            router.on(RouterPath(route.path), method: route.method) { request, context in
+            router.on(RouterPath(Self.pattern(route.path)), method: route.method) { request, context in
                 try await Self.run(route, request, context, broadcasts)
             }
         }
         self.router = router.buildResponder()
+    }
+
+    /// As the router writes it: `{name:**}`, the rest of the path, is its `**`.
+    private static func pattern(_ path: String) -> String {
+        guard path.hasSuffix(":**}"), let brace = path.lastIndex(of: "{") else { return path }
+        return path[..<brace] + "**"
     }
 
     /// Whether this request may become a WebSocket.

@@ -14,7 +14,7 @@ struct Route: Sendable {
     }
 
     let method: HTTPRequest.Method
-    /// A Hummingbird path pattern, e.g. `/api/sessions/{id}`.
+    /// A Hummingbird path pattern, e.g. `/api/sessions/{id}`; `{path:**}` at its end is the rest of the path.
     let path: String
     let access: Access
     /// What others hear when it has succeeded. Every route but GET has one.

@@ -13,6 +13,8 @@ struct AgentCore: Sendable {
     let gateway: GatewayServer
     /// What tickets say about where this agent is; serving sets it.
     let addresses: AdvertisedAddresses
+    /// Works by itself; running keeps its index at hand.
+    let vault: Vault
     private let database: Database
 
     /// Opens the agent's database and takes up what an earlier process left.
@@ -50,7 +52,9 @@ struct AgentCore: Sendable {
         var vaultLimits = Vault.Limits()
         vaultLimits.noteSize = configuration.limits.noteSize
         let vault = Vault(
-            directory: configuration.vault, indexPath: directory.noteIndex, limits: vaultLimits, now: now)
+            directory: configuration.vault, indexPath: directory.noteIndex, agent: directory.path, limits: vaultLimits,
+            logger: logger, now: now)
+        self.vault = vault
         let librarian = Librarian(
             vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
         var settings = GatewayConfiguration(
@@ -63,6 +67,7 @@ struct AgentCore: Sendable {
         if case .coordinator(let coordinator) = place {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
+        settings.vault = vault
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         let voiceFiles = VoiceFiles(folder: directory.voice)

@@ -95,6 +95,10 @@ public struct AgentNode: Sendable {
                 return nil
             }
             group.addTask {
+                await core.vault.run()
+                return nil
+            }
+            group.addTask {
                 await accept(from: endpoint, gateway: gateway, place: place)
                 return nil
             }

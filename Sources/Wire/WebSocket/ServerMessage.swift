@@ -176,6 +176,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
     public static let forbidden = ErrorCode(rawValue: "forbidden")
     public static let notFound = ErrorCode(rawValue: "not_found")
     public static let conflict = ErrorCode(rawValue: "conflict")
+    public static let preconditionFailed = ErrorCode(rawValue: "precondition_failed")
+    public static let notText = ErrorCode(rawValue: "not_text")
     public static let invalid = ErrorCode(rawValue: "invalid")
     public static let unavailable = ErrorCode(rawValue: "unavailable")
     public static let shuttingDown = ErrorCode(rawValue: "shutting_down")

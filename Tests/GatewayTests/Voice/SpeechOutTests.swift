@@ -139,9 +139,14 @@ final class ScriptedMouth: TextToSpeech {
 
     @Test("an interruption silences the answer at once, also after its text is complete")
     func interrupt() async throws {
+        let (beginnings, begun) = AsyncStream.makeStream(of: Void.self)
         let (cancellations, cancelled) = AsyncStream.makeStream(of: Void.self)
+        @Sendable func next(_ events: AsyncStream<Void>, _ what: String) async throws {
+            try await within(30, what) { for await _ in events { break } }
+        }
         let mouth = ScriptedMouth { text in
             guard text.hasPrefix("This is the first") else {
+                begun.yield()
                 do { try await Task.sleep(for: .seconds(60)) } catch {
                     cancelled.yield()
                     throw error
@@ -159,13 +164,13 @@ final class ScriptedMouth: TextToSpeech {
                 run.delta(Self.first + Self.second + " ")
                 _ = try await socket.messages { if case .audioChunk = $0.body { true } else { false } }
                 if isComplete { run.answer(Self.first + Self.second) }
+                try await next(beginnings, "the second sentence to be spoken")
                 let begin = ContinuousClock.now
                 try await socket.send(.interrupt(sessionID: "s"))
                 let messages = try await socket.messages { $0.isTurnEnd }
                 #expect(ContinuousClock.now - begin < .seconds(2))
                 #expect(Self.kinds(messages).filter { $0 != "delta" } == ["end", "response", "complete"])
-                var waiting = cancellations.makeAsyncIterator()
-                await waiting.next()
+                try await next(cancellations, "the voice to be silenced")
             }
         }
     }

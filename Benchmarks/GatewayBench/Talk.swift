@@ -68,13 +68,16 @@ struct Talk {
         try await send(.textFinal(.init(sessionID: session, text: text, messageID: id)))
     }
 
+    private static let broadcasts: Set = ["system_snapshot", "resource_event"]
+
     /// - Throws: when the gateway closes, or says that something went wrong.
     mutating func next() async throws -> Frame {
         switch try await event() {
         case .text(let text):
             let frame = Frame(text)
             if frame.type == "error" { throw BenchError.unexpected(text) }
-            return frame
+            // News of other things than this conversation, which every socket gets.
+            return Self.broadcasts.contains(frame.type) ? try await next() : frame
         case .closed(let code, let reason): throw BenchError.unexpected("closed with \(code ?? 0): \(reason)")
         case .pong: return try await next()
         }

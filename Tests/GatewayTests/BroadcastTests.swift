@@ -74,6 +74,19 @@ import Testing
         }
     }
 
+    @Test func aSessionThatGoesOnAndOnIsToldOfOnceAndThenAfterItsRest() {
+        var news = SessionNews()
+        let (one, other) = (SessionKey(handle: "ana", sessionID: "1"), SessionKey(handle: "ana", sessionID: "2"))
+        let told = [
+            news.goOn(one), news.goOn(one), news.goOn(one),
+            // Each session for itself.
+            news.goOn(other),
+            // What went on meanwhile is told once, and a session without news rests no longer.
+            news.wake(one), news.goOn(one), news.wake(one), news.wake(one), news.goOn(one),
+        ]
+        #expect(told == [true, false, false, true, true, false, true, false, true])
+    }
+
     @Test func whatFailedIsNotTold() async throws {
         let gateway = try TestGateway(place: .coordinator)
         try await gateway.run { running in
@@ -121,8 +134,13 @@ import Testing
             try await speaking.say("hello", session: "s1")
             #expect(try await watching.resourceEvent() == .init(resource: "session", action: "created", id: "s1"))
             #expect(try await watching.resourceEvent() == .init(resource: "session", action: "updated", id: "s1"))
+            // What goes on at once is told once more, a second later, and not for each turn.
+            for number in 1...5 { try await speaking.say("again", session: "s1", id: "again-\(number)") }
+            _ = try await speaking.messages { $0.isTurnEnd && $0.messageID == "again-5" }
+            #expect(try await watching.resourceEvent() == .init(resource: "session", action: "updated", id: "s1"))
             try await speaking.send(.command(.init(name: "clear", sessionID: "s1")))
-            #expect(try await watching.resourceEvent() == .init(resource: "session", action: "deleted", id: "s1"))
+            let cleared = try await watching.resourceEvent { $0.action != "updated" }
+            #expect(cleared == .init(resource: "session", action: "deleted", id: "s1"))
             try await foreign.say("hello", session: "theirs")
             #expect(try await foreign.resourceEvent().id == "theirs")
         }

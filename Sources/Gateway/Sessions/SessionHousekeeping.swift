@@ -1,14 +1,15 @@
 internal import Logging
 
-// What does the session manager do without being asked? It ends the windows in which text is gathered, and forgets, now and
-// then, what nobody is promised any more. What is
-// old is said by the clock of the gateway; a clock that was put back makes things younger, and they stay for longer.
+// What does the session manager do without being asked? It ends the windows in which text is gathered, tells news that had to
+// rest, and forgets, now and then, what nobody is promised any more. What is old is said by the clock of the gateway; a clock
+// that was put back makes things younger, and they stay for longer.
 
 extension SessionManager {
     /// Runs beside the turns until the task is cancelled.
     nonisolated func keepHouse() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepWindows() }
+            group.addTask { await self.tellNews() }
             while !Task.isCancelled {
                 await forget()
                 do { try await Task.sleep(for: limits.forgettingInterval) } catch { break }

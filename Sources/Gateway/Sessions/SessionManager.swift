@@ -71,6 +71,7 @@ actor SessionManager {
     var running: [String: Running] = [:]
     var pendingAttachments = PendingAttachments()
     var gatherings = Gatherings()
+    var news = SessionNews()
     /// What could not be written yet.
     nonisolated let unsaved = UnsavedEndings()
     /// Told whenever a turn has ended and none is left.

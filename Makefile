@@ -5,7 +5,7 @@ BINARY = .build/release/openagent
 RELEASE = swift build -c release --static-swift-stdlib
 SOURCES = Package.swift Sources Tests Benchmarks
 
-.PHONY: help run build man test lint format bench fuzz clean packages
+.PHONY: help run build man test lint format bench chaos fuzz clean packages
 
 help:
 	@echo "make run      install what is missing, build, serve the agent in $(AGENT)"
@@ -13,6 +13,7 @@ help:
 	@echo "make man      write the manual's pages to man/"
 	@echo "make test     everything that CI runs"
 	@echo "make bench    measure (ONLY=proxy for a part)"
+	@echo "make chaos    kill the server under its clients (ROUNDS=500, SEED= repeats one)"
 	@echo "make fuzz     attack the parsers (FUZZ_SECONDS=60 for each)"
 	@echo "make format   rewrite the sources with the repository's style"
 	@echo "make clean    remove what was built"
@@ -51,6 +52,12 @@ bench:
 	scripts/install-packages bench
 	$(RELEASE)
 	ONLY="$(ONLY)" Benchmarks/run
+
+chaos: ROUNDS ?= 500
+chaos:
+	scripts/install-packages test
+	swift build --build-tests
+	ROUNDS="$(ROUNDS)" SEED="$(SEED)" swift test --skip-build --no-parallel --filter ChaosTests
 
 fuzz:
 	scripts/install-packages run

@@ -38,6 +38,7 @@ let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// The parsers' promises, with the driver that attacks them or with the tests that replay what it found.
@@ -70,6 +71,8 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        // Without Foundation's conveniences, which nobody here needs.
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         .systemLibrary(
@@ -89,7 +92,7 @@ let package = Package(
         room(
             "Wire",
             ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["Store", logging]),
+        room("Agent", ["CSodium", "Store", subprocess, yams, logging]),
         room(
             "Gateway",
             [
@@ -132,12 +135,14 @@ let package = Package(
             "GatewayTests",
             [
                 "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
-                hummingbird, logging,
-            ]),
+                hummingbird, logging, grdb,
+            ], resources: [.copy("Vectors")]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
-        tests("SystemTests", ["Store"]),
+        tests(
+            "SystemTests",
+            ["Wire", "Certs", "Transport", "Store", grdb, nioCore, nioPosix, nioConcurrency, logging]),
         fuzzTarget,
     ]
 )

@@ -8,7 +8,7 @@ internal import Store
 internal import Transport
 
 // The party that is measured or attacked: a coordinator and a gateway behind one endpoint, put together as in
-// Sources/Gateway/Node, with an agent that says nothing. On standard input it is asked how it is.
+// Sources/Gateway/Node, with an agent that does as it is told. On standard input it is asked how it is.
 //
 //     status    memory, connections, handshakes, streams        trim    the same, after unused memory was given back
 
@@ -41,7 +41,7 @@ struct BenchNetwork {
             coordinator: key.nodeID, now: now)
         if let strangerTime { configuration.limits.strangerTime = strangerTime }
         gateway = try GatewayServer(
-            configuration: configuration, membership: coordinator.roster, agent: SilentAgent(),
+            configuration: configuration, membership: coordinator.roster, agent: ToldAgent(),
             sessions: SessionRepository(database), logger: logger)
         var binding = EndpointConfiguration(
             secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],
@@ -103,14 +103,4 @@ struct BenchNetwork {
             ("refusals", .number(Double(statistics.refusals))),
         ])
     }
-}
-
-private struct SilentAgent: AgentRuntime {
-    func run(
-        _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
-    ) async throws -> TurnOutcome { TurnOutcome(text: "", model: "none") }
-
-    func models() async -> [AgentModel] { [] }
-
-    func summarize(_ history: [ChatMessage], model: String?) async throws -> String { "" }
 }

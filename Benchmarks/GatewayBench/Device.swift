@@ -30,11 +30,23 @@ struct Device: Sendable {
         let connection = try await endpoint.connect(to: address, alpn: ALPN.coordinator)
         defer { connection.close() }
         let client = CoordinatorClient(connection: connection)
-        let password = try Password("correct horse")
+        let password = try password()
         let handle = try await client.register(invite: ticket.code, handle: handle, password: password)
         let certificate = try await client.login(handle: handle, password: password, deviceKey: endpoint.nodeID)
         return Device(endpoint: endpoint, coordinator: address, certificate: certificate)
     }
+
+    /// One more device of the same user, with a key and a socket of its own.
+    func another(handle: String, _ ticket: InviteTicket) async throws -> Device {
+        let endpoint = try await bindClient()
+        let connection = try await endpoint.connect(to: coordinator, alpn: ALPN.coordinator)
+        defer { connection.close() }
+        let certificate = try await CoordinatorClient(connection: connection).login(
+            handle: handle, password: Self.password(), deviceKey: endpoint.nodeID, invite: ticket.code)
+        return Device(endpoint: endpoint, coordinator: coordinator, certificate: certificate)
+    }
+
+    private static func password() throws -> Password { try Password("correct horse") }
 
     /// A pool of one connection to a gateway.
     ///

@@ -9,10 +9,12 @@ internal import Transport
 //     gateway-bench serve DIRECTORY [STRANGER_SECONDS]        an agent, its coordinator and its gateway
 //     gateway-bench ping TICKET HANDLE                        a healthy device that asks and asks, see Pinger.swift
 //     gateway-bench login TICKET HANDLE                       a device that joins and asks once
+//     gateway-bench crowd TICKET DEVICES                      devices that converse, see Crowd.swift
 //     gateway-bench attack KIND NODE ADDRESS COUNT PER_SECOND half-preambles, logins, protocols or streams
 //     gateway-bench revocation TICKET KEYFILE DEVICES ROUNDS [NODE@ADDRESS …]
 //                                                             many devices, some revoked one after the other; the
 //                                                             gateways, if not the coordinator's own
+//     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -52,6 +54,8 @@ enum BenchError: Error, CustomStringConvertible {
             try await device.ask()
             Report.write([("seconds", .seconds(.now - started))])
             await device.endpoint.close()
+        case ("crowd", 3):
+            try await Crowd(ticket: InviteTicket(arguments[1]), size: number(arguments[2])).run()
         case ("attack", 6):
             let target = NodeAddress(
                 nodeID: try NodeID(arguments[2]), addresses: [try SocketAddress(hostAndPort: arguments[3])])
@@ -75,6 +79,8 @@ enum BenchError: Error, CustomStringConvertible {
                 ticket: InviteTicket(arguments[1]), operatorKey: SecretKey.load(path: arguments[2]),
                 devices: number(arguments[3]), rounds: number(arguments[4]), gateways: gateways
             ).run()
+        case ("vault", 3):
+            try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
         default:
             throw BenchError.usage
         }

@@ -36,8 +36,15 @@ class Party:
             raise Failure(report["error"])
         return report
 
-    def ask(self, command, timeout=120):
+    def tell(self, command):
         print(command, file=self.program.process.stdin, flush=True)
+
+    def has_report(self):
+        """Whether there is something to read, if only that the party has ended."""
+        return not self.program.lines.empty()
+
+    def ask(self, command, timeout=120):
+        self.tell(command)
         return self.report(timeout)
 
     def leave(self):

@@ -25,6 +25,8 @@ static inline void cedit_set_keys(EditLine *editor, unsigned char (*interrupt)(E
     el_set(editor, EL_BIND, "^C", "interrupt", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
+/* Keys come one by one from now on, not only once the prompt is shown: a Ctrl-D in between would be lost. */
+static inline void cedit_prepare(EditLine *editor) { el_set(editor, EL_PREP_TERM, 1); }
 static inline void cedit_refresh(EditLine *editor) { el_set(editor, EL_REFRESH); }
 static inline History *cedit_history_init(EditLine *editor, int size) {
     HistEvent event;

@@ -27,8 +27,12 @@ public struct GatewayLimits: Sendable {
     public var waitingPerLane = 20
     /// Turns that wait, over all lanes.
     public var waitingPerGateway = 10_000
+    /// UTF-8 bytes of the texts that wait of one device, over all its lanes. Texts of up to a 1,024th of it always may.
+    public var waitingBytesPerDevice = 64 * 1024 * 1024
     /// Sessions that one WebSocket may watch.
     public var sessionsPerSocket = 256
+    /// Sessions of one device in which turns run or wait at a time, where each session is a lane of its own.
+    public var lanesPerDevice = 64
     /// UTF-8 bytes of a `session_id` or `message_id`.
     public var identifierLength = 256
     /// UTF-8 bytes of an answer; the rest of a longer one is cut.
@@ -37,8 +41,20 @@ public struct GatewayLimits: Sendable {
     public var liveTextLength = 1024 * 1024
     /// Transcript messages that a turn is given.
     public var historyMessages = 400
+    /// UTF-8 bytes of them: of a longer conversation the oldest are left out.
+    public var historyLength = 8 * 1024 * 1024
+    /// UTF-8 bytes of transcript that a client is given instead of events that are gone.
+    public var stateLength = 256 * 1024
+    /// How long the end of a turn that could not be saved waits before it is tried again: at first, and at most. The time
+    /// doubles in between.
+    public var savingPause: Duration = .milliseconds(500)
+    public var longestSavingPause: Duration = .seconds(15)
     /// How long a client's `message_id` is recognised.
     public var messageMemory: Duration = .seconds(7 * 24 * 3600)
+    /// How long a session's events can be replayed, unless ``SessionRepository/keptEvents`` newer ones came before.
+    public var eventMemory: Duration = .seconds(24 * 3600)
+    /// How often is looked for what may be forgotten.
+    public var forgettingInterval: Duration = .seconds(3600)
 
     public init() {}
 }

@@ -18,8 +18,20 @@ public struct GatewayConfiguration: Sendable {
     /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
     public var administration: NetworkAdministration
     public var limits = GatewayLimits()
+    /// Whose turns run one after the other.
+    public var lane = SessionLane.client
+    /// Where files are kept; nil: the agent keeps none.
+    public var files: AgentFiles?
+    /// What the agent remembers; nil: nothing.
+    public var vault: Vault?
+    /// Who else has a say in turns.
+    var hooks = TurnHooks()
+    /// What the agent hears and speaks with.
+    public var voice = Voice()
     /// Unix seconds.
     public var now: @Sendable () -> Double
+    /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
+    public var requestRestart: (@Sendable () -> Void)?
 
     public init(agent: AgentDescription, coordinator: NodeID, now: @escaping @Sendable () -> Double) {
         self.agent = agent
@@ -38,22 +50,39 @@ public final class GatewayServer: Sendable {
     private let membership: any Membership
     private let agent: any AgentRuntime
     private let authorizer: Authorizer
-    private let sessions: SessionManager
+    let sessions: SessionManager
+    private let files: ArtifactStore?
     private let responder: GatewayResponder
     private let pipeline: StreamPipeline
     private let live: LiveConnections
+    private let broadcasts: Broadcasts
+    private let monitor: SystemMonitor
+    private let speechIn: SpeechIn
+    private let speechOut: SpeechOut
     private let strangers = StrangerLog()
     private let logger: Logger
 
     /// Everything that can be asked over HTTP.
-    static func routes(_ configuration: GatewayConfiguration, live: LiveConnections) -> [Route] {
+    static func routes(
+        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager,
+        files: ArtifactStore? = nil
+    ) -> [Route] {
         let administration = configuration.administration
+        let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
         return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration)
+            + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
+            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + VoiceRoutes.routes(configuration.voice)
+            + RestartRoutes.routes(configuration.requestRestart)
+            + SystemRoutes.routes(monitor) {
+                let turns = await sessions.turnCounts
+                return .init(
+                    turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.socketCount)
+            }
     }
 
     /// Where WebSockets are, and the role that they need.
@@ -78,6 +107,9 @@ public final class GatewayServer: Sendable {
     ) throws {
         let live = LiveConnections()
         self.live = live
+        monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
+        let broadcasts = Broadcasts { frame, audience in live.send(frame, to: audience, in: membership) }
+        self.broadcasts = broadcasts
         self.configuration = configuration
         self.membership = membership
         self.agent = agent
@@ -86,12 +118,24 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
-        self.sessions = try SessionManager(
-            repository: sessions, limits: configuration.limits, logger: logger, now: configuration.now)
+        let files = configuration.files.map { ArtifactStore($0, logger: logger, now: configuration.now) }
+        self.files = files
+        var hooks = configuration.hooks
+        if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
+        let voice = configuration.voice
+        speechIn = SpeechIn(voice, identifierLength: configuration.limits.identifierLength, logger: logger)
+        speechOut = SpeechOut(voice, logger: logger)
+        if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
+        let manager = try SessionManager(
+            repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
+            broadcasts: broadcasts, logger: logger, now: configuration.now,
+            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
+        self.sessions = manager
         let responder = GatewayResponder(
-            authorizer: authorizer, routes: Self.routes(configuration, live: live) + besides,
-            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, logger: logger,
-            strangers: strangers)
+            authorizer: authorizer,
+            routes: Self.routes(configuration, live: live, sessions: manager, files: files) + besides,
+            webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, broadcasts: broadcasts,
+            logger: logger, strangers: strangers)
         self.responder = responder
         pipeline = StreamPipeline(limits: configuration.limits, logger: logger) { request, credential in
             responder.mayUpgrade(request, credential)
@@ -106,6 +150,13 @@ public final class GatewayServer: Sendable {
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
             group.addTask { await self.sendStrangersAway() }
+            group.addTask { await self.sessions.keepHouse() }
+            group.addTask { await self.tellEdits() }
+            group.addTask { await self.tellSystem() }
+            group.addTask { await self.sessions.runErrands() }
+            group.addTask { await self.speechIn.run(self.sessions) }
+            group.addTask { await self.speechOut.run() }
+            group.addTask { await self.sessions.saveDrops() }
             await sessions.resume()
             for await start in sessions.starts {
                 group.addTask { await self.sessions.run(start, by: self.agent) }
@@ -136,7 +187,11 @@ public final class GatewayServer: Sendable {
             for await change in changes {
                 logger.notice("gateway::membership_changed", metadata: ["change": "\(change)"])
                 switch change {
-                case .userRemoved(let handle): group.addTask { await self.sessions.retire(handle) }
+                case .userRemoved(let handle):
+                    group.addTask {
+                        await self.sessions.retire(handle)
+                        await self.files?.removeUploads(of: handle)
+                    }
                 case .everything: group.addTask { await self.retireMissing() }
                 default: break
                 }
@@ -149,6 +204,23 @@ public final class GatewayServer: Sendable {
                 }
             }
         }
+    }
+
+    /// Measures the machine while somebody listens. While nobody does there is no timer.
+    private func tellSystem() async {
+        for await _ in live.firstSockets {
+            await monitor.run {
+                live.socketCount > 0
+            } tell: { snapshot in
+                live.offer(snapshot: ServerMessage(.systemSnapshot(snapshot)).frame, in: membership)
+            }
+        }
+    }
+
+    /// Notes that somebody changes with another program.
+    private func tellEdits() async {
+        guard let vault = configuration.vault else { return }
+        for await edits in vault.edits { broadcasts.publish(edits) }
     }
 
     private func retireMissing() async {
@@ -241,7 +313,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, logger: logger
+                sessions: sessions, files: files, speech: speechIn, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

@@ -7,6 +7,8 @@ internal import GRDB
 /// The agent's database. Repositories are made from it; it may be shared freely.
 public final class Database: Sendable {
     let pool: DatabasePool
+    /// For small writes of many callers at the same time.
+    let commits: GroupCommit
 
     /// Opens (and creates, mode 0600) the database at `path` and brings its tables up to date.
     ///
@@ -24,12 +26,16 @@ public final class Database: Sendable {
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.refuseNewerSchema(pool, path: path)
             try Self.migrator.migrate(pool)
+            commits = GroupCommit(pool)
         } catch let error as DatabaseError {
             throw error
         } catch let error as PrivateFileError {
             throw DatabaseError.unusable(path: path, reason: error.description)
+        } catch  where StorageFault(error) == .damaged {
+            throw DatabaseError.damaged(path: path)
         } catch {
-            throw DatabaseError.unusable(path: path, reason: String(describing: error))
+            let fault = StorageFault(error)
+            throw DatabaseError.unusable(path: path, reason: fault == .other ? "\(error)" : "\(fault)")
         }
     }
 
@@ -49,11 +55,17 @@ public final class Database: Sendable {
     }
 
     /// Every migration, in the order of their dates. A released migration is never edited.
-    private static var migrator: DatabaseMigrator {
+    static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerNetworkTables()
         migrator.registerSessionsTables()
         migrator.registerTurnContent()
+        migrator.registerTurnMessages()
+        migrator.registerEventAges()
+        migrator.registerSessionArchive()
+        migrator.registerTurnUsage()
+        migrator.registerSessionContext()
+        migrator.registerArtifacts()
         return migrator
     }
 
@@ -72,12 +84,20 @@ public final class Database: Sendable {
 public enum DatabaseError: Error, CustomStringConvertible {
     case unusable(path: String, reason: String)
     case newerSchema(path: String)
+    /// What is in the file can't be read as what it should be.
+    case damaged(path: String)
 
     public var description: String {
         switch self {
         case .unusable(let path, let reason): "cannot use the database \(path): \(reason)"
+        case .damaged(let path):
+            "the database \(path) is damaged: what can be done says: openagent doctor \(Self.folder(of: path))"
         case .newerSchema(let path):
             "\(path) was written by a newer version of openagent: install that version or restore a backup"
         }
+    }
+
+    private static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     }
 }

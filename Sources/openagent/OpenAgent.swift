@@ -12,18 +12,20 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On the agent's machine:",
                 subcommands: [
-                    Initialize.self, Serve.self, Status.self, Stop.self, Identify.self,
+                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Doctor.self, Identify.self,
                 ]),
             CommandGroup(
                 name: "On your devices:",
                 subcommands: [
-                    Join.self, Connect.self, Chat.self, Proxy.self, Networks.self,
+                    Join.self, Connect.self, Chat.self, Files.self, Proxy.self, Networks.self,
                 ]),
             CommandGroup(
                 name: "On both, about who may come in:",
                 subcommands: [
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),
+            CommandGroup(
+                name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 

@@ -205,7 +205,7 @@ import Testing
         arguments: [
             ("text", "Name", [], "text"),
             ("# Heading #1\n\ntext", "Heading #1", [], "# Heading #1\n\ntext"),
-            ("#tag is no heading", "Name", [], "#tag is no heading"),
+            ("#tag is no heading", "Name", ["tag"], "#tag is no heading"),
             ("```\n# comment\n```\n## Real\n", "Real", [], "```\n# comment\n```\n## Real\n"),
             ("---\ntitle: \"Quoted\"\ntags: [a, '#b']\n---\n# Other\n", "Quoted", ["a", "b"], "# Other\n"),
             ("---\ntags:\n  - a\n  - b c\nother: x\n---\nbody", "Name", ["a", "b c"], "body"),
@@ -247,5 +247,17 @@ import Testing
         } else {
             #expect(LibrarianRequest(text) == request)
         }
+    }
+
+    @Test("what a dead process left half written is removed by the next write, what is being written is not")
+    func leftoversAreRemoved() async throws {
+        let test = try TestVault()
+        try test.write("half", to: ".openagent-1.tmp")
+        try test.write("half", to: ".openagent-2.tmp")
+        let old = [FileAttributeKey.modificationDate: Date(timeIntervalSinceNow: -3_600)]
+        try FileManager.default.setAttributes(old, ofItemAtPath: test.notes + "/.openagent-1.tmp")
+        try await test.vault.append("- a", to: NotePath("a.md"), heading: "# A")
+        let names = try FileManager.default.contentsOfDirectory(atPath: test.notes)
+        #expect(Set(names) == [".openagent-2.tmp", "a.md"])
     }
 }

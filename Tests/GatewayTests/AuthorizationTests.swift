@@ -17,13 +17,9 @@ import Testing
     @Test(arguments: Presented.allCases)
     func everyRouteButHealthNeedsAValidCertificate(_ presented: Presented) async throws {  // P-01, P-06
         let touched = Mutex<[String]>([])
-        let configuration = GatewayConfiguration(
-            agent: AgentDescription(
-                name: "", directory: "", nodeID: SecretKey().nodeID, networkID: "", networkName: "", version: ""),
-            coordinator: SecretKey().nodeID, now: { 0 })
         // Every declared route, its handler replaced by a spy; and an admin's route beside them.
         let declared =
-            GatewayServer.routes(configuration, live: LiveConnections()) + [
+            try TestGateway().routes() + [
                 .admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }
             ]
         let spies = declared.map { route -> Route in
@@ -31,7 +27,7 @@ import Testing
             case .open: route
             case .requires(let role, _):
                 Route(
-                    method: route.method, path: route.path + "/spy",
+                    method: route.method, path: "/spy" + route.path,
                     access: .requires(role) { _, _, _ in
                         touched.withLock { $0.append(route.path) }
                         return Response(status: .ok)

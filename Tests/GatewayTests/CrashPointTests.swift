@@ -27,7 +27,8 @@ import Testing
             messageID: "m1", text: "hello", acceptedAt: gateway.clock.now)
         func event(_ sequence: Int64, _ body: ServerMessage.Body) -> SessionEventRecord {
             let message = ServerMessage(body, sessionID: "s", sequence: Int(sequence), turnID: "t1", messageID: "m1")
-            return SessionEventRecord(sequence: sequence, turnID: "t1", frame: message.frame)
+            return SessionEventRecord(
+                sequence: sequence, turnID: "t1", frame: message.frame, createdAt: gateway.clock.now)
         }
         if reached(.accepted) {
             _ = try await before.accept(turn, announcing: event(1, .queued(position: 0)), recognisingSince: 0)

@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func turnsGoOnWhenEverybodyHasLeft() async throws {
+    @Test func turnsGoOnWhenEverybodyHasLeft() async throws {  // P-59
         let gateway = try TestGateway()
         try await gateway.run { running in
             let device = gateway.device()
@@ -202,7 +202,7 @@ import Testing
             let messages = try await socket.messages { $0.isTurnEnd }
             #expect(messages.compactMap(\.responseText) == ["part"])
             #expect(messages.last?.endReason == .cancelled)
-            #expect(try await socket.next() == .close(code: 1012, reason: "the server is restarting"))
+            #expect(try await socket.next() == .close(code: 1012, reason: "the server is restarting; come back in 2 s"))
             await down
         }
         let next = try successor(of: gateway, device)

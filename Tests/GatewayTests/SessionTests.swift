@@ -292,6 +292,12 @@ import Testing
             #expect(try await socket.message().errorCode == .badMessage)
             try await socket.say("hello", session: String(repeating: "x", count: 257))
             #expect(try await socket.message().errorCode == .badMessage)
+            try await socket.say("hello", id: "")
+            #expect(try await socket.message().text?.contains("empty") == true)
+            try await socket.send(text: #"{"type":"command"}"#)
+            #expect(try await socket.message().text?.contains("'name'") == true, "says which field")
+            try await socket.send(text: #"{"type":"text_final","text":"x","attachments":[{"size":"big"}]}"#)
+            #expect(try await socket.message().text?.contains("'attachments.size'") == true)
             try await socket.say(
                 "hello", session: String(repeating: "x", count: 256), id: String(repeating: "y", count: 256))
             #expect(try await gateway.agent.nextRun().request.text == "hello")

@@ -35,6 +35,32 @@ import Testing
         ("devices revoke BOB --json", 73),
         ("devices revoke 0000000000000000", 64),
         ("agents list", 0),
+        ("sessions list", 0),
+        ("sessions list --limit 0", 64),
+        ("sessions show nothing", 64),
+        ("sessions clear nothing", 64),
+        ("sessions archives", 0),
+        ("sessions archive 999", 64),
+        ("vault write a/b.md", 0),
+        ("vault write a/b.md --new", 73),
+        ("vault write a/b.md --if-match 0", 73),
+        ("vault write ../b.md", 64),
+        ("vault read a/b.md", 0),
+        ("vault read a/b.md --json", 0),
+        ("vault read nothing.md", 64),
+        ("vault read ../openagent.yaml", 64),
+        ("vault list", 0),
+        ("vault list a/ --limit 1", 0),
+        ("vault search changes question", 0),
+        ("vault search changes --json", 0),
+        ("vault move a/b.md c.md", 0),
+        ("vault move a/b.md c.md", 64),
+        ("vault move c.md Welcome.md", 73),
+        ("vault backlinks Welcome.md", 0),
+        ("vault graph --json", 0),
+        ("vault tags", 0),
+        ("vault delete c.md --yes", 0),
+        ("vault delete c.md --yes", 64),
         ("agents remove my-agent --yes", 73),
         ("agents remove nobody --yes", 64),
         ("users remove bob", 64),
@@ -127,7 +153,7 @@ import Testing
         case "ticket", "code": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
-        case _ where key.hasSuffix("_at") || key == "at" || key == "last_seen": return "time"
+        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified"].contains(key): return "time"
         default: return value
         }
     }

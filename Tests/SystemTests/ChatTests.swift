@@ -183,6 +183,21 @@ import Testing
         try chat.type("\u{3}")
         #expect(try await chat.exit() == 0, "\(chat.output)")
     }
+
+    @Test("in a terminal: an answer to another device streams above the prompt, and no word of it is lost")
+    func watchedAnswerIsWhole() async throws {
+        let world = try TestHome()
+        _ = try await world.serveSlowly()
+        let watching = try world.startInTerminal(["connect"])
+        try await watching.line(containing: "Connected")
+        try await watching.prompt("› ")
+        let asking = try world.start(["chat", "-m", "help"])
+        asking.closeInput()
+        #expect(try await asking.exit() == 0)
+        // Twenty words a second: they came one by one, and the prompt was drawn between them.
+        try await watching.text("I am the built-in librarian, not a language model: I look up your notes")
+        try await watching.text("- “list notes” shows what there is.")
+    }
 }
 
 extension TestHome {

@@ -24,4 +24,20 @@ import Testing
         let left = try FileManager.default.attributesOfItem(atPath: key.path)[.posixPermissions] as? Int
         #expect(left == mode, "refused, not repaired")
     }
+
+    @Test("an agent whose key is lost gets no new one: it would be somebody else")
+    func aLostKeyIsNotReplaced() async throws {
+        let world = try TestHome()
+        let server = try await world.serve()
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
+        let key = world.agent.appendingPathComponent("identity.key")
+        try FileManager.default.removeItem(at: key)
+        for arguments in [["serve", world.agent.path], ["init", world.agent.path]] {
+            let refused = try await world.run(arguments)
+            #expect(refused.status != 0)
+            #expect(refused.errors.contains("restore it from a backup"), "\(refused)")
+            #expect(!FileManager.default.fileExists(atPath: key.path), "\(arguments)")
+        }
+    }
 }

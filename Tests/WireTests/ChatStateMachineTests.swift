@@ -81,6 +81,42 @@ private let greeting = ServerMessage.AuthOK(agentName: "a", version: "1", handle
         #expect(run(event(.delta("live"), 5)).count == 1)
     }
 
+    @Test mutating func theStateIsAFreshStartAndOwnMessagesAreAskedForAgain() {
+        _ = run(.start, .openSession("s", afterSequence: 4))
+        _ = connect()
+        _ = run(.send(text("m1")), event(.queued(position: 0), 5, message: "m1"))
+        _ = run(.socketClosed(code: nil, reason: ""), .delayIsOver)
+        #expect(connect() == [.transmit(.sessionOpen(.init(sessionID: "s", afterSequence: 5)))])
+        let state = ServerMessage.Body.sessionState(.init(messages: [], truncated: false, reason: .eventsForgotten))
+        let actions = run(event(state, 100))
+        #expect(actions.count == 2, "\(actions)")
+        #expect(actions.last == .transmit(.textFinal(text("m1"))))
+        // What the agent tells of it has the numbers of then; everything else of then is old.
+        #expect(run(event(.response(text: "x", model: nil), 50)).isEmpty)
+        #expect(run(event(.queued(position: 0), 5, message: "m1")).isEmpty)
+        #expect(run(event(.response(text: "a", model: nil), 50, message: "m1")).count == 1)
+        #expect(run(event(.turnComplete(.init(reason: .completed)), 51, message: "m1")).count == 1)
+        #expect(run(event(.turnComplete(.init(reason: .completed)), 51, message: "m1")).isEmpty)
+        #expect(run(event(.delta("new"), 101)).count == 1)
+        // Of a database that is older: numbers begin again behind the state.
+        _ = run(event(state, 20))
+        #expect(run(event(.delta("again"), 21)).count == 1)
+        _ = run(.socketClosed(code: nil, reason: ""), .delayIsOver)
+        #expect(connect() == [.transmit(.sessionOpen(.init(sessionID: "s", afterSequence: 21)))])
+    }
+
+    @Test mutating func aTurnOfSeveralMessagesEndsEachOfThem() {
+        _ = run(.start)
+        _ = connect()
+        _ = run(.send(text("m1")), .send(text("m2")))
+        var end = ServerMessage(.turnComplete(.init(reason: .completed)), sessionID: "s", sequence: 3, messageID: "m2")
+        end.messageIDs = ["m1", "m2"]
+        _ = run(.received(end))
+        #expect(machine.unconfirmed.isEmpty)
+        let state = ServerMessage.Body.sessionState(.init(messages: [], truncated: false))
+        #expect(run(event(state, 9)).count == 1, "nothing is left to ask for")
+    }
+
     @Test mutating func delaysGrowToTheirBoundAndStartAgainAfterASuccess() {
         let policy = ReconnectPolicy()
         _ = run(.start)

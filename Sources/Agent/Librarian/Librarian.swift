@@ -44,7 +44,13 @@ public struct Librarian: AgentRuntime {
                 logger.warning("turn.outcome_unknown", metadata: ["turn_id": "\(turn.turnID)"])
                 text = LibrarianAnswers.outcomeUnknown(AppendNote(json: arguments))
             case .fresh:
-                text = try await answer(turn, journal: journal, emit: emit)
+                let files = LibrarianAnswers.received(turn.attachments.map(\.filename))
+                if let files, turn.text.allSatisfy(\.isWhitespace) {
+                    text = files
+                } else {
+                    let answer = try await answer(turn, journal: journal, emit: emit)
+                    text = files.map { "\($0)\n\n\(answer)" } ?? answer
+                }
             }
             let sent = await stream.send(text) { await emit(.delta($0)) }
             guard sent == text else { return interrupted(after: sent) }

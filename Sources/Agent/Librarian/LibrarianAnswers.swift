@@ -4,6 +4,16 @@
 enum LibrarianAnswers {
     static let nothingSaid = "You sent no words. Ask me something, or say “remember that …”."
 
+    /// What came with a message; nil when nothing did.
+    static func received(_ filenames: [String]) -> String? {
+        guard let last = filenames.last else { return nil }
+        let names =
+            filenames.count == 1
+            ? "“\(last)”" : filenames.dropLast().map { "“\($0)”" }.joined(separator: ", ") + " and “\(last)”"
+        let subject = filenames.count == 1 ? "It is" : "They are"
+        return "I got \(names). \(subject) kept here, but I look into notes only."
+    }
+
     static let introduction = """
         I am the built-in librarian, not a language model: I look up your notes and quote them, and I understand only a \
         few fixed phrases.

@@ -1,49 +1,72 @@
-// What does a note's text say about itself? Its title, its tags and its body without front matter. This is not a
-// Markdown renderer and no YAML parser: of the front matter only `title` and `tags` count, in the forms that Obsidian
-// writes; a block that says anything else is taken off all the same.
+// What does a note's text say about itself? Its properties, its title, its tags, its links and its body without front
+// matter. This is not a Markdown renderer.
 
 /// A note's text, taken apart.
 struct MarkdownNote: Equatable {
-    /// From the front matter, else the first heading, else the file's name.
+    /// From the front matter, else the first heading, else the file's name: what the note is about.
     var title: String
+    /// From the front matter, else the file's name: what lists call it.
+    var label: String
+    /// The property `type`, or empty.
+    var type: String
+    /// The property `tags`, then those in the text, each once and without `#`.
     var tags: [String]
+    var properties: [String: PropertyValue]
+    /// The targets of its links in order, repeats and anchors included.
+    var links: [String]
     /// The text behind the front matter.
     var body: String
 
     init(_ text: String, path: NotePath) {
-        let (front, body) = Self.split(text)
-        self.body = String(body)
-        title = Self.value(of: "title", in: front) ?? Self.firstHeading(in: body) ?? path.stem
-        tags = Self.tags(in: front)
+        let bytes = Array(text.utf8)
+        let (front, start) = Self.split(bytes)
+        let matter = FrontMatter(yaml: Array(bytes[front]))
+        body = start == 0 ? text : String(decoding: bytes[start...], as: UTF8.self)
+        properties = matter.values
+        let named = matter.text("title")
+        title = named ?? Self.firstHeading(in: Substring(body)) ?? path.stem
+        label = named ?? path.stem
+        type = matter.text("type") ?? ""
+        links = MarkdownScanner.links(in: bytes).map { String(decoding: bytes[$0], as: UTF8.self) }
+        let found = matter.texts("tags").map(Self.plainTag) + MarkdownScanner.tags(in: Array(bytes[start...]))
+        var known: Set<String> = []
+        tags = found.filter { !$0.isEmpty && known.insert($0.lowercased()).inserted }
     }
 
     /// Front matter stands between a first line `---` and the next line that is exactly `---`.
-    private static func split(_ text: String) -> (front: [Substring], body: Substring) {
-        let text = text.hasPrefix("\u{FEFF}") ? text.dropFirst() : Substring(text)
-        guard text.hasPrefix("---\n") || text.hasPrefix("---\r\n") else { return ([], text) }
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        guard let end = lines.dropFirst().firstIndex(where: { $0 == "---" }) else { return ([], text) }
-        let rest = end + 1 < lines.count ? text[lines[end + 1].startIndex...] : ""
-        return (Array(lines[1..<end]), rest)
-    }
-
-    private static func value(of key: String, in front: [Substring]) -> String? {
-        guard let line = front.first(where: { $0.hasPrefix(key + ":") }) else { return nil }
-        let value = unquoted(line.dropFirst(key.count + 1))
-        return value.isEmpty ? nil : value
-    }
-
-    private static func tags(in front: [Substring]) -> [String] {
-        guard let start = front.firstIndex(where: { $0.hasPrefix("tags:") }) else { return [] }
-        var value = trimmed(front[start].dropFirst(5))
-        var items: [Substring] = []
-        if value.isEmpty {
-            items = front[(start + 1)...].map(trimmed).prefix { $0.hasPrefix("-") }.map { $0.dropFirst() }
-        } else {
-            if value.hasPrefix("["), value.hasSuffix("]") { value = value.dropFirst().dropLast() }
-            items = value.split(separator: ",")
+    ///
+    /// - Returns: the block without these lines, and where the text behind it begins.
+    private static func split(_ text: [UInt8]) -> (front: Range<Int>, body: Int) {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let start = text.starts(with: mark) ? mark.count : 0
+        guard let first = line(text, from: start), isFence(text, start, first), first < text.count else {
+            return (0..<0, start)
         }
-        return items.map { unquoted($0) }.map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 }.filter { !$0.isEmpty }
+        var place = first + 1
+        let front = place
+        while let end = line(text, from: place) {
+            if isFence(text, place, end) { return (front..<place, min(end + 1, text.count)) }
+            place = end + 1
+        }
+        return (0..<0, start)
+    }
+
+    /// Where the line that begins at `place` ends: at a line break or at the end of the text.
+    private static func line(_ text: [UInt8], from place: Int) -> Int? {
+        guard place < text.count else { return nil }
+        return text[place...].firstIndex(of: UInt8(ascii: "\n")) ?? text.count
+    }
+
+    private static func isFence(_ text: [UInt8], _ start: Int, _ end: Int) -> Bool {
+        var line = text[start..<end]
+        if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
+        return line.elementsEqual("---".utf8)
+    }
+
+    /// A tag of the front matter: `#` is no part of it, and in the index it is one line.
+    private static func plainTag(_ text: String) -> String {
+        let tag = trimmed(Substring(text)).drop { $0 == "#" }
+        return String(tag.map { $0.isNewline ? " " : $0 }.prefix(256))
     }
 
     /// Lines are cut by bytes, not by characters: every note of a vault comes through here when the index is filled.
@@ -62,23 +85,16 @@ struct MarkdownNote: Equatable {
 
     /// The text of a line such as `## Router`, or nil for another line.
     static func heading(_ line: some StringProtocol) -> String? {
+        guard line.utf8.first == UInt8(ascii: "#") else { return nil }
         let marks = line.prefix { $0 == "#" }.count
         guard (1...6).contains(marks), line.dropFirst(marks).first == " " else { return nil }
         let text = trimmed(Substring(line.dropFirst(marks)))
         return text.isEmpty ? nil : String(text)
     }
 
-    private static func trimmed(_ text: Substring) -> Substring {
+    static func trimmed(_ text: Substring) -> Substring {
         var text = text.drop(while: \.isWhitespace)
         while text.last?.isWhitespace == true { text = text.dropLast() }
         return text
-    }
-
-    private static func unquoted(_ text: Substring) -> String {
-        let text = trimmed(text)
-        for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
-            return String(text.dropFirst().dropLast())
-        }
-        return String(text)
     }
 }

@@ -1,34 +1,60 @@
+public import Logging
 public import Store
 
-// What does the agent remember, and how is something added? Notes are Markdown files that people edit with any editor;
-// the files are the truth and the full-text index is brought up to date before every search. This file knows which note
-// changed and which one a name means; opening files safely is in VaultFiles, ranking in the index.
+// What does the agent remember? Notes are Markdown files that people edit with any editor; the files are the truth and the
+// index agrees with them before every answer. This file is the way in: what is asked of the index. How the index follows
+// the files is in VaultIndexing, reading and writing one file in VaultNotes, moving one in VaultMoves.
 
 /// The notes of one agent.
 public actor Vault {
     /// Bounds of a vault.
     public struct Limits: Sendable {
-        /// In bytes. A larger file is not searched, read or written.
+        /// In bytes. A larger note is not searched, read or written.
         public var noteSize = 1 << 20
+        /// In bytes. A larger file that is no note is not read or written.
+        public var attachmentSize = 16 << 20
         /// Further files are not searched.
         public var notes = 100_000
+        /// Text in all notes that link to one that is moved, in bytes.
+        public var rewrittenSize = 64 << 20
+        /// How long somebody waits for an index that is being made in the background.
+        public var patience: Duration = .seconds(5)
 
         public init() {}
     }
 
-    /// A change so recent that another one in the same tick of the file system's clock would look the same.
-    private static let settlingTime: Int64 = 100_000_000
-    /// Bytes of notes between two commits of the index. In between, others get their turn and a cancelled caller leaves.
-    private static let batchSize = 1 << 20
-
-    /// How often an append starts over because somebody else wrote the same note.
-    private static let attempts = 3
-
-    private let files: VaultFiles
-    private let indexPath: String
-    private let now: @Sendable () -> Double
+    let files: VaultFiles
+    let limits: Limits
+    let logger: Logger
+    let now: @Sendable () -> Double
+    /// Where a move that is under way is written down.
+    let movePath: String
+    let indexPath: String
     private let executor = BlockingExecutor(label: "openagent.vault")
-    private var index: NoteIndex?
+
+    /// Nil until it is first needed, and for a moment when it was found damaged.
+    var index: NoteIndex?
+    /// Made from the index as it is; nil when it must be made anew.
+    var knownGraph: VaultGraph?
+    /// Nil when the kernel tells nothing: every file is then looked at before every answer.
+    var watch: VaultWatch?
+    /// The index agrees with the files, but for ``pending`` and for what the watch has to tell.
+    var isListed = false
+    /// Notes that the index has yet to take in or to forget.
+    var pending: [String] = []
+    /// How many there were when the files were listed.
+    var pendingAtFirst = 0
+    /// Somebody brings the index up to date in the background.
+    var isFollowed = false
+    /// Others are told what is found to be changed.
+    var isTelling = false
+    /// A move that an earlier process began is finished or undone.
+    var isRecovered = false
+    /// Notes that this process has changed and of which the index has not yet heard, as they were then.
+    var own: [String: NoteStamp] = [:]
+    /// What was changed by hand while ``run()`` runs, some of it together; the oldest are dropped where nobody listens.
+    public nonisolated let edits: AsyncStream<[VaultEdit]>
+    let edited: AsyncStream<[VaultEdit]>.Continuation
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -36,34 +62,60 @@ public actor Vault {
     ///
     /// - Parameters:
     ///   - directory: the folder of the notes; made at the first write when it is missing.
-    ///   - indexPath: where the disposable search index lives, in a folder that exists.
+    ///   - indexPath: where the disposable index lives, in a folder that exists.
+    ///   - agent: the agent's own folder. Where the vault holds it, nothing but notes is served from there.
+    ///   - isWatching: whether the kernel may be asked to tell of changes.
     ///   - now: Unix time in seconds.
-    public init(directory: String, indexPath: String, limits: Limits = Limits(), now: @escaping @Sendable () -> Double)
-    {
-        files = VaultFiles(root: directory, maximumNoteSize: limits.noteSize, maximumNotes: limits.notes)
+    public init(
+        directory: String, indexPath: String, agent: String? = nil, limits: Limits = Limits(), isWatching: Bool = true,
+        logger: Logger = Logger(label: "openagent.vault") { _ in SwiftLogNoOpLogHandler() },
+        now: @escaping @Sendable () -> Double
+    ) {
+        files = VaultFiles(
+            root: directory, maximumNoteSize: limits.noteSize, maximumNotes: limits.notes,
+            maximumAttachmentSize: limits.attachmentSize, agent: agent)
+        self.limits = limits
         self.indexPath = indexPath
+        (edits, edited) = AsyncStream.makeStream(of: [VaultEdit].self, bufferingPolicy: .bufferingNewest(64))
+        movePath = indexPath + ".move"
+        watch = isWatching ? VaultWatch() : nil
+        self.logger = logger
         self.now = now
     }
 
-    /// Every note, in the order of their paths.
+    /// Notes in the order of their paths' bytes.
     ///
+    /// - Parameters:
+    ///   - after: the path of the last note of an earlier page; nil for the first page.
+    ///   - limit: the most notes to return; nil for all.
     /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
-    public func notes() async throws -> [NoteSummary] {
-        try await withFreshIndex { try $0.notes() }
+    public func notes(
+        after: String? = nil, limit: Int? = nil, filter: NoteIndex.Filter = .init()
+    ) async throws -> [NoteSummary] {
+        try await withFreshIndex { try $0.notes(after: after, limit: limit, filter: filter) }
     }
 
     /// The notes that speak of `words`, best first: those that have all of them before those that have some.
     ///
+    /// - Parameters:
+    ///   - isFilled: whether notes that have some of the words are also found where others have all of them.
+    ///   - wholeBodies: whether hits carry the whole text.
     /// - Returns: at most `limit` hits, and whether the first of them has every word.
     /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
-    public func search(_ words: [String], limit: Int = 10) async throws -> (hits: [NoteHit], hasAllWords: Bool) {
+    public func search(
+        _ words: [String], limit: Int = 10, filter: NoteIndex.Filter = .init(), isFilled: Bool = true,
+        wholeBodies: Bool = true
+    ) async throws -> (hits: [NoteHit], hasAllWords: Bool) {
         try await withFreshIndex { index in
-            var hits = try index.search(words, match: .allWords, limit: limit)
+            func find(_ match: NoteMatch) throws -> [NoteHit] {
+                try index.search(words, match: match, limit: limit, filter: filter, wholeBodies: wholeBodies)
+            }
+            var hits = try find(.allWords)
             let hasAllWords = !hits.isEmpty
             for match in [NoteMatch.anyWord, .anyBeginning] where hits.count < limit {
-                if match == .anyBeginning, !hits.isEmpty { break }
+                if !hits.isEmpty, !isFilled || match == .anyBeginning || words.count == 1 { break }
                 let known = Set(hits.map(\.path))
-                hits += try index.search(words, match: match, limit: limit).filter { !known.contains($0.path) }
+                hits += try find(match).filter { !known.contains($0.path) }
             }
             return (Array(hits.prefix(limit)), hasAllWords)
         }
@@ -98,96 +150,22 @@ public actor Vault {
         return best?.note
     }
 
-    /// The text of a note without its front matter.
+    /// Every tag with the number of notes that have it, the most used first.
     ///
-    /// - Throws: ``VaultError``
-    public func body(of path: NotePath) throws(VaultError) -> String {
-        MarkdownNote(try files.read(path).text, path: path).body
+    /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
+    public func tags() async throws -> [(name: String, count: Int)] {
+        try await withFreshIndex { try $0.tags() }
     }
 
-    /// Adds `line` to the end of a note, which is made with `heading` as its first lines when it is missing. The file
-    /// is replaced whole or not at all.
+    /// All notes and their links.
     ///
-    /// - Throws: ``VaultError``; the note is then as before.
-    public func append(_ line: String, to path: NotePath, heading: String) throws(VaultError) {
-        for attempt in 1... {
-            do {
-                return try appendOnce(line, to: path, heading: heading)
-            } catch .changedMeanwhile where attempt < Self.attempts {
-                continue
-            }
+    /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
+    public func graph() async throws -> VaultGraph {
+        try await withFreshIndex { index in
+            if let knownGraph { return knownGraph }
+            let graph = VaultGraph(try index.links())
+            knownGraph = graph
+            return graph
         }
-    }
-
-    private func appendOnce(_ line: String, to path: NotePath, heading: String) throws(VaultError) {
-        var text = heading + "\n\n"
-        var stamp: NoteStamp?
-        do { (text, stamp) = try files.read(path) } catch .notFound {}
-        if !text.isEmpty, text.last?.isNewline != true { text += "\n" }
-        try files.write(text + line + "\n", to: path, replacing: stamp)
-    }
-
-    // MARK: Index
-
-    /// Runs `body` on an index that agrees with the files. Damage found on the way is repaired by starting over once.
-    private func withFreshIndex<Value>(_ body: (NoteIndex) throws -> Value) async throws -> Value {
-        do {
-            let index = try openIndex()
-            do {
-                try await synchronize(index)
-                return try body(index)
-            } catch NoteIndexError.damaged {
-                try index.reset()
-                try await synchronize(index)
-                return try body(index)
-            }
-        } catch let error as NoteIndexError {
-            throw VaultError.index(error.description)
-        }
-    }
-
-    private func openIndex() throws -> NoteIndex {
-        if let index { return index }
-        let opened = try NoteIndex(path: indexPath)
-        index = opened
-        return opened
-    }
-
-    /// Two callers may be here in turns; each brings in what it saw changed, and the same change twice does no harm.
-    private func synchronize(_ index: NoteIndex) async throws {
-        try Task.checkCancellation()
-        var gone = try index.stamps()
-        var changed: [NotePath] = []
-        for file in try files.list() where gone.removeValue(forKey: file.path.description) != file.stamp {
-            changed.append(file.path)
-        }
-        try Task.checkCancellation()
-        try index.update([], removing: Array(gone.keys))
-        var batch: [IndexedNote] = []
-        var size = 0
-        for path in changed {
-            guard let note = read(path) else {
-                try index.update([], removing: [path.description])
-                continue
-            }
-            batch.append(note)
-            size += note.body.utf8.count
-            guard size >= Self.batchSize else { continue }
-            try index.update(batch)
-            (batch, size) = ([], 0)
-            await Task.yield()
-            try Task.checkCancellation()
-        }
-        try index.update(batch)
-    }
-
-    /// A file that vanished or is no text since it was listed is no note.
-    private func read(_ path: NotePath) -> IndexedNote? {
-        let settled = Int64(now() * 1_000_000_000) - Self.settlingTime
-        guard let (text, stamp) = try? files.read(path) else { return nil }
-        let note = MarkdownNote(text, path: path)
-        return IndexedNote(
-            path: path.description, title: note.title, tags: note.tags, body: note.body,
-            stamp: stamp.changed < settled ? stamp : .unsettled)
     }
 }

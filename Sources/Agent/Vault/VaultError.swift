@@ -12,18 +12,35 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
     case notText(String)
     /// Another program wrote the note at the same time.
     case changedMeanwhile(String)
+    /// Something is there already.
+    case exists(String)
+    /// The file is not as the asker believed.
+    case precondition(String)
+    /// A name that no link can hold, though others link to the note.
+    case unlinkable(String)
+    /// More text links to the note than is rewritten at once.
+    case tooManyLinks(String)
+    /// The index is being made.
+    case indexing(done: Int, total: Int)
     case file(path: String, operation: String, code: Int32)
     case index(String)
 
     public var description: String {
         switch self {
         case .invalidPath(let path):
-            "'\(path.prefix(200))' is not a note's path: use names below the vault that end in .md, without '..'"
+            "'\(path.prefix(200))' is not a path of the vault: use names below it, without '..' and without names that "
+                + "begin with a dot; a note ends in .md"
         case .notFound(let path): "there is no note at \(path)"
         case .notARegularFile(let path): "\(path) is not a regular file below the vault; links are not followed"
         case .tooLarge(let path, let limit): "\(path) would be larger than \(limit) bytes: split it into several notes"
         case .notText(let path): "\(path) is not UTF-8 text"
         case .changedMeanwhile(let path): "\(path) is being changed by another program: try again"
+        case .exists(let path): "there is something at \(path) already"
+        case .precondition(let path): "\(path) is not what it was when you read it: read it again"
+        case .unlinkable(let path): "other notes link there, and no link can name \(path): leave out # ^ | [ and ]"
+        case .tooManyLinks(let path): "too many notes link to \(path) to change them all at once"
+        case .indexing(let done, let total):
+            "the notes are still being read, \(done) of \(total) so far: try again in a moment"
         case .file(let path, let operation, let code):
             "cannot \(operation) \(path): \(String(cString: strerror(code)))"
         case .index(let reason): reason

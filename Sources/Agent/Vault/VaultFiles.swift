@@ -1,9 +1,9 @@
 internal import Glibc
 internal import Store
 
-// Where do notes come from and go to? Regular Markdown files below one folder. Every step into a folder and every file
-// is opened relative to its parent and never through a symbolic link, so that no name and no race leads out of the
-// vault. This file knows bytes and stamps; titles, tags and searching are elsewhere. All calls block.
+// Where do notes come from and go to? Regular files below one folder. Every step into a folder and every file is opened
+// relative to its parent and never through a symbolic link, so that no name and no race leads out of the vault. This file
+// knows bytes and stamps; titles, tags and searching are elsewhere. All calls block.
 
 /// The files of one vault.
 struct VaultFiles: Sendable {
@@ -11,8 +11,20 @@ struct VaultFiles: Sendable {
     let root: String
     /// The largest note, in bytes. Larger files are neither read nor written.
     let maximumNoteSize: Int
+    /// The largest file that is no note, in bytes.
+    let maximumAttachmentSize: Int
     /// Further files are not listed.
     let maximumNotes: Int
+    /// Below this folder only notes are files of the vault; empty means everywhere, nil nowhere.
+    let onlyNotesBelow: [String]?
+
+    init(root: String, maximumNoteSize: Int, maximumNotes: Int, maximumAttachmentSize: Int = 1, agent: String? = nil) {
+        self.root = root
+        self.maximumNoteSize = maximumNoteSize
+        self.maximumNotes = maximumNotes
+        self.maximumAttachmentSize = maximumAttachmentSize
+        onlyNotesBelow = agent.flatMap { Self.place(of: $0, below: root) }
+    }
 
     /// A note's file as listed.
     struct Listed: Equatable {
@@ -22,206 +34,215 @@ struct VaultFiles: Sendable {
 
     /// Every note that may be read, in no particular order. Hidden files and folders, links, files that are too large
     /// and folders that cannot be opened are passed over; a vault whose folder is missing is empty.
-    func list() throws(VaultError) -> [Listed] {
-        let top: Descriptor
+    ///
+    /// - Parameter watch: is told of each folder before the folder is read, so that nothing is missed in between.
+    func list(_ watch: VaultWatch? = nil) throws(VaultError) -> [Listed] {
+        let top: FolderDescriptor
         do { top = try openRoot() } catch .notFound { return [] }
+        if let status = top.status { watch?.begin(FileIdentity(status)) }
         var found: [Listed] = []
-        walk(top, prefix: [], into: &found)
+        walk(top, prefix: [], watch) { path, status in
+            guard found.count < maximumNotes, status.st_size <= maximumNoteSize, let path = try? NotePath(path)
+            else { return }
+            found.append(Listed(path: path, stamp: NoteStamp(status)))
+        }
+        watch?.end()
         return found
+    }
+
+    /// Every file that is no note and whose name is `name` in any case.
+    func attachments(named name: String) -> [VaultPath] {
+        guard let top = try? openRoot() else { return [] }
+        var found: [VaultPath] = []
+        walk(top, prefix: [], nil) { path, _ in
+            if !path.isNote, path.name.lowercased() == name.lowercased() { found.append(path) }
+        }
+        return found
+    }
+
+    /// The vault's folder; nil when it is missing.
+    func rootIdentity() -> FileIdentity? {
+        var status = stat()
+        return stat(root, &status) == 0 ? FileIdentity(status) : nil
+    }
+
+    /// The file at `path`, if it is a regular one.
+    func identity(of path: VaultPath) -> FileIdentity? {
+        guard let status = try? openFolder(of: path, creating: false).status(of: path.name),
+            status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
+        return FileIdentity(status)
+    }
+
+    /// The bytes of a file and the stamp of exactly those bytes.
+    func read(_ path: VaultPath) throws(VaultError) -> (bytes: [UInt8], stamp: NoteStamp) {
+        try openFolder(of: path, creating: false).file(path.name, for: path).readAll(atMost: limit(of: path))
     }
 
     /// The text of a note and the stamp of exactly that text.
     func read(_ path: NotePath) throws(VaultError) -> (text: String, stamp: NoteStamp) {
-        let name = path.parts[path.parts.count - 1]
-        let file = try openFolder(of: path, creating: false).open(name, O_RDONLY | O_NONBLOCK, for: path)
-        let status = try file.status(path)
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
-        guard status.st_size <= maximumNoteSize else {
-            throw .tooLarge(path: path.description, limit: maximumNoteSize)
-        }
-        let bytes = try file.readAll(atMost: maximumNoteSize, path)
+        let (bytes, stamp) = try read(path.file)
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notText(path.description) }
-        return (text, NoteStamp(status))
+        return (text, stamp)
     }
 
-    /// Puts `text` in the place of the note, whole or not at all: written beside it, synced, renamed over it. Folders on
+    /// Puts `bytes` in the place of the file, whole or not at all: written beside it, synced, renamed over it. Folders on
     /// the way are made. A file that is there keeps its mode; a new one is private.
     ///
-    /// - Parameter expected: the stamp of the text that this one is made from, nil for no file. When somebody else has
-    ///   changed the note since, theirs stays and ``VaultError/changedMeanwhile(_:)`` is thrown.
-    func write(_ text: String, to path: NotePath, replacing expected: NoteStamp?) throws(VaultError) {
-        guard text.utf8.count <= maximumNoteSize else {
-            throw .tooLarge(path: path.description, limit: maximumNoteSize)
-        }
+    /// - Parameter expected: the stamp of the content that this one is made from, nil for no file. When somebody else has
+    ///   changed the file since, theirs stays and ``VaultError/changedMeanwhile(_:)`` is thrown.
+    func write(_ bytes: [UInt8], to path: VaultPath, replacing expected: NoteStamp?) throws(VaultError) {
+        guard bytes.count <= limit(of: path) else { throw .tooLarge(path: path.description, limit: limit(of: path)) }
         let folder = try openFolder(of: path, creating: true)
-        let name = path.parts[path.parts.count - 1]
         var mode: mode_t = 0o600
-        if let status = folder.status(of: name) {
+        if let status = folder.status(of: path.name) {
             guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
             mode = status.st_mode & 0o777
         }
-        let temporary = ".openagent-\(UInt64.random(in: .min ... .max)).tmp"
-        let file = try folder.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600, for: path)
+        let temporary = Self.temporaryPrefix + "\(UInt64.random(in: .min ... .max)).tmp"
+        let file = try folder.newFile(temporary, for: path)
+        if let status = folder.status(of: temporary) { removeLeftovers(in: folder, olderThan: status) }
         do throws(VaultError) {
-            try file.writeAll(Array(text.utf8), path)
-            try file.finish(mode: mode, path)
-            guard folder.status(of: name).map(NoteStamp.init) == expected else {
+            try file.writeAll(bytes, mode: mode)
+            guard folder.status(of: path.name).map(NoteStamp.init) == expected else {
                 throw .changedMeanwhile(path.description)
             }
-            try folder.rename(temporary, to: name, path)
+            if expected == nil {
+                guard try folder.publish(temporary, as: path.name, path) else {
+                    throw .changedMeanwhile(path.description)
+                }
+            } else {
+                try folder.replace(path.name, with: temporary, path)
+            }
         } catch {
             folder.remove(temporary)
             throw error
         }
     }
 
+    /// Puts `text` in the place of a note; see ``write(_:to:replacing:)-(_,VaultPath,_)``.
+    func write(_ text: String, to path: NotePath, replacing expected: NoteStamp?) throws(VaultError) {
+        try write(Array(text.utf8), to: path.file, replacing: expected)
+    }
+
+    /// The stamp of a regular file; nil when there is nothing with that name.
+    func stamp(of path: VaultPath) throws(VaultError) -> NoteStamp? {
+        let folder: FolderDescriptor
+        do { folder = try openFolder(of: path, creating: false) } catch .notFound { return nil }
+        guard let status = folder.status(of: path.name) else { return nil }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
+        return NoteStamp(status)
+    }
+
+    /// Removes a file for good.
+    ///
+    /// - Parameter expected: the stamp of the content that nobody wants any more; with another one nothing is removed and
+    ///   ``VaultError/changedMeanwhile(_:)`` is thrown.
+    func remove(_ path: VaultPath, expecting expected: NoteStamp) throws(VaultError) {
+        let folder = try openFolder(of: path, creating: false)
+        guard let status = folder.status(of: path.name) else { throw .notFound(path.description) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
+        guard NoteStamp(status) == expected else { throw .changedMeanwhile(path.description) }
+        guard folder.remove(path.name) else {
+            throw .file(path: path.description, operation: "delete", code: errno)
+        }
+        folder.synchronize()
+    }
+
+    /// Gives a file another place, where nothing may be.
+    ///
+    /// - Throws: ``VaultError/exists(_:)``
+    func move(_ path: VaultPath, to other: VaultPath) throws(VaultError) {
+        let source = try openFolder(of: path, creating: false)
+        guard let status = source.status(of: path.name) else { throw .notFound(path.description) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
+        let target = try openFolder(of: other, creating: true)
+        guard try source.move(path.name, to: target, as: other.name, path) else { throw .exists(other.description) }
+    }
+
+    private static let temporaryPrefix = ".openagent-"
+    /// Seconds. A file that is being written is younger.
+    private static let longestWrite = 60
+
+    /// Files that were being written when their process died. The clock is the file system's own.
+    private func removeLeftovers(in folder: borrowing FolderDescriptor, olderThan new: stat) {
+        for name in folder.names() where name.hasPrefix(Self.temporaryPrefix) && name.hasSuffix(".tmp") {
+            guard let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFREG,
+                status.st_mtim.tv_sec < new.st_mtim.tv_sec - Self.longestWrite
+            else { continue }
+            folder.remove(name)
+        }
+    }
+
     // MARK: Steps
 
-    private func openRoot() throws(VaultError) -> Descriptor {
+    private func limit(of path: VaultPath) -> Int { path.isNote ? maximumNoteSize : maximumAttachmentSize }
+
+    private func openRoot() throws(VaultError) -> FolderDescriptor {
         let number = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else {
             throw errno == ENOENT ? .notFound(root) : .file(path: root, operation: "open", code: errno)
         }
-        return Descriptor(number)
+        return FolderDescriptor(number)
     }
 
-    private func openFolder(of path: NotePath, creating: Bool) throws(VaultError) -> Descriptor {
+    private func openFolder(of path: VaultPath, creating: Bool) throws(VaultError) -> FolderDescriptor {
+        if let onlyNotesBelow, !path.isNote, path.parts.starts(with: onlyNotesBelow) {
+            throw .invalidPath(path.description)
+        }
         if creating, mkdir(root, 0o700) != 0, errno != EEXIST {
             throw .file(path: root, operation: "create", code: errno)
         }
-        var folder = try openRoot()
+        var folder: FolderDescriptor
+        do { folder = try openRoot() } catch .notFound { throw .notFound(path.description) }
         for part in path.parts.dropLast() {
             if creating { try folder.makeFolder(part, path) }
-            folder = try folder.open(part, O_RDONLY | O_DIRECTORY, for: path)
+            folder = try folder.folder(part, for: path)
         }
         return folder
     }
 
-    private func walk(_ folder: borrowing Descriptor, prefix: [String], into found: inout [Listed]) {
-        for name in folder.names() where NotePath.isVisibleName(name) && found.count < maximumNotes {
+    private func walk(
+        _ folder: borrowing FolderDescriptor, prefix: [String], _ watch: VaultWatch?, _ body: (VaultPath, stat) -> Void
+    ) {
+        watch?.enter(folder.number, prefix)
+        for name in folder.names() where VaultPath.isVisibleName(name) {
             // The caller, who finds out as well, must then not take the list for complete.
             if Task.isCancelled { return }
             guard let status = folder.status(of: name) else { continue }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:
-                guard prefix.count + 2 <= NotePath.maximumDepth,
-                    let inner = try? folder.open(name, O_RDONLY | O_DIRECTORY, for: nil)
+                guard prefix.count + 2 <= VaultPath.maximumDepth, let inner = try? folder.folder(name, for: nil)
                 else { continue }
-                walk(inner, prefix: prefix + [name], into: &found)
+                walk(inner, prefix: prefix + [name], watch, body)
             case S_IFREG:
-                let text = (prefix + [name]).joined(separator: "/")
-                guard status.st_size <= maximumNoteSize, let path = try? NotePath(text) else { continue }
-                found.append(Listed(path: path, stamp: NoteStamp(status)))
+                guard let path = try? VaultPath((prefix + [name]).joined(separator: "/")) else { continue }
+                body(path, status)
             default:
                 continue
             }
         }
     }
-}
 
-extension NoteStamp {
-    fileprivate init(_ status: stat) {
-        self.init(
-            modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
-            changed: Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec),
-            size: Int64(status.st_size))
-    }
-}
+    // MARK: The agent's own files
 
-/// A file descriptor that closes itself. Names given to it are single path parts.
-private struct Descriptor: ~Copyable {
-    private let number: Int32
-
-    init(_ number: Int32) {
-        self.number = number
+    /// Where in the vault the agent keeps what is nobody's note: nil when vault and agent have nothing in common.
+    private static func place(of agent: String, below root: String) -> [String]? {
+        let agent = canonical(agent)
+        let root = canonical(root)
+        let isInside = ["/.openagent", "/logs"].contains { (root + "/").hasPrefix(agent + $0 + "/") }
+        if root == agent || isInside { return [] }
+        guard agent.hasPrefix(root == "/" ? root : root + "/") else { return nil }
+        return agent.dropFirst(root.utf8.count).split(separator: "/").map(String.init)
     }
 
-    deinit { close(number) }
-
-    func open(_ name: String, _ flags: Int32, mode: mode_t = 0, for path: NotePath?) throws(VaultError) -> Descriptor {
-        let opened = openat(number, name, flags | O_NOFOLLOW | O_CLOEXEC, mode)
-        guard opened < 0 else { return Descriptor(opened) }
-        let shown = path?.description ?? name
-        throw switch errno {
-        case ENOENT: .notFound(shown)
-        case ELOOP, ENOTDIR, EISDIR, ENXIO: .notARegularFile(shown)
-        case let code: .file(path: shown, operation: "open", code: code)
+    /// The absolute path without links, as far as it exists.
+    private static func canonical(_ path: String) -> String {
+        if let real = realpath(path, nil) {
+            defer { free(real) }
+            return String(cString: real)
         }
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return path }
+        return canonical(String(path[..<slash])) + path[slash...]
     }
-
-    func makeFolder(_ name: String, _ path: NotePath) throws(VaultError) {
-        guard mkdirat(number, name, 0o700) == 0 || errno == EEXIST else {
-            throw .file(path: path.description, operation: "create the folder of", code: errno)
-        }
-    }
-
-    func names() -> [String] {
-        let copy = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0 else { return [] }
-        guard let stream = fdopendir(copy) else {
-            close(copy)
-            return []
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(validating: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let name { names.append(name) }
-        }
-        return names
-    }
-
-    func status(of name: String) -> stat? {
-        var status = stat()
-        return fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
-    }
-
-    func status(_ path: NotePath) throws(VaultError) -> stat {
-        var status = stat()
-        guard fstat(number, &status) == 0 else {
-            throw .file(path: path.description, operation: "read", code: errno)
-        }
-        return status
-    }
-
-    func readAll(atMost limit: Int, _ path: NotePath) throws(VaultError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
-        while true {
-            let count = read(number, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .file(path: path.description, operation: "read", code: errno) }
-            guard count > 0 else { return bytes }
-            guard bytes.count + count <= limit else { throw .tooLarge(path: path.description, limit: limit) }
-            bytes += chunk.prefix(count)
-        }
-    }
-
-    func writeAll(_ bytes: [UInt8], _ path: NotePath) throws(VaultError) {
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                write(number, $0.baseAddress?.advanced(by: written), $0.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .file(path: path.description, operation: "write", code: errno) }
-            written += count
-        }
-    }
-
-    func finish(mode: mode_t, _ path: NotePath) throws(VaultError) {
-        guard fchmod(number, mode) == 0, fsync(number) == 0 else {
-            throw .file(path: path.description, operation: "write", code: errno)
-        }
-    }
-
-    func rename(_ name: String, to final: String, _ path: NotePath) throws(VaultError) {
-        guard renameat(number, name, number, final) == 0, fsync(number) == 0 else {
-            throw .file(path: path.description, operation: "replace", code: errno)
-        }
-    }
-
-    func remove(_ name: String) { unlinkat(number, name, 0) }
 }

@@ -1,4 +1,5 @@
 internal import CSodium
+internal import Transport
 
 // How are secrets hashed, compared, drawn and forgotten? The thin layer over libsodium: its pointers stay here.
 
@@ -12,6 +13,11 @@ struct SHA256: ~Copyable {
 
     mutating func update(_ bytes: [UInt8]) {
         crypto_hash_sha256_update(&state, bytes, UInt64(bytes.count))
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        let bytes = bytes.bindMemory(to: UInt8.self)
+        crypto_hash_sha256_update(&state, bytes.baseAddress, UInt64(bytes.count))
     }
 
     mutating func update(_ secret: SecretBytes) {
@@ -32,13 +38,26 @@ struct SHA256: ~Copyable {
     }
 }
 
+/// The SHA-256 of something large that comes piece by piece, as a file does.
+package final class RunningDigest {
+    private var hash: SHA256? = SHA256()
+
+    package init() {}
+
+    /// Not after ``finish()``.
+    package func update(_ bytes: UnsafeRawBufferPointer) { hash?.update(bytes) }
+
+    /// 64 hexadecimal digits. Once.
+    package func finish() -> String { Base16.encode(hash.take()?.finish() ?? []) }
+}
+
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
 package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.count == right.count && sodium_memcmp(left, right, left.count) == 0
 }
 
 /// `count` bytes from the system's random source.
-func randomBytes(_ count: Int) -> [UInt8] {
+package func randomBytes(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     randombytes_buf(&bytes, count)
     return bytes

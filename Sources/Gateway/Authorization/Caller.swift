@@ -35,7 +35,15 @@ struct Caller: Sendable, Equatable {
     var expiresAt: Double? { certificate?.expiresAt }
 
     /// Whose turns run one after the other.
-    var lane: String { device.hex }
+    func lane(for sessionID: String, by lanes: SessionLane) -> String {
+        switch lanes {
+        case .client: device.hex
+        case .session: "\(device.hex)/\(sessionID)"
+        }
+    }
+
+    /// Within whose messages a `message_id` is unique, whatever the lane.
+    var sender: String { "\(device.hex)/\(handle)" }
 
     /// Who asks the coordinator for an act of administration.
     var principal: Principal {

@@ -5,9 +5,9 @@ extension ClientMessage {
     var requiredRole: Role {
         switch self {
         case .auth, .ping, .sessionOpen, .sessionClose, .textFinal, .textDelta, .audioChunk, .attachment, .interrupt,
-            .command,
             .unknown:
             .member
+        case .command(let command): SessionCommand(rawValue: command.name)?.requiredRole ?? .member
         }
     }
 }

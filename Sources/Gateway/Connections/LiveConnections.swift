@@ -14,6 +14,14 @@ final class LiveConnections: Sendable {
         let outbox: Outbox
     }
 
+    /// A socket that hears what is told to many.
+    private struct Listener {
+        let node: NodeID
+        /// Nil for the operator.
+        let handle: String?
+        let outbox: Outbox
+    }
+
     private struct Entry {
         let peer: PeerConnection
         var sockets: [UInt64: Socket] = [:]
@@ -25,7 +33,26 @@ final class LiveConnections: Sendable {
         var ofNode: [NodeID: Set<UInt64>] = [:]
         var lastID: UInt64 = 0
         var observers: [AsyncStream<Void>.Continuation] = []
-        var hasSockets: Bool { entries.values.contains { !$0.sockets.isEmpty } }
+        var listeners: [UInt64: Listener] = [:]
+        /// The sockets of each user; the operator's are under the operator's name.
+        var ofHandle: [String: Set<UInt64>] = [:]
+        var hasSockets: Bool { !listeners.isEmpty }
+
+        mutating func drop(_ socket: UInt64) {
+            guard let listener = listeners.removeValue(forKey: socket) else { return }
+            let name = listener.handle ?? Principal.operator.auditName
+            ofHandle[name]?.remove(socket)
+            if ofHandle[name]?.isEmpty == true { ofHandle[name] = nil }
+        }
+
+        func listeners(in audience: [Audience]) -> [Listener] {
+            var ids: Set<UInt64> = []
+            for part in audience {
+                guard case .handle(let handle) = part else { return Array(listeners.values) }
+                ids.formUnion(ofHandle[handle] ?? [])
+            }
+            return ids.compactMap { listeners[$0] }
+        }
 
         func entries(of affected: Affected) -> [Entry] {
             switch affected {
@@ -44,7 +71,14 @@ final class LiveConnections: Sendable {
     let newcomers: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>
     private let newcomer: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>.Continuation
 
-    init() { (newcomers, newcomer) = AsyncStream.makeStream() }
+    /// Says each time that there is a socket, after there was none. One consumer.
+    let firstSockets: AsyncStream<Void>
+    private let firstSocket: AsyncStream<Void>.Continuation
+
+    init() {
+        (newcomers, newcomer) = AsyncStream.makeStream()
+        (firstSockets, firstSocket) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
 
     /// A number that no other connection or socket of this gateway has.
     func nextID() -> UInt64 {
@@ -64,7 +98,8 @@ final class LiveConnections: Sendable {
 
     func remove(_ peer: PeerConnection) {
         state.withLock { state in
-            state.entries[peer.id] = nil
+            let entry = state.entries.removeValue(forKey: peer.id)
+            for socket in entry.map({ Array($0.sockets.keys) }) ?? [] { state.drop(socket) }
             state.ofNode[peer.node]?.remove(peer.id)
             if state.ofNode[peer.node]?.isEmpty == true { state.ofNode[peer.node] = nil }
             Self.notify(&state)
@@ -79,14 +114,61 @@ final class LiveConnections: Sendable {
 
     /// - Parameter handle: nil for the operator's.
     func add(_ watcher: Watcher, of handle: String?, on peer: PeerConnection) {
-        state.withLock { $0.entries[peer.id]?.sockets[watcher.id] = Socket(handle: handle, outbox: watcher.outbox) }
+        let isFirst = state.withLock { state in
+            guard state.entries[peer.id] != nil else { return false }
+            defer {
+                state.entries[peer.id]?.sockets[watcher.id] = Socket(handle: handle, outbox: watcher.outbox)
+                state.listeners[watcher.id] = Listener(
+                    node: peer.node, handle: handle, outbox: watcher.outbox)
+                state.ofHandle[handle ?? Principal.operator.auditName, default: []].insert(watcher.id)
+            }
+            return !state.hasSockets
+        }
+        if isFirst { firstSocket.yield() }
     }
 
     func remove(_ watcher: Watcher, on peer: PeerConnection) {
         state.withLock { state in
             state.entries[peer.id]?.sockets[watcher.id] = nil
+            state.drop(watcher.id)
             Self.notify(&state)
         }
+    }
+
+    /// How many sockets there are.
+    var socketCount: Int { state.withLock { $0.listeners.count } }
+
+    /// Gives a frame to everybody in the audience who may hear it, asked of the membership at this moment; whoever's
+    /// standing is not known hears nothing. Waits for nobody.
+    func send(_ frame: String, to audience: [Audience], in membership: any Membership) {
+        for outbox in hearing(audience, in: membership) { outbox.broadcast(frame) }
+    }
+
+    /// Offers everybody the newest measurement of the machine.
+    func offer(snapshot frame: String, in membership: any Membership) {
+        for outbox in hearing([.everybody], in: membership) { outbox.offer(snapshot: frame) }
+    }
+
+    private func hearing(_ audience: [Audience], in membership: any Membership) -> [Outbox] {
+        let candidates = state.withLock { $0.listeners(in: audience) }
+        return candidates.filter { listener in
+            let isAdmin: Bool
+            if let handle = listener.handle {
+                guard case .active(let role) = membership.standing(of: listener.node, handle: handle) else {
+                    return false
+                }
+                isAdmin = role == .admin
+            } else {
+                isAdmin = true
+            }
+            return audience.contains { part in
+                switch part {
+                case .everybody: true
+                case .admins: isAdmin
+                case .handle(let handle): handle == listener.handle ?? Principal.operator.auditName
+                }
+            }
+        }.map(\.outbox)
     }
 
     /// Closes the sockets of those among the affected who are no longer in good standing.

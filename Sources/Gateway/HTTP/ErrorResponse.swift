@@ -3,6 +3,7 @@ internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Store
 internal import Wire
 
 // What does a client see when something goes wrong? A stable code for programs, a message for people and sometimes a hint
@@ -52,6 +53,16 @@ struct ErrorResponse: Error, Sendable {
             case .forbidden: (.forbidden, .forbidden)
             }
         self.init(status: status, code: code, message: error.description)
+    }
+
+    /// Nil when the database is not to blame.
+    init?(_ fault: StorageFault) {
+        guard fault != .other else { return nil }
+        self.init(
+            status: fault == .full
+                ? HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage") : .serviceUnavailable,
+            code: .unavailable, message: "This could not be done: \(fault).",
+            hint: "What the agent's owner can do says, on its machine: openagent doctor")
     }
 
     /// A value that is none of those that are possible.

@@ -20,6 +20,9 @@ struct GatewayContext: RequestContext {
     /// Who asks, decided anew for each request.
     let authentication: Result<Caller, Refusal>
 
+    /// What the handler adds to its route's announcement.
+    let announced = Announced()
+
     let maxUploadSize: Int
 
     init(source: GatewayRequestSource) {

@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
+internal import Store
 internal import Wire
 
 // Who answers an HTTP request? First authorization, then the route, then one place that turns failures into answers. It
@@ -24,10 +25,11 @@ struct GatewayResponder: Sendable {
     ///   - routes: everything that can be asked.
     ///   - webSocket: where WebSockets are; a plain request there is told to upgrade.
     ///   - bodyLength: bytes of a request body that is read into memory.
+    ///   - broadcasts: through which others hear what a request changed.
     ///   - strangers: how much of those who are let in nowhere is logged.
     init(
         authorizer: Authorizer, routes: [Route], webSocket: (path: String, role: Role), bodyLength: Int,
-        logger: Logger, strangers: StrangerLog
+        broadcasts: Broadcasts = .none, logger: Logger, strangers: StrangerLog
     ) {
         self.strangers = strangers
         self.authorizer = authorizer
@@ -38,11 +40,17 @@ struct GatewayResponder: Sendable {
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OwnErrors())
         for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
-            router.on(RouterPath(route.path), method: route.method) { request, context in
-                try await Self.run(route, request, context)
+            router.on(RouterPath(Self.pattern(route.path)), method: route.method) { request, context in
+                try await Self.run(route, request, context, broadcasts)
             }
         }
         self.router = router.buildResponder()
+    }
+
+    /// As the router writes it: `{name:**}`, the rest of the path, is its `**`.
+    private static func pattern(_ path: String) -> String {
+        guard path.hasSuffix(":**}"), let brace = path.lastIndex(of: "{") else { return path }
+        return path[..<brace] + "**"
     }
 
     /// Whether this request may become a WebSocket.
@@ -81,7 +89,7 @@ struct GatewayResponder: Sendable {
         }
         var response = await answer(request, authentication: authentication, log: log)
         response.headers[.xContentTypeOptions] = "nosniff"
-        response.headers[.cacheControl] = "no-store"
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         if request.method == .head { response = response.createHeadResponse() }
         if request.headers[.connection] == "close" { response.headers[.connection] = "close" }
         log.info("gateway::request", metadata: ["status": "\(response.status.code)"])
@@ -108,7 +116,7 @@ struct GatewayResponder: Sendable {
             return ErrorResponse(error).response
         } catch {
             log.error("gateway::request_failed", metadata: ["error": "\(error)"])
-            return ErrorResponse.internalError.response
+            return (ErrorResponse(StorageFault(error)) ?? .internalError).response
         }
     }
 
@@ -122,15 +130,22 @@ struct GatewayResponder: Sendable {
             body: .init(byteBuffer: ByteBuffer(string: refusal.text)))
     }
 
-    private static func run(_ route: Route, _ request: Request, _ context: GatewayContext) async throws -> Response {
+    private static func run(
+        _ route: Route, _ request: Request, _ context: GatewayContext, _ broadcasts: Broadcasts
+    ) async throws -> Response {
+        let response: Response
+        var asking: Caller?
         switch route.access {
         case .open(let handler):
-            return try await handler(request, context)
+            response = try await handler(request, context)
         case .requires(let role, let handler):
             let caller = try context.authentication.get()
             guard caller.role >= role else { throw Refusal.forbidden }
-            return try await handler(request, context, caller)
+            asking = caller
+            response = try await handler(request, context, caller)
         }
+        route.announces?.publish(response.status, context, by: asking, through: broadcasts)
+        return response
     }
 
     private static func upgradeRequired(_ path: String, _ role: Role) -> Route {

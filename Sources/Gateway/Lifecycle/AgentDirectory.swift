@@ -36,16 +36,25 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     public var addressHints: String { path + "/coordinator_addr.json" }
     /// The notes, unless the configuration names another folder.
     public var memories: String { path + "/memories" }
+    /// Files of users and answers: `<id>/<name>` each.
+    public var files: String { path + "/files" }
+    /// Where the agent works; answers may give files away that lie here.
+    public var workspace: String { path + "/workspace" }
     /// Logs of the server.
     public var logs: String { path + "/logs" }
     /// What this program keeps for itself: nothing in it is worth a backup.
     public var state: String { path + "/.openagent" }
     /// Held by the process that serves the agent.
     public var lock: String { state + "/lock" }
+    /// Files that are still being uploaded.
+    public var uploads: String { state + "/uploads" }
     /// Who serves the agent, and where.
     public var runRecord: String { state + "/run.json" }
     /// The disposable search index.
     public var noteIndex: String { state + "/notes.db" }
+
+    /// Audio that a program is given or makes, for as long as it runs.
+    public var voice: String { state + "/voice" }
 
     /// Whether an agent lives here.
     public var isAgent: Bool {
@@ -129,6 +138,18 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
 
         # librarian:
         #   words_per_second: 0   # pace of its answers; 0 is as fast as possible
+
+        # stt:                    # speech to text: users may speak
+        #   command: whisper-cli -m models/ggml-base.bin -l {language} -nt -np -f {file}
+
+        # tts:                    # text to speech: answers are spoken
+        #   command: espeak-ng --stdin --stdout
+
+        # sessions:
+        #   lane: client          # a device's messages one after the other; session: those of each conversation
+
+        # limits:                 # the others are in docs/operations.md
+        #   file_size: 1073741824 # bytes of one file
 
         # logging:
         #   level: info           # trace, debug, info, notice, warning, error or critical

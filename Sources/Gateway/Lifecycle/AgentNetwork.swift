@@ -211,7 +211,7 @@ public struct AgentNetwork: Sendable {
     ) async throws -> R {
         let lock = try await InstanceLock.take(directory)
         defer { lock.release() }
-        let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+        let key = try directory.identity()
         let database = try Database(path: directory.database)
         let result: Result<R, any Error>
         do { result = .success(try await body(NetworkRepository(database), key)) } catch { result = .failure(error) }

@@ -33,7 +33,7 @@ public struct NetworkCreation: Sendable, Equatable {
         try PrivateFile.close(toOthers: directory.state)
         let lock = try await InstanceLock.take(directory)
         defer { lock.release() }
-        let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+        let key = try directory.identity()
         let database = try Database(path: directory.database)
         // What was written is committed; a database that does not close in good order is repaired when it is opened.
         defer { try? database.close() }

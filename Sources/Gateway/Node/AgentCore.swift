@@ -13,6 +13,8 @@ struct AgentCore: Sendable {
     let gateway: GatewayServer
     /// What tickets say about where this agent is; serving sets it.
     let addresses: AdvertisedAddresses
+    /// Works by itself; running keeps its index at hand.
+    let vault: Vault
     private let database: Database
 
     /// Opens the agent's database and takes up what an earlier process left.
@@ -21,10 +23,24 @@ struct AgentCore: Sendable {
     ///   - key: the agent's identity key.
     ///   - directory: made and locked by the caller.
     ///   - now: Unix seconds.
+    ///   - requestRestart: ends the process so that it is started again; nil when nobody serves the agent.
     /// - Throws: when a room cannot be started; the error says which and why.
     init(
         key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
+    ) throws {
+        do {
+            try self.init(
+                opening: key, directory: directory, configuration: configuration, version: version, now: now,
+                logger: logger, requestRestart: requestRestart)
+        } catch  where StorageFault(error) == .damaged {
+            throw DatabaseError.damaged(path: directory.database)
+        }
+    }
+
+    private init(
+        opening key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
+        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
@@ -36,7 +52,9 @@ struct AgentCore: Sendable {
         var vaultLimits = Vault.Limits()
         vaultLimits.noteSize = configuration.limits.noteSize
         let vault = Vault(
-            directory: configuration.vault, indexPath: directory.noteIndex, limits: vaultLimits, now: now)
+            directory: configuration.vault, indexPath: directory.noteIndex, agent: directory.path, limits: vaultLimits,
+            logger: logger, now: now)
+        self.vault = vault
         let librarian = Librarian(
             vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
         var settings = GatewayConfiguration(
@@ -49,8 +67,18 @@ struct AgentCore: Sendable {
         if case .coordinator(let coordinator) = place {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
+        settings.vault = vault
+        settings.lane = configuration.lane
+        settings.requestRestart = requestRestart
+        let voiceFiles = VoiceFiles(folder: directory.voice)
+        settings.voice = Voice(
+            speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
+            textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
+        settings.files = AgentFiles(
+            directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
+            repository: ArtifactRepository(database))
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)

@@ -22,8 +22,21 @@ public struct AgentNode: Sendable {
         public var ticket: String?
     }
 
-    /// What ended ``run(requests:onServing:onForce:)``.
-    private enum Ending { case stopped, workEnded }
+    /// How ``run(requests:onServing:onForce:)`` ended.
+    public enum Ending: Sendable {
+        case stopped
+        /// An admin wants the process to be started again.
+        case restart
+    }
+
+    /// Why the agent has to end.
+    private enum StopReason: Sendable {
+        case signal(Int32)
+        case restart
+    }
+
+    /// The answer to whoever asked for a restart is still on its way.
+    private static let farewellTime = Duration.milliseconds(200)
 
     private let directory: AgentDirectory
     private let configuration: AgentConfiguration
@@ -51,7 +64,7 @@ public struct AgentNode: Sendable {
         self.logger = logger
     }
 
-    /// Serves until a graceful request has been carried out.
+    /// Serves until a graceful request has been carried out, or an admin's wish for a restart.
     ///
     /// - Parameters:
     ///   - requests: the first graceful one ends the agent in good order; an immediate one calls `onForce`.
@@ -60,10 +73,12 @@ public struct AgentNode: Sendable {
     public func run(
         requests: AsyncStream<ShutdownRequest>, onServing: @Sendable (Greeting) -> Void,
         onForce: @escaping @Sendable (_ signal: Int32) -> Void
-    ) async throws {
-        let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+    ) async throws -> Ending {
+        let (stops, stop) = AsyncStream.makeStream(of: StopReason.self)
+        let key = try directory.identity()
         let core = try AgentCore(
-            key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger)
+            key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger,
+            requestRestart: { stop.yield(.restart) })
         let (place, gateway) = (core.place, core.gateway)
         let endpoint = try await bindEndpoint(key: key, place: place)
         core.addresses.follow { endpoint.advertisedAddresses() }
@@ -74,44 +89,48 @@ public struct AgentNode: Sendable {
             throw error
         }
 
-        let (stops, stop) = AsyncStream.makeStream(of: Int32.self)
-        await withTaskGroup(of: Ending.self) { group in
+        let ending = await withTaskGroup(of: Ending?.self) { group in
             group.addTask {
                 await gateway.run()
-                return .workEnded
+                return nil
+            }
+            group.addTask {
+                await core.vault.run()
+                return nil
             }
             group.addTask {
                 await accept(from: endpoint, gateway: gateway, place: place)
-                return .workEnded
+                return nil
             }
             if case .member(let link) = place {
                 group.addTask {
                     await link.run(
                         endpoint: endpoint, addresses: { core.addresses.current },
                         nearby: { running.addresses(of: link.coordinator) })
-                    return .workEnded
+                    return nil
                 }
             }
             group.addTask {
                 for await request in requests {
                     switch request {
-                    case .graceful(let signal): stop.yield(signal)
+                    case .graceful(let signal): stop.yield(.signal(signal))
                     case .immediate(let signal): onForce(signal)
                     }
                 }
-                return .workEnded
+                return nil
             }
             group.addTask {
-                for await signal in stops {
-                    logger.notice("node::stopping", metadata: ["signal": "\(signal)"])
-                    await gateway.shutdown(grace: grace)
-                    await endpoint.close(reason: "the agent stops")
-                    return .stopped
-                }
-                return .workEnded
+                for await reason in stops { return await end(reason, gateway, endpoint) }
+                return nil
             }
             greet(endpoint, place, onServing)
-            for await ending in group where ending == .stopped { group.cancelAll() }
+            var ending = Ending.stopped
+            for await end in group {
+                guard let end else { continue }
+                ending = end
+                group.cancelAll()
+            }
+            return ending
         }
         // Done already, unless the task was cancelled.
         await endpoint.close()
@@ -119,6 +138,23 @@ public struct AgentNode: Sendable {
         running.remove(key.nodeID)
         try core.close()
         logger.notice("node::stopped")
+        return ending
+    }
+
+    private func end(_ reason: StopReason, _ gateway: GatewayServer, _ endpoint: Endpoint) async -> Ending {
+        let ending: Ending
+        switch reason {
+        case .signal(let signal):
+            logger.notice("node::stopping", metadata: ["signal": "\(signal)"])
+            ending = .stopped
+        case .restart:
+            logger.notice("node::restarting")
+            try? await Task.sleep(for: Self.farewellTime)
+            ending = .restart
+        }
+        await gateway.shutdown(grace: grace)
+        await endpoint.close(reason: "the agent stops")
+        return ending
     }
 
     // MARK: Parts

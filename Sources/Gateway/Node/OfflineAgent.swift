@@ -39,7 +39,7 @@ public struct OfflineAgent: Sendable {
         }
         do {
             let configuration = try AgentConfiguration.load(directory, environment: environment).configuration
-            let key = try SecretKey.loadOrCreate(path: directory.identityKey)
+            let key = try directory.identity()
             let core = try AgentCore(
                 key: key, directory: directory, configuration: configuration, version: version, now: now,
                 logger: logger)

@@ -20,10 +20,12 @@ enum DeviceRoutes {
                 let device = try await find(try context.deviceKey(), in: try administration.coordinator)
                 return try JSON.response(DeviceBody(device, connections: live.counts()))
             },
-            .admin(.patch, "/api/network/devices/{key}") { request, context, caller in
+            .admin(.patch, "/api/network/devices/{key}", announces: .updated(.device, "key", to: .admins)) {
+                request, context, caller in
                 try await rename(request, context, by: caller.principal, in: try administration.coordinator, live)
             },
-            .admin(.delete, "/api/network/devices/{key}") { _, context, caller in
+            .admin(.delete, "/api/network/devices/{key}", announces: .deleted(.device, "key", to: .admins)) {
+                _, context, caller in
                 try await revoke(context, by: caller.principal, in: try administration.coordinator, live)
             },
         ]

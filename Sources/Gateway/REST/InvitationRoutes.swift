@@ -14,7 +14,8 @@ enum InvitationRoutes {
                 let invitations = try await administration.coordinator.invitations()
                 return try JSON.response(InvitationsBody(invitations: invitations.map(InvitationBody.init)))
             },
-            .admin(.post, "/api/network/invitations") { request, context, caller in
+            .admin(.post, "/api/network/invitations", announces: .created(.invitation, to: .admins)) {
+                request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 let wanted = try await request.decode(as: NewInvitation.self, context: context)
                 let role = wanted.role.flatMap(InviteRole.init)
@@ -23,10 +24,13 @@ enum InvitationRoutes {
                 }
                 let invitation = try await coordinator.createInvitation(
                     try InvitationRequest(wanted, role: role, handle: wanted.handle), by: caller.principal)
-                return try JSON.response(
-                    CreatedInvitation(invitation, of: coordinator, addresses: addresses()), status: .created)
+                let created = CreatedInvitation(invitation, of: coordinator, addresses: addresses())
+                // The id, never the code: whoever reads that can join.
+                context.announced.set(id: created.id)
+                return try JSON.response(created, status: .created)
             },
-            .admin(.delete, "/api/network/invitations/{id}") { _, context, caller in
+            .admin(.delete, "/api/network/invitations/{id}", announces: .deleted(.invitation, "id", to: .admins)) {
+                _, context, caller in
                 let id = try context.pathPart("id")
                 try await administration.coordinator.revokeInvitation(id, by: caller.principal)
                 return try JSON.response(InvitationRevocation(id: id, revoked: true))

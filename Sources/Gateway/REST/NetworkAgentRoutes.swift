@@ -16,7 +16,9 @@ enum NetworkAgentRoutes {
                 return try JSON.response(
                     AgentsBody(agents: agents.map { AgentBody($0, of: coordinator, addresses: addresses()) }))
             },
-            .admin(.patch, "/api/network/agents/{handle}") { request, context, caller in
+            .admin(
+                .patch, "/api/network/agents/{handle}", announces: .updated(.networkAgent, "handle", to: .everybody)
+            ) { request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 let label = try await request.decode(as: LabelPatch.self, context: context).label
@@ -26,7 +28,9 @@ enum NetworkAgentRoutes {
                 }
                 return try JSON.response(AgentBody(agent, of: coordinator, addresses: addresses()))
             },
-            .admin(.delete, "/api/network/agents/{handle}") { _, context, caller in
+            .admin(
+                .delete, "/api/network/agents/{handle}", announces: .deleted(.networkAgent, "handle", to: .everybody)
+            ) { _, context, caller in
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 try await administration.coordinator.removeAgent(handle, by: caller.principal)
                 return try JSON.response(Removal(handle: handle, deleted: true))

@@ -13,7 +13,8 @@ enum UserRoutes {
                 let users = try await administration.coordinator.users()
                 return try JSON.response(UsersBody(users: users.map(UserBody.init)))
             },
-            .admin(.patch, "/api/network/users/{handle}") { request, context, caller in
+            .admin(.patch, "/api/network/users/{handle}", announces: .updated(.user, "handle", to: .admins)) {
+                request, context, caller in
                 let coordinator = try administration.coordinator
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 let patch = try await request.decode(as: UserPatch.self, context: context)
@@ -31,7 +32,8 @@ enum UserRoutes {
                     UserChange(
                         handle: handle, role: user.role.rawValue, status: user.status.rawValue, updated: updated))
             },
-            .admin(.delete, "/api/network/users/{handle}") { _, context, caller in
+            .admin(.delete, "/api/network/users/{handle}", announces: .deleted(.user, "handle", to: .admins)) {
+                _, context, caller in
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 try await administration.coordinator.removeUser(handle, by: caller.principal)
                 return try JSON.response(Removal(handle: handle, deleted: true))

@@ -26,15 +26,18 @@ enum WhoAmIRoutes {
                 return try JSON.response(
                     DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
             },
-            .member(.patch, "/api/whoami/devices/{key}") { request, context, caller in
+            .member(.patch, "/api/whoami/devices/{key}", announces: .updated(.device, "key", to: .admins, .caller)) {
+                request, context, caller in
                 try await DeviceRoutes.rename(
                     request, context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
-            .member(.delete, "/api/whoami/devices/{key}") { _, context, caller in
+            .member(.delete, "/api/whoami/devices/{key}", announces: .deleted(.device, "key", to: .admins, .caller)) {
+                _, context, caller in
                 try await DeviceRoutes.revoke(
                     context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
-            .member(.post, "/api/whoami/invitations") { request, context, caller in
+            .member(.post, "/api/whoami/invitations", announces: .created(.invitation, to: .admins, .caller)) {
+                request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 guard !caller.isOperator else {
                     throw ErrorResponse.invalid(
@@ -43,11 +46,11 @@ enum WhoAmIRoutes {
                 }
                 let wanted = try await request.decode(as: NewInvitation.self, context: context)
                 let invitation = try InvitationRequest(wanted, role: .device, handle: caller.handle)
-                return try JSON.response(
-                    CreatedInvitation(
-                        try await coordinator.createInvitation(invitation, by: caller.ownPrincipal),
-                        of: coordinator, addresses: addresses()),
-                    status: .created)
+                let created = CreatedInvitation(
+                    try await coordinator.createInvitation(invitation, by: caller.ownPrincipal), of: coordinator,
+                    addresses: addresses())
+                context.announced.set(id: created.id)
+                return try JSON.response(created, status: .created)
             },
         ]
     }

@@ -7,17 +7,34 @@ internal import DequeModule
 ///
 /// ```
 ///   reserve ──▶ reserved ──commit──▶ waiting ──startNext (first, lane idle)──▶ running ──finish──▶ (gone)
-///                  └──abandon──▶ (gone)  └──drop──▶ (gone)
+///                  │ │                │  ▲ └──drop──▶ (gone)
+///                  │ │              hold release
+///                  │ │                ▼  │
+///                  │ └──commit──▶ gathering ──drop──▶ (gone)
+///                  └──abandon──▶ (gone)
 /// ```
+///
+/// A gathering turn keeps its place: those behind it wait with it. `replace` changes what a waiting or gathering turn
+/// says.
 struct LaneQueue: Sendable {
     private enum Slot: Sendable {
         case reserved(String)
         case waiting(Turn)
+        /// On disk, but more may be added to it.
+        case gathering(Turn)
 
         var turnID: String {
             switch self {
             case .reserved(let id): id
-            case .waiting(let turn): turn.id
+            case .waiting(let turn), .gathering(let turn): turn.id
+            }
+        }
+
+        /// Once it is on disk.
+        var turn: Turn? {
+            switch self {
+            case .reserved: nil
+            case .waiting(let turn), .gathering(let turn): turn
             }
         }
     }
@@ -34,6 +51,8 @@ struct LaneQueue: Sendable {
 
     /// Turns that are in line, reserved ones included.
     var waitingCount: Int { slots.count }
+    /// UTF-8 bytes of their texts, of reserved ones not.
+    var waitingBytes: Int { slots.reduce(0) { $0 + ($1.turn?.record.text.utf8.count ?? 0) } }
     var isEmpty: Bool { running == nil && slots.isEmpty }
     private var runningCount: Int { running == nil ? 0 : 1 }
 
@@ -49,9 +68,44 @@ struct LaneQueue: Sendable {
     }
 
     /// The turn is on disk.
-    mutating func commit(_ turn: Turn) {
+    mutating func commit(_ turn: Turn, gathering: Bool = false) {
         guard let index = slots.firstIndex(where: { $0.turnID == turn.id }) else { return }
+        slots[index] = gathering ? .gathering(turn) : .waiting(turn)
+    }
+
+    /// The turn must not start for now.
+    mutating func hold(_ turnID: String) {
+        guard let index = slots.firstIndex(where: { $0.turnID == turnID }), let turn = slots[index].turn else { return }
+        slots[index] = .gathering(turn)
+    }
+
+    /// The turn may start.
+    mutating func release(_ turnID: String) {
+        guard let index = slots.firstIndex(where: { $0.turnID == turnID }), let turn = slots[index].turn else { return }
         slots[index] = .waiting(turn)
+    }
+
+    /// A turn that has not started says something else.
+    ///
+    /// - Returns: false when it is not in line any more.
+    mutating func replace(_ turn: Turn) -> Bool {
+        guard let index = slots.firstIndex(where: { $0.turnID == turn.id }) else { return false }
+        switch slots[index] {
+        case .reserved: return false
+        case .waiting: slots[index] = .waiting(turn)
+        case .gathering: slots[index] = .gathering(turn)
+        }
+        return true
+    }
+
+    /// The last committed turn of a session that has not started.
+    func lastUnstarted(of key: SessionKey) -> Turn? {
+        slots.last { $0.turn?.key == key }?.turn
+    }
+
+    /// A committed turn that has not started.
+    func unstarted(_ turnID: String) -> Turn? {
+        slots.first { $0.turnID == turnID }?.turn
     }
 
     /// The turn was not accepted after all.
@@ -81,7 +135,7 @@ struct LaneQueue: Sendable {
     mutating func drop(where matches: (Turn) -> Bool) -> [Turn] {
         var dropped: [Turn] = []
         slots.removeAll { slot in
-            guard case .waiting(let turn) = slot, matches(turn) else { return false }
+            guard let turn = slot.turn, matches(turn) else { return false }
             dropped.append(turn)
             return true
         }

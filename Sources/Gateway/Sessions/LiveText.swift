@@ -14,6 +14,9 @@ struct LiveText: Sendable {
         self.limit = limit
     }
 
+    /// The number of the oldest delta.
+    var first: Int64? { deltas.first?.sequence }
+
     mutating func append(_ event: EventLog.Event) {
         deltas.append(event)
         bytes += event.frame.utf8.count

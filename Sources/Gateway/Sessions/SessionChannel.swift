@@ -21,6 +21,8 @@ struct SessionChannel: Sendable {
     let row: Int64
     var log: EventLog
     private(set) var live: LiveText
+    /// How its clients want to be answered.
+    var settings = SessionSettings()
     /// Turns that are accepted and have not ended.
     var turns: Set<String> = []
     private var watchers: [UInt64: (outbox: Outbox, mode: Mode)] = [:]
@@ -61,6 +63,13 @@ struct SessionChannel: Sendable {
     /// A frame outside of the numbered stream, for everybody who watches.
     func tell(_ frame: String) {
         for watcher in watchers.values { watcher.outbox.send(.text(frame)) }
+    }
+
+    /// Those who are not catching up, by their ids.
+    var liveWatchers: [UInt64: Outbox] {
+        watchers.compactMapValues { watcher in
+            if case .live = watcher.mode { watcher.outbox } else { nil }
+        }
     }
 
     private mutating func deliver(_ events: [EventLog.Event]) {

@@ -7,7 +7,7 @@ internal import Wire
 // How do many sockets share durable conversations? This actor owns the lanes and the sessions of one gateway: it commits
 // turns before it acknowledges them, lets one turn per lane run, and orders what listeners see. It decides nothing about
 // rights (callers are authorized before) and knows no sockets, only outboxes. Running a turn is in `TurnRunning.swift`,
-// watching and replay in `SessionWatching.swift`, commands in `SessionCommands.swift`.
+// watching and replay in `SessionWatching.swift`, commands in `Commands/`.
 
 /// The conversations of one gateway.
 actor SessionManager {
@@ -25,6 +25,12 @@ actor SessionManager {
     struct Running {
         let turn: Turn
         var machine: TurnStateMachine
+        /// The agent has told something of it.
+        var hasSpoken = false
+        /// The turn that takes its place.
+        var successor: String?
+        /// Its conversation was cleared since it began.
+        var isForgotten = false
         let interrupt: AsyncStream<Void>.Continuation
     }
 
@@ -40,9 +46,20 @@ actor SessionManager {
 
     let repository: SessionRepository
     let limits: GatewayLimits
+    let laneRule: SessionLane
+    let broadcasts: Broadcasts
     let logger: Logger
+    let hooks: TurnHooks
     /// Unix seconds.
     let now: @Sendable () -> Double
+    let surroundings: CommandSurroundings
+    /// The answers to commands that each socket has still to get.
+    var answers: [UInt64: AnswerQueue] = [:]
+    /// Users of whom a conversation is being compacted.
+    var compacting: Set<String> = []
+    /// Commands that take long. One consumer, for the lifetime of the manager.
+    nonisolated let errands: AsyncStream<@Sendable () async -> Void>
+    let errandsContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
 
     var phase = Phase.accepting
     private var lanes: [String: LaneQueue] = [:]
@@ -52,6 +69,10 @@ actor SessionManager {
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
+    var pendingAttachments = PendingAttachments()
+    var gatherings = Gatherings()
+    /// What could not be written yet.
+    nonisolated let unsaved = UnsavedEndings()
     /// Told whenever a turn has ended and none is left.
     var idleObservers: [AsyncStream<Void>.Continuation] = []
 
@@ -63,15 +84,21 @@ actor SessionManager {
     ///
     /// - Throws: when the database cannot be read.
     init(
-        repository: SessionRepository, limits: GatewayLimits, logger: Logger, now: @escaping @Sendable () -> Double
+        repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
+        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
+        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings()
     ) throws {
+        self.surroundings = surroundings
         self.repository = repository
         self.limits = limits
+        self.laneRule = laneRule
+        self.hooks = hooks
+        self.broadcasts = broadcasts
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
-        try repository.forgetTurns(finishedBefore: now() - limits.messageMemory.seconds)
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
+        (errands, errandsContinuation) = AsyncStream.makeStream()
         var lanes: [String: LaneQueue] = [:]
         let unfinished = try repository.unfinishedTurns()
         for record in unfinished {
@@ -91,14 +118,41 @@ actor SessionManager {
 
     /// Accepts one user text: committed first, acknowledged then, run when its lane is free.
     func accept(_ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher) async {
-        guard !message.text.allSatisfy(\.isWhitespace) else { return }
+        let attachmentKey = attachmentKey(message.sessionID, caller)
+        let pending = pendingAttachments.take(for: attachmentKey)
+        var message = message
+        message.attachments += pending
+        // A message that came again had the same files the first time: they are not the next one's.
+        if case .refused = await take(message, from: caller, on: watcher) {
+            pendingAttachments.putBack(pending, for: attachmentKey, now: now())
+        }
+    }
+
+    /// What became of a message.
+    enum Reception {
+        /// It is a turn, or part of one.
+        case turn(Turn)
+        /// It had become a turn before.
+        case repeated
+        /// Its sender was told why not.
+        case refused
+    }
+
+    private func take(
+        _ message: ClientMessage.TextFinal, from caller: Caller, on watcher: Watcher
+    ) async -> Reception {
+        guard !message.text.allSatisfy(\.isWhitespace) || !message.attachments.isEmpty else { return .refused }
         let key = SessionKey(handle: caller.handle, sessionID: message.sessionID)
         guard isUsable(message.sessionID), message.messageID.map(isUsable) ?? true else {
-            return refuse(.badMessage, "This id is too long.", message, watcher)
+            return refuse(.badMessage, "An id may not be empty or longer than 256 bytes.", message, watcher)
         }
         guard phase == .accepting else {
             return refuse(
                 .shuttingDown, "The server is restarting. Send the message again in a moment.", message, watcher)
+        }
+        // Those that came ahead of it are counted apart.
+        guard message.attachments.count <= 2 * PendingAttachments.limit else {
+            return refuse(.tooLarge, "A message may have \(PendingAttachments.limit) files.", message, watcher)
         }
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
@@ -107,21 +161,38 @@ actor SessionManager {
             try await prepare(key, events: 1)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
-            return refuse(.unavailable, "The server cannot keep messages at the moment.", message, watcher)
+            let text = "The server cannot keep messages at the moment: \(StorageFault(error)). Send it again later."
+            return refuse(.unavailable, text, message, watcher)
         }
         watch(key, watcher)
-        let turn = makeTurn(message, key: key, caller: caller)
-        // The first turn of an idle lane does not wait, so it needs no place among those that do.
-        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil,
-            let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
-        else {
-            return await refuseFull(message, caller, watcher)
+        if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
+            return await gather(message, in: key, within: window, from: caller, on: watcher)
         }
+        return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher)
+    }
+
+    /// Gives the message a turn of its own.
+    ///
+    /// - Parameter window: how long more may be added to the turn; nil when nothing is.
+    /// - Returns: the turn once it is committed, or that the sender was told why there is none.
+    func enqueue(
+        _ message: ClientMessage.TextFinal, in key: SessionKey, gathering window: Duration?, from caller: Caller,
+        on watcher: Watcher
+    ) async -> Reception {
+        guard let turn = try? makeTurn(message, key: key, caller: caller) else {
+            return refuse(.badMessage, "These attachments cannot be kept.", message, watcher)
+        }
+        // The first turn of an idle lane does not wait, so it needs no place among those that do.
+        guard waitingTotal < limits.waitingPerGateway || lanes[turn.lane] == nil, mayUse(turn.lane, caller),
+            hasRoom(for: message.text, caller), let ahead = withLane(turn.lane, { $0.reserve(turn.id) })
+        else { return await refuseFull(message, caller, watcher) }
         sessions[key]?.turns.insert(turn.id)
         let isAnnounced = ahead > 0 || message.messageID != nil
         let announcement = isAnnounced ? event(.queued(position: ahead), of: turn) : nil
-        if await commit(turn, announcement, message, watcher) {
-            withLane(turn.lane) { $0.commit(turn) }
+        let reception = await commit(turn, announcement, message, watcher)
+        if case .turn = reception {
+            withLane(turn.lane) { $0.commit(turn, gathering: window != nil) }
+            if let window { openWindow(turn, window) }
             if let announcement { sessions[key]?.fill(announcement) }
         } else {
             withLane(turn.lane) { $0.abandon(turn.id) }
@@ -130,67 +201,65 @@ actor SessionManager {
             forgetIfIdle(key)
         }
         startNext(in: turn.lane)
+        return reception
     }
 
     /// Brings the turn to disk.
-    ///
-    /// - Returns: whether it is new and there; if not, its sender was told why.
     private func commit(
         _ turn: Turn, _ announcement: EventLog.Event?, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) async -> Bool {
+    ) async -> Reception {
         do {
             let since = now() - limits.messageMemory.seconds
-            switch try await repository.accept(turn.record, announcing: announcement?.record, recognisingSince: since) {
-            case .accepted: return true
-            case .repeated(let earlier): await tellState(of: earlier, watcher)
+            switch try await repository.accept(
+                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
+            {
+            case .accepted: return .turn(turn)
+            case .repeated(let earlier):
+                await tellState(of: earlier, watcher)
+                return .repeated
             }
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
-            refuse(.unavailable, "The message could not be saved. Send it again.", message, watcher)
+            let text = "The message could not be saved: \(StorageFault(error)). Send it again later."
+            return refuse(.unavailable, text, message, watcher)
         }
-        return false
     }
 
-    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) -> Turn {
+    private func makeTurn(_ message: ClientMessage.TextFinal, key: SessionKey, caller: Caller) throws -> Turn {
+        let attachments = try TurnAttachments.text(message.attachments)
         lastOrdinal += 1
         return Turn(
             TurnRecord(
-                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal, lane: caller.lane,
+                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal,
+                lane: caller.lane(for: key.sessionID, by: laneRule), sender: caller.sender,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
-                messageID: message.messageID, text: message.text, source: message.source.rawValue, acceptedAt: now()))
+                messageID: message.messageID, text: message.text, source: message.source.rawValue,
+                attachments: attachments, acceptedAt: now()))
     }
 
     /// A full lane takes nothing new, but still knows what it took before.
-    private func refuseFull(_ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher) async {
+    private func refuseFull(
+        _ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher
+    ) async -> Reception {
         if let messageID = message.messageID,
             let earlier = try? await repository.turn(
-                messageID: messageID, lane: caller.lane, since: now() - limits.messageMemory.seconds)
+                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
         {
-            return await tellState(of: earlier, watcher)
+            await tellState(of: earlier, watcher)
+            return .repeated
         }
-        refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
+        return refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
-    /// The same message again: its sender learns what became of it, and nothing runs twice.
-    private func tellState(of record: TurnRecord, _ watcher: Watcher) async {
-        let position = lanes[record.lane]?.position(of: record.id) ?? 0
-        reply(
-            ServerMessage(
-                .queued(position: position), sessionID: record.sessionID, turnID: record.id, messageID: record.messageID
-            ),
-            watcher)
-        guard lanes[record.lane]?.position(of: record.id) == nil else { return }
-        // It has ended: `response` and `turn_complete` once more, with the numbers that they had.
-        let ending = (try? await repository.lastEvents(of: record.id, limit: 2)) ?? []
-        for event in ending { watcher.outbox.send(.text(event.frame)) }
-    }
-
-    private func refuse(
+    /// - Returns: that it is refused.
+    @discardableResult
+    func refuse(
         _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
-    ) {
+    ) -> Reception {
         reply(
             ServerMessage(
                 .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        return .refused
     }
 
     // MARK: Lanes
@@ -216,16 +285,52 @@ actor SessionManager {
     }
 
     /// Waiting turns that match are taken out of their lanes, for good.
-    func dropWaiting(in lane: String? = nil, where matches: (Turn) -> Bool) async -> Int {
+    ///
+    /// - Returns: how many, and of how many the end is not on disk yet because that takes nothing at the moment.
+    @discardableResult
+    func dropWaiting(where matches: (Turn) -> Bool) async -> (count: Int, unsaved: Int) {
         var dropped: [Turn] = []
-        for id in lane.map({ [$0] }) ?? Array(lanes.keys) {
+        for id in Array(lanes.keys) {
             dropped += withLane(id) { $0.drop(where: matches) }
         }
-        for turn in dropped { await endUnstarted(turn) }
-        return dropped.count
+        var unsaved = 0
+        for turn in dropped {
+            gatherings.windows[turn.id] = nil
+            if await !endUnstarted(turn) { unsaved += 1 }
+        }
+        return (dropped.count, unsaved)
+    }
+
+    /// Whether a device that runs or waits in many sessions may do so in one more.
+    private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
+        guard laneRule == .session, lanes[lane] == nil else { return true }
+        let device = caller.device.hex
+        return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
+    }
+
+    /// Whether the text may wait with the others of its device. Short ones are bounded by their number.
+    private func hasRoom(for text: String, _ caller: Caller) -> Bool {
+        let length = text.utf8.count
+        return length <= limits.waitingBytesPerDevice / 1_024
+            || load(of: caller).bytes + length <= limits.waitingBytesPerDevice
+    }
+
+    /// What a device has under way: the bytes are those of texts that wait.
+    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int, bytes: Int) {
+        let device = caller.device.hex
+        let own =
+            laneRule == .client
+            ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
+        return (
+            own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount },
+            own.reduce(0) { $0 + $1.waitingBytes }
+        )
     }
 
     func lane(_ id: String) -> LaneQueue? { lanes[id] }
+
+    /// Turns that run and turns that wait, over all lanes.
+    var turnCounts: (running: Int, waiting: Int) { (running.count, waitingTotal) }
 
     // MARK: Sessions
 
@@ -234,6 +339,7 @@ actor SessionManager {
         if sessions[key] == nil {
             let record = try await repository.open(
                 handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
+            if record.usedSequence == 0 { announce(.created, key) }
             // Another caller may have been faster; the numbers reserved here are then never used.
             if sessions[key] == nil {
                 sessions[key] = SessionChannel(
@@ -261,9 +367,10 @@ actor SessionManager {
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
     func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
-        let message = ServerMessage(
+        var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
+        message.messageIDs = turn.record.messageIDs
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 
@@ -274,7 +381,10 @@ actor SessionManager {
 }
 
 extension EventLog.Event {
-    var record: SessionEventRecord { SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame) }
+    /// - Parameter time: Unix seconds.
+    func record(at time: Double) -> SessionEventRecord {
+        SessionEventRecord(sequence: sequence, turnID: turnID, frame: frame, createdAt: time)
+    }
 }
 
 extension Duration {

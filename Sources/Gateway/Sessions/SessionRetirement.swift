@@ -10,13 +10,25 @@ extension SessionManager {
         _ = interrupt(.userForgets) { $0.key.handle == handle }
         // Their last words reach nobody.
         for id in running.values.filter({ $0.turn.key.handle == handle }).map(\.turn.id) { running[id] = nil }
-        _ = await dropWaiting { $0.key.handle == handle }
-        do {
-            try await repository.retire(handle: handle, now: now())
-        } catch {
-            logger.error("sessions::not_retired", metadata: ["handle": "\(handle)", "error": "\(error)"])
-        }
+        await dropWaiting { $0.key.handle == handle }
+        await takeAway(handle)
         for key in sessions.keys where key.handle == handle { sessions[key] = nil }
+    }
+
+    /// Again and again while the disk takes nothing: whoever has the handle next must not find anything.
+    private func takeAway(_ handle: String) async {
+        var pause = limits.savingPause
+        var isLogged = false
+        while true {
+            do { return try await repository.retire(handle: handle, now: now()) } catch {
+                if !isLogged {
+                    logger.error("sessions::not_retired", metadata: ["handle": "\(handle)", "error": "\(error)"])
+                }
+                isLogged = true
+                guard StorageFault(error).mayPass, (try? await Task.sleep(for: pause)) != nil else { return }
+                pause = min(pause * 2, limits.longestSavingPause)
+            }
+        }
     }
 
     /// Looks for users who left while nobody told.

@@ -18,6 +18,8 @@ struct Turn: Sendable, Equatable {
     var id: String { record.id }
     var lane: String { record.lane }
     var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
+    /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
+    var device: String { String(record.lane.prefix { $0 != "/" }) }
 
     init(_ record: TurnRecord) {
         self.record = record
@@ -33,6 +35,8 @@ enum Interruption: Sendable, Equatable {
     case userForgets
     /// The process ends in good order.
     case shutdown
+    /// The user said more, and another turn takes its place.
+    case superseded
 }
 
 /// One turn from its start to its end.
@@ -86,8 +90,12 @@ struct TurnStateMachine: Sendable {
         let text: String
         let model: String?
         let usage: TurnUsage
-        /// Whether the text goes into the transcript.
+        /// Whether the text goes into the transcript; else into the archive of what was cleared.
         let isRemembered: Bool
+        /// Why it failed, when the text does not say it.
+        var failure: String?
+        /// Another turn takes its place: it is not told.
+        var isSuperseded = false
     }
 
     /// Part of the answer was streamed.
@@ -107,6 +115,9 @@ struct TurnStateMachine: Sendable {
         case (.stopping(.user), .userForgets):
             state = .stopping(.userForgets)
             return false
+        case (.stopping(.superseded), .user), (.stopping(.superseded), .userForgets):
+            state = .stopping(reason)
+            return false
         case (.stopping, _), (.finished, _):
             return false
         }
@@ -116,22 +127,25 @@ struct TurnStateMachine: Sendable {
     ///
     /// - Returns: how the turn ends, or nil when it had ended before.
     mutating func finish(_ result: RunResult) -> Ending? {
-        let interruption: Interruption?
-        switch state {
-        case .running: interruption = nil
-        case .stopping(let reason): interruption = reason
-        case .finished: return nil
-        }
-        let ending = ending(of: result, interruption: interruption)
+        guard let ending = preview(result) else { return nil }
         state = .finished(ending.state)
         return ending
+    }
+
+    /// How the turn would end if its run were over; nil when it has ended.
+    func preview(_ result: RunResult) -> Ending? {
+        switch state {
+        case .running: ending(of: result, interruption: nil)
+        case .stopping(let reason): ending(of: result, interruption: reason)
+        case .finished: nil
+        }
     }
 
     private func ending(of result: RunResult, interruption: Interruption?) -> Ending {
         var isRemembered = true
         let stopped: TurnState
         switch interruption {
-        case .user, nil: stopped = .cancelled
+        case .user, .superseded, nil: stopped = .cancelled
         case .userForgets:
             stopped = .cancelled
             isRemembered = false
@@ -142,13 +156,17 @@ struct TurnStateMachine: Sendable {
             // An answer that was complete before the stop took effect is not cut.
             return Ending(
                 state: outcome.interrupted ? stopped : .completed, text: outcome.text, model: outcome.model,
-                usage: outcome.usage, isRemembered: isRemembered)
+                usage: outcome.usage, isRemembered: isRemembered,
+                isSuperseded: outcome.interrupted && interruption == .superseded)
         case .failed(let reason) where interruption == nil:
-            let text = streamedText.isEmpty ? "Error: \(reason)" : streamedText
-            return Ending(state: .failed, text: text, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+            let isPartial = !streamedText.isEmpty
+            return Ending(
+                state: .failed, text: isPartial ? streamedText : "Error: \(reason)", model: nil, usage: TurnUsage(),
+                isRemembered: isRemembered, failure: isPartial ? reason : nil)
         case .failed, .stopped:
             return Ending(
-                state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered)
+                state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered,
+                isSuperseded: interruption == .superseded)
         }
     }
 }

@@ -11,19 +11,29 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
-        let result = await answer(start, by: agent)
+        let journal = TurnTools(
+            PatientJournal(
+                turn: start.turn, journal: DurableJournal(turnID: start.turn.id, repository: repository), sessions: self
+            ))
+        let result = await answer(start, by: agent, journal)
         await finish(start.turn, result)
+        announce(changesBy: journal)
     }
 
-    private nonisolated func answer(_ start: Start, by agent: any AgentRuntime) async -> TurnStateMachine.RunResult {
+    private nonisolated func answer(
+        _ start: Start, by agent: any AgentRuntime, _ journal: any TurnJournal
+    ) async -> TurnStateMachine.RunResult {
         let turn = start.turn
         do {
             let request = try await begin(turn)
-            return try await withThrowingTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
+            return await withTaskGroup(of: TurnStateMachine.RunResult?.self) { group in
                 group.addTask {
-                    let journal = DurableJournal(turnID: turn.id, repository: self.repository)
-                    return .answered(
-                        try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
+                    await self.hooks.listener?.began(turn, in: self)
+                    let result = await self.ask(agent, request, journal, turn)
+                    if let listener = self.hooks.listener {
+                        await listener.willEnd(turn, text: await self.lastWords(of: turn, result), in: self)
+                    }
+                    return result
                 }
                 group.addTask {
                     for await _ in start.interrupted { break }
@@ -31,51 +41,78 @@ extension SessionManager {
                 }
                 defer { group.cancelAll() }
                 // Either the answer is there, or the interruption: then the run is cancelled and its last word awaited.
-                while let result = try await group.next() {
+                while let result = await group.next() {
                     if let result { return result }
                     group.cancelAll()
                 }
                 return .stopped
             }
-        } catch is CancellationError {
-            return .stopped
-        } catch let error as AgentError {
+        } catch {
+            return await failure(error, of: turn)
+        }
+    }
+
+    private nonisolated func ask(
+        _ agent: any AgentRuntime, _ request: TurnRequest, _ journal: any TurnJournal, _ turn: Turn
+    ) async -> TurnStateMachine.RunResult {
+        do {
+            return .answered(
+                try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
+        } catch {
+            return await failure(error, of: turn)
+        }
+    }
+
+    private nonisolated func failure(
+        _ error: any Error, of turn: Turn
+    ) async -> TurnStateMachine.RunResult {
+        switch error {
+        case is CancellationError: return .stopped
+        case let error as AgentError:
             logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
-        } catch {
-            logger.error("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
-            return .failed("the agent could not answer; the server's log says why")
+        default: return .failed(await reason(error, of: turn))
         }
+    }
+
+    /// What `response` would say if the turn ended now.
+    private func lastWords(of turn: Turn, _ result: TurnStateMachine.RunResult) -> String? {
+        guard let ending = running[turn.id]?.machine.preview(result), !ending.isSuperseded else { return nil }
+        return ending.text
     }
 
     /// Marks the turn as running and collects what the agent needs.
     private func begin(_ turn: Turn) async throws -> TurnRequest {
-        try await repository.start(turn: turn.id, now: now())
-        try await prepare(turn.key, events: 0)
+        try await persist(turn) {
+            try await self.repository.start(turn: turn.id, now: self.now())
+            try await self.prepare(turn.key, events: 0)
+        }
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
-        let history = try await repository.history(of: turn.record.session, limit: limits.historyMessages)
+        let (history, model) = try await conversation(of: turn)
+        let attachments = try TurnAttachments.list(turn.record.attachments)
         return TurnRequest(
             turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
-            history: history.compactMap { message in
-                ChatMessage.Role(rawValue: message.role).map {
-                    ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
-                }
-            })
+            history: history,
+            attachments: attachments.map {
+                TurnAttachment(kind: $0.kind.rawValue, path: $0.path, filename: $0.filename)
+            }, model: model)
     }
 
     /// One event of a running turn goes to everybody who watches its session.
-    private func tell(_ event: TurnEvent, of turn: Turn) async {
+    func tell(_ event: TurnEvent, of turn: Turn) async {
         guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
+        running[turn.id]?.hasSpoken = true
         switch event {
         case .delta(let text):
             running[turn.id]?.machine.stream(text)
             guard let event = self.event(.delta(text), of: turn) else { return }
             sessions[turn.key]?.fillLive(event)
+            await hooks.listener?.delta(text, of: turn, in: self)
         case .status(let text):
             guard let event = self.event(.status(text), of: turn) else { return }
-            if (try? await repository.append(event.record, to: turn.record.session)) != nil {
+            if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {
                 sessions[turn.key]?.fill(event)
             } else {
                 sessions[turn.key]?.void(event.sequence)
@@ -102,20 +139,30 @@ extension SessionManager {
     }
 
     private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
-        let text = cut(ending.text)
-        let user = SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text)
-        let answer = SessionMessageRecord(
-            role: ChatMessage.Role.assistant.rawValue, text: text, interrupted: ending.state != .completed)
+        var (text, attachments) = (ending.text, [Attachment]())
+        if let content = hooks.content { (text, attachments) = await content.content(of: text, in: turn) }
+        text = cut(text)
+        if ending.isSuperseded, await handOver(turn, ending, text: text) { return }
         await end(
             turn, as: ending.state,
-            bodies: [
-                .response(text: text, model: ending.model),
+            bodies: (ending.failure.map { [.error(code: .internalError, text: $0)] } ?? []) + [
+                .response(text: text, model: ending.model, attachments: attachments),
                 .turnComplete(
                     .init(
                         reason: ending.reason, inputTokens: ending.usage.inputTokens,
                         outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
             ],
-            messages: ending.isRemembered ? [user, answer] : [])
+            messages: transcript(turn, text, isInterrupted: ending.state != .completed),
+            isArchived: !ending.isRemembered, usage: ending.record(from: turn.device))
+    }
+
+    /// What a turn leaves for later ones.
+    func transcript(_ turn: Turn, _ answer: String, isInterrupted: Bool) -> [SessionMessageRecord] {
+        [
+            SessionMessageRecord(role: ChatMessage.Role.user.rawValue, text: turn.record.text),
+            SessionMessageRecord(
+                role: ChatMessage.Role.assistant.rawValue, text: answer, interrupted: isInterrupted),
+        ]
     }
 
     /// A client that takes messages of 4 MiB must be able to take every answer.
@@ -132,35 +179,73 @@ extension SessionManager {
     }
 
     /// A turn that was dropped before it ran.
-    func endUnstarted(_ turn: Turn) async {
-        await end(turn, as: .cancelled, bodies: [.turnComplete(.init(reason: .cancelled))], messages: [])
+    ///
+    /// - Parameter patiently: waits until it is saved; otherwise that is left to ``saveDrops()``.
+    /// - Returns: false when it is left to that.
+    @discardableResult
+    func endUnstarted(_ turn: Turn, patiently: Bool = false) async -> Bool {
+        let bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
+        guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)
+        return true
     }
 
     /// Commits the end of a turn with the events that tell it; they are sent after the commit, and only then.
+    ///
+    /// - Returns: false when it is left to ``saveDrops()``.
+    @discardableResult
     private func end(
-        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord]
-    ) async {
-        var events: [EventLog.Event] = []
+        _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil, patiently: Bool = true
+    ) async -> Bool {
+        let telling = Telling(
+            state: state, bodies: bodies, messages: messages, isArchived: isArchived, usage: usage)
         do {
-            try await prepare(turn.key, events: Int64(bodies.count))
-            events = bodies.compactMap { event($0, of: turn) }
+            if patiently {
+                try await persist(turn) { try await self.write(telling, of: turn) }
+            } else {
+                try await write(telling, of: turn)
+            }
+        } catch {
+            if !patiently, StorageFault(error).mayPass {
+                unsaved.add(turn)
+                return false
+            }
+            giveUp(saving: turn, error)
+        }
+        return true
+    }
+
+    /// How the end of a turn is told and kept.
+    private struct Telling: Sendable {
+        let state: TurnState
+        let bodies: [ServerMessage.Body]
+        let messages: [SessionMessageRecord]
+        let isArchived: Bool
+        let usage: TurnUsageRecord?
+    }
+
+    /// One attempt to commit the end of a turn. Its numbers are taken anew each time: those of a failed one stay unused.
+    private func write(_ telling: Telling, of turn: Turn) async throws {
+        try await prepare(turn.key, events: Int64(telling.bodies.count))
+        let events = telling.bodies.compactMap { event($0, of: turn) }
+        let time = now()
+        // Cleared while its answer was complete already and on its way to the disk: it is part of what was cleared.
+        let isArchived = telling.isArchived || running[turn.id]?.isForgotten ?? false
+        do {
             let isFirstEnd = try await repository.finish(
                 turn: turn.id, of: turn.record.session,
-                as: TurnEnding(state: state, finishedAt: now(), events: events.map(\.record), messages: messages))
+                as: TurnEnding(
+                    state: telling.state, finishedAt: time, events: events.map { $0.record(at: time) },
+                    messages: telling.messages, isArchived: isArchived, usage: telling.usage))
             for event in events {
                 if isFirstEnd { sessions[turn.key]?.fill(event) } else { sessions[turn.key]?.void(event.sequence) }
             }
+            if isFirstEnd { announce(.updated, turn.key) }
         } catch {
-            logger.error("sessions::end_not_saved", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             for event in events { sessions[turn.key]?.void(event.sequence) }
-            sessions[turn.key]?.tell(
-                ServerMessage(
-                    .error(
-                        code: .unavailable, text: "The answer could not be saved; it will be given after a restart."),
-                    sessionID: turn.key.sessionID, turnID: turn.id, messageID: turn.record.messageID
-                ).frame)
+            throw error
         }
     }
 
@@ -171,6 +256,7 @@ extension SessionManager {
     /// - Returns: how many were running.
     func interrupt(_ reason: Interruption, where matches: (Turn) -> Bool) -> Int {
         let matching = running.values.filter { matches($0.turn) }.map(\.turn.id)
+        if reason == .userForgets { for id in matching { running[id]?.isForgotten = true } }
         for id in matching where running[id]?.machine.interrupt(reason) ?? false {
             running[id]?.interrupt.yield()
         }
@@ -204,6 +290,15 @@ extension SessionManager {
 }
 
 extension TurnStateMachine.Ending {
+    /// What is kept of its cost; nil when no model answered.
+    fileprivate func record(from device: String) -> TurnUsageRecord? {
+        model.map {
+            TurnUsageRecord(
+                device: device, model: $0, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens,
+                cost: usage.cost)
+        }
+    }
+
     fileprivate var reason: ServerMessage.TurnComplete.Reason {
         switch state {
         case .completed: text.isEmpty ? .empty : .completed

@@ -55,7 +55,10 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
-        if case .first = state { end(with: ChannelError.eof) }
+        switch state {
+        case .first, .upgrading: end(with: ChannelError.eof)
+        case .http, .ended: break
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

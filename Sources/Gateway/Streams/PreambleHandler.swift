@@ -38,6 +38,8 @@ final class PreambleHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
         deadline = nil
+        // A stream that ends before it is active has no other end.
+        if case .reset(let error) = preamble.end() { dropped(error) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

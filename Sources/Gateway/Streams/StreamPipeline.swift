@@ -51,7 +51,13 @@ struct StreamPipeline: Sendable {
         } dropped: { error in
             ready.fail(error)
         }
-        try channel.pipeline.syncOperations.addHandler(handler)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            // The stream has ended already.
+            ready.fail(error)
+            throw error
+        }
         return Pending(channel: channel, future: ready.futureResult)
     }
 

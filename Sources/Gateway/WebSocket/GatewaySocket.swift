@@ -23,6 +23,9 @@ struct GatewaySocket {
     let agent: AgentDescription
     let authorizer: Authorizer
     let sessions: SessionManager
+    /// Nil: the agent keeps none.
+    let files: ArtifactStore?
+    let speech: SpeechIn
     let logger: Logger
 
     private var outbox: Outbox { watcher.outbox }
@@ -70,6 +73,7 @@ struct GatewaySocket {
         } catch {
             logger.debug("gateway::socket_broke", metadata: ["error": "\(error)"])
         }
+        await speech.forget(watcher.id)
         await sessions.detach(watcher.id)
     }
 
@@ -160,8 +164,11 @@ struct GatewaySocket {
     }
 
     private func receive(_ data: ByteBuffer) async {
-        guard let message = try? JSONDecoder().decode(ClientMessage.self, from: Data(buffer: data)) else {
-            return send(.error(code: .badMessage, text: "Invalid JSON"))
+        let message: ClientMessage
+        do {
+            message = try JSONDecoder().decode(ClientMessage.self, from: Data(buffer: data))
+        } catch {
+            return send(.error(code: .badMessage, text: (error as? DecodingError)?.complaint ?? "Invalid JSON"))
         }
         switch authorizer.authorize(credential, needs: message.requiredRole) {
         case .success(let caller): await perform(message, by: caller)
@@ -178,17 +185,33 @@ struct GatewaySocket {
         case .ping: send(.pong)
         case .sessionOpen(let open): await sessions.open(open, for: caller, on: watcher)
         case .sessionClose(let sessionID): await sessions.close(sessionID: sessionID, by: caller, on: watcher)
-        case .textFinal(let text): await sessions.accept(text, from: caller, on: watcher)
+        case .textFinal(let text):
+            guard let text = await resolve(text, of: caller) else { return }
+            await sessions.accept(text, from: caller, on: watcher)
         // A preview that nobody else is shown.
         case .textDelta: break
         case .audioChunk(let chunk):
-            send(.error(code: .unavailable, text: "This agent has no speech recogniser."), sessionID: chunk.sessionID)
-        case .attachment(let sessionID, _):
-            send(.error(code: .unavailable, text: "This agent takes no files."), sessionID: sessionID)
+            await speech.receive(chunk, on: watcher) {
+                try? authorizer.authorize(credential, needs: message.requiredRole).get()
+            }
+        case .attachment(let sessionID, let attachment): await attach(attachment, to: sessionID, by: caller)
         case .interrupt(let sessionID): await sessions.interrupt(sessionID: sessionID, by: caller)
         case .command(let command): await sessions.perform(command, by: caller, on: watcher)
         case .unknown(let type, let sessionID):
             send(.error(code: .unknownType, text: "Unknown type: \(type.prefix(100))"), sessionID: sessionID)
+        }
+    }
+}
+
+extension DecodingError {
+    /// What a client's author did wrong. The names are ours, not the client's.
+    fileprivate var complaint: String? {
+        switch self {
+        case .keyNotFound(let key, _): return "The field '\(key.stringValue)' is missing."
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            let field = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue).joined(separator: ".")
+            return field.isEmpty ? nil : "The field '\(field)' is not of the kind that is expected."
+        @unknown default: return nil
         }
     }
 }

@@ -18,7 +18,7 @@ struct WebSocketClosing: Sendable, Equatable {
     static let tooLarge = WebSocketClosing(
         code: WebSocketCloseCode.tooLarge, reason: "message too large", isOrderly: true)
     static let restarting = WebSocketClosing(
-        code: WebSocketCloseCode.restarting, reason: "the server is restarting", isOrderly: true)
+        code: WebSocketCloseCode.restarting, reason: "the server is restarting; come back in 2 s", isOrderly: true)
     static let revoked = WebSocketClosing(
         code: WebSocketCloseCode.revoked, reason: "device authorization changed")
     static let suspended = WebSocketClosing(code: WebSocketCloseCode.revoked, reason: "user suspended")
@@ -58,6 +58,10 @@ final class Outbox: Sendable {
     private struct State {
         var items: Deque<Item> = []
         var bytes = 0
+        /// The newest measurement of the machine, which takes no place in line.
+        var snapshot: String?
+        /// The socket's first frame is in line, or was: others may follow.
+        var isGreeted = false
         var closing: WebSocketClosing?
         var isFarewellTaken = false
     }
@@ -86,9 +90,26 @@ final class Outbox: Sendable {
             }
             state.items.append(item)
             state.bytes += weight
+            state.isGreeted = true
             return nil
         }
         if let closing { finish(closing) } else { arrival.yield() }
+    }
+
+    /// Puts a frame in line that the peer did not ask for. Before the greeting there is nobody to hear it.
+    func broadcast(_ frame: String) {
+        if state.withLock({ $0.isGreeted }) { send(.text(frame)) }
+    }
+
+    /// Sends a frame that the next one of its kind replaces, as soon as the peer is near the end of its line. It takes no
+    /// place in line and never closes a socket.
+    func offer(snapshot frame: String) {
+        let isOpen = state.withLock { state in
+            guard state.closing == nil else { return false }
+            state.snapshot = frame
+            return true
+        }
+        if isOpen { arrival.yield() }
     }
 
     /// Puts a frame in line as soon as the line is half empty: for replay, which can wait. One caller at a time.
@@ -98,6 +119,22 @@ final class Outbox: Sendable {
             guard await waiting.next() != nil else { return }
         }
         send(item)
+    }
+
+    /// Puts a frame in line that may be left out, if the line is less than half full. Never closes the socket.
+    ///
+    /// - Returns: false when there is no room.
+    func offer(_ item: Item) -> Bool {
+        let weight = weight(of: item)
+        let isTaken = state.withLock { state in
+            guard state.closing == nil else { return true }
+            guard state.items.count < maximumItems / 2, state.bytes + weight <= maximumBytes / 2 else { return false }
+            state.items.append(item)
+            state.bytes += weight
+            return true
+        }
+        if isTaken { arrival.yield() }
+        return isTaken
     }
 
     /// Ends the socket. The first reason counts.
@@ -139,9 +176,14 @@ final class Outbox: Sendable {
 
     private func take() -> [Item]? {
         let items: [Item] = state.withLock { state in
-            let items = Array(state.items.prefix(64))
+            var items = Array(state.items.prefix(64))
             state.items.removeFirst(items.count)
             state.bytes -= items.reduce(0) { $0 + weight(of: $1) }
+            let isNearlyRead = state.items.count <= maximumItems / 4 && state.bytes <= maximumBytes / 4
+            if state.isGreeted, isNearlyRead, let snapshot = state.snapshot {
+                items.append(.text(snapshot))
+                state.snapshot = nil
+            }
             return items
         }
         room.yield()

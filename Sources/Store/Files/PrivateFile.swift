@@ -129,6 +129,14 @@ public enum PrivateFile {
         close(folder)
     }
 
+    /// Makes the names in a folder durable.
+    public static func syncFolder(_ path: String) throws(PrivateFileError) {
+        let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw .init(path: path, operation: "open", code: errno) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw .init(path: path, operation: "write", code: errno) }
+    }
+
     private static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 }
 

@@ -2,20 +2,12 @@ internal import Foundation
 internal import GRDB
 internal import NIOConcurrencyHelpers
 
-// Which notes speak of these words? A full-text index (SQLite FTS5) over notes that live elsewhere as files. It is a
-// cache in a file of its own: lost, damaged or written by another version, it starts again empty and whoever owns the
-// notes fills it anew. This file knows no files of notes, no Markdown and no questions.
+// What is known of notes that live elsewhere as files? Their names, tags and links, and every word (SQLite FTS5). The index
+// is a cache in a file of its own: lost, damaged or written by another version, it starts again empty and whoever owns
+// the notes fills it anew. This file takes notes in; what can be asked is in NoteQueries, the tables are in NoteIndexFile.
 
-/// The full-text index of a vault. May be shared freely.
+/// The index of a vault. May be shared freely.
 public final class NoteIndex: Sendable {
-    /// More words than this in one query are ignored: the cost of a search stays bounded.
-    public static let maximumWords = 32
-    /// The most hits that one search returns.
-    public static let maximumHits = 100
-
-    /// Raised whenever ``createTables`` changes; a file with another number is thrown away.
-    private static let schemaVersion = 1
-
     private let path: String
     private let queue: NIOLockedValueBox<DatabaseQueue>
 
@@ -24,10 +16,10 @@ public final class NoteIndex: Sendable {
     /// - Throws: ``NoteIndexError/unusable(path:reason:)`` when no index can be made there.
     public init(path: String) throws(NoteIndexError) {
         self.path = path
-        if let sound = try? Self.open(path) {
+        if let sound = try? NoteIndexFile.open(path) {
             queue = NIOLockedValueBox(sound)
         } else {
-            queue = NIOLockedValueBox(try Self.create(path))
+            queue = NIOLockedValueBox(try NoteIndexFile.create(path))
         }
     }
 
@@ -39,19 +31,9 @@ public final class NoteIndex: Sendable {
             var stamps: [String: NoteStamp] = [:]
             let rows = try Row.fetchCursor(connection, sql: "SELECT path, modified, changed, size FROM note")
             while let row = try rows.next() {
-                stamps[row["path"]] = NoteStamp(modified: row["modified"], changed: row["changed"], size: row["size"])
+                stamps[row["path"]] = NoteStamp(row)
             }
             return stamps
-        }
-    }
-
-    /// Every note in the index, in the order of their paths.
-    ///
-    /// - Throws: ``NoteIndexError``
-    public func notes() throws(NoteIndexError) -> [NoteSummary] {
-        try run { connection in
-            try Row.fetchAll(connection, sql: "SELECT path, title FROM note ORDER BY path")
-                .map { NoteSummary(path: $0["path"], title: $0["title"]) }
         }
     }
 
@@ -66,39 +48,6 @@ public final class NoteIndex: Sendable {
         }
     }
 
-    /// The notes that speak of `words`, best first: BM25, where a word in the name or title weighs more than one in the
-    /// text. Words are taken literally; nothing in them is query syntax.
-    ///
-    /// - Parameters:
-    ///   - match: how much of the query a note must have.
-    ///   - limit: the most hits to return, 1 to ``maximumHits``.
-    /// - Throws: ``NoteIndexError``
-    public func search(
-        _ words: [String], match: NoteMatch = .allWords, limit: Int = 10
-    ) throws(NoteIndexError) -> [NoteHit] {
-        guard let pattern = Self.pattern(words, match: match) else { return [] }
-        return try run { connection in
-            try Row.fetchAll(
-                connection,
-                sql: """
-                    SELECT note.path, note.title, bm25(note_text, 8.0, 8.0, 4.0, 1.0) AS rank,
-                        highlight(note_text, 3, :open, :close) AS body,
-                        snippet(note_text, 3, :open, :close, '…', 24) AS snippet
-                    FROM note_text JOIN note ON note.id = note_text.rowid
-                    WHERE note_text MATCH :pattern ORDER BY rank, note.path LIMIT :limit
-                    """,
-                arguments: [
-                    "pattern": pattern, "limit": max(1, min(limit, Self.maximumHits)),
-                    "open": String(MarkedText.open), "close": String(MarkedText.close),
-                ]
-            ).map { row in
-                NoteHit(
-                    path: row["path"], title: row["title"], score: -row["rank"],
-                    body: MarkedText(marked: row["body"]), snippet: MarkedText(marked: row["snippet"]))
-            }
-        }
-    }
-
     /// Throws everything away and starts with an empty index in a new file.
     ///
     /// - Throws: ``NoteIndexError/unusable(path:reason:)``
@@ -107,7 +56,7 @@ public final class NoteIndex: Sendable {
         do {
             try queue.withLockedValue { current in
                 try? current.close()
-                current = try Self.create(path)
+                current = try NoteIndexFile.create(path)
             }
         } catch let error as NoteIndexError {
             throw error
@@ -116,47 +65,45 @@ public final class NoteIndex: Sendable {
         }
     }
 
-    // MARK: Words to query
-
-    /// Each word becomes a quoted FTS5 string, so that operators, column names and wildcards are only text.
-    private static func pattern(_ words: [String], match: NoteMatch) -> String? {
-        var terms: [String] = []
-        for word in words.lazy.flatMap({ $0.split { !$0.isLetter && !$0.isNumber } }) where terms.count < maximumWords {
-            let term = "\"\(word.lowercased())\""
-            if !terms.contains(term) { terms.append(term) }
-        }
-        guard !terms.isEmpty else { return nil }
-        return switch match {
-        case .allWords: terms.joined(separator: " AND ")
-        case .anyWord: terms.joined(separator: " OR ")
-        case .anyBeginning: terms.map { "\($0)*" }.joined(separator: " OR ")
-        }
-    }
-
     // MARK: Rows
 
     private static func remove(_ path: String, from connection: GRDB.Database) throws {
-        guard let id = try Int64.fetchOne(connection, sql: "SELECT id FROM note WHERE path = ?", arguments: [path])
-        else { return }
-        try connection.execute(sql: "DELETE FROM note_text WHERE rowid = ?", arguments: [id])
-        try connection.execute(sql: "DELETE FROM note WHERE id = ?", arguments: [id])
+        let find = try connection.cachedStatement(sql: "SELECT id FROM note WHERE path = ?")
+        guard let id = try Int64.fetchOne(find, arguments: [path]) else { return }
+        for sql in [
+            "DELETE FROM note_text WHERE rowid = ?", "DELETE FROM tag WHERE note = ?",
+            "DELETE FROM link WHERE note = ?",
+            "DELETE FROM note WHERE id = ?",
+        ] {
+            try connection.cachedStatement(sql: sql).execute(arguments: [id])
+        }
     }
 
     private static func insert(_ note: IndexedNote, into connection: GRDB.Database) throws {
-        try connection.execute(
-            sql: "INSERT INTO note (path, title, modified, changed, size) VALUES (?, ?, ?, ?, ?)",
-            arguments: [note.path, note.title, note.stamp.modified, note.stamp.changed, note.stamp.size])
-        try connection.execute(
-            sql: "INSERT INTO note_text (rowid, name, title, tags, body) VALUES (?, ?, ?, ?, ?)",
-            arguments: [
-                connection.lastInsertedRowID, note.path, note.title, note.tags.joined(separator: " "),
-                MarkedText.withoutMarks(note.body),
-            ])
+        try connection.cachedStatement(
+            sql: """
+                INSERT INTO note (path, title, label, type, tags, modified, changed, size)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            note.path, note.title, note.label, note.type, NoteSummary.joined(note.tags), note.stamp.modified,
+            note.stamp.changed, note.stamp.size,
+        ])
+        let id = connection.lastInsertedRowID
+        try connection.cachedStatement(
+            sql: "INSERT INTO note_text (rowid, name, title, tags, body) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [
+            id, note.path, note.title, note.tags.joined(separator: " "), MarkedText.withoutMarks(note.body),
+        ])
+        let tag = try connection.cachedStatement(sql: "INSERT OR IGNORE INTO tag (key, note, name) VALUES (?, ?, ?)")
+        for name in note.tags { try tag.execute(arguments: [name.lowercased(), id, name]) }
+        let link = try connection.cachedStatement(sql: "INSERT OR IGNORE INTO link (note, key) VALUES (?, ?)")
+        for key in note.links { try link.execute(arguments: [id, key]) }
     }
 
-    // MARK: The file
+    // MARK: Transactions
 
-    private func run<Value>(_ body: (GRDB.Database) throws -> Value) throws(NoteIndexError) -> Value {
+    func run<Value>(_ body: (GRDB.Database) throws -> Value) throws(NoteIndexError) -> Value {
         do {
             return try queue.withLockedValue { $0 }.write(body)
         } catch let error as GRDB.DatabaseError where Self.damage.contains(error.resultCode.primaryResultCode) {
@@ -169,74 +116,4 @@ public final class NoteIndex: Sendable {
     /// What SQLite says when the bytes of the file, or the tables in them, are not what they should be, and (read-only)
     /// when the file was moved away or deleted while it was open.
     private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR, .SQLITE_READONLY]
-
-    /// Opens an existing index and reads all of it once: damage is found here and not as a wrong answer later.
-    private static func open(_ path: String) throws -> DatabaseQueue? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        let isSound = try queue.write { connection in
-            guard try Int.fetchOne(connection, sql: "PRAGMA user_version") == schemaVersion else { return false }
-            guard try String.fetchOne(connection, sql: "PRAGMA quick_check(1)") == "ok" else { return false }
-            try connection.execute(sql: "INSERT INTO note_text (note_text, rank) VALUES ('integrity-check', 1)")
-            return true
-        }
-        guard isSound else {
-            try queue.close()
-            return nil
-        }
-        return queue
-    }
-
-    private static func create(_ path: String) throws(NoteIndexError) -> DatabaseQueue {
-        do {
-            for suffix in ["", "-journal", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
-                try FileManager.default.removeItem(atPath: path + suffix)
-            }
-            guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-            else { throw NoteIndexError.unusable(path: path, reason: "the file cannot be created") }
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.write(createTables)
-            return queue
-        } catch let error as NoteIndexError {
-            throw error
-        } catch {
-            throw .unusable(path: path, reason: String(describing: error))
-        }
-    }
-
-    private static func createTables(_ connection: GRDB.Database) throws {
-        try connection.execute(
-            sql: """
-                CREATE TABLE note (
-                    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
-                    modified INTEGER NOT NULL, changed INTEGER NOT NULL, size INTEGER NOT NULL) STRICT;
-                CREATE VIRTUAL TABLE note_text USING fts5(
-                    name, title, tags, body, tokenize = "porter unicode61 remove_diacritics 2");
-                PRAGMA user_version = \(schemaVersion);
-                """)
-    }
-
-    /// A cache needs no durability: after a power cut the check at the next opening decides.
-    private static var configuration: Configuration {
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(10)
-        configuration.prepareDatabase { connection in
-            try connection.execute(sql: "PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF")
-        }
-        return configuration
-    }
-}
-
-/// Why the index could not answer.
-public enum NoteIndexError: Error, Equatable, CustomStringConvertible {
-    /// The file's content is broken: ``NoteIndex/reset()`` and fill it again.
-    case damaged(path: String)
-    case unusable(path: String, reason: String)
-
-    public var description: String {
-        switch self {
-        case .damaged(let path): "the search index \(path) is damaged; it is rebuilt from the notes at the next search"
-        case .unusable(let path, let reason): "cannot use the search index \(path): \(reason)"
-        }
-    }
 }

@@ -2,9 +2,6 @@
 
 /// When a note's file last changed, as its file system tells. Equal stamps mean an unchanged note.
 public struct NoteStamp: Sendable, Equatable {
-    /// A stamp that no file has: the note is read again at the next look.
-    public static let unsettled = NoteStamp(modified: -1, changed: -1, size: -1)
-
     /// When the content was last written, in nanoseconds of Unix time.
     public var modified: Int64
     /// When content, name or mode last changed, in nanoseconds of Unix time: catches files moved in with an old date.
@@ -17,35 +14,67 @@ public struct NoteStamp: Sendable, Equatable {
         self.changed = changed
         self.size = size
     }
+
+    /// The same, but unlike the stamp of any file: the note is read again at the next look.
+    public var unsettled: NoteStamp { NoteStamp(modified: modified, changed: -1, size: size) }
 }
 
 /// A note as the index takes it in.
 public struct IndexedNote: Sendable, Equatable {
     /// The note's file, relative to the vault, parts separated by `/`.
     public var path: String
+    /// What it is about, for a search by people.
     public var title: String
+    /// What lists and graphs call it.
+    public var label: String
+    /// What its front matter says that it is, or empty.
+    public var type: String
+    /// Without `#` and line breaks.
     public var tags: [String]
+    /// What it links to, as the asker will compare it.
+    public var links: [String]
     /// The text without its front matter.
     public var body: String
     public var stamp: NoteStamp
 
-    public init(path: String, title: String, tags: [String], body: String, stamp: NoteStamp) {
+    public init(
+        path: String, title: String, label: String = "", type: String = "", tags: [String], links: [String] = [],
+        body: String, stamp: NoteStamp
+    ) {
         self.path = path
         self.title = title
+        self.label = label
+        self.type = type
         self.tags = tags
+        self.links = links
         self.body = body
         self.stamp = stamp
     }
 }
 
-/// A note's name.
+/// What a list says of a note.
 public struct NoteSummary: Sendable, Equatable {
     public var path: String
     public var title: String
+    public var label: String
+    public var type: String
+    public var tags: [String]
+    /// Nanoseconds of Unix time.
+    public var modified: Int64
+    /// In bytes.
+    public var size: Int64
 
-    public init(path: String, title: String) {
+    public init(
+        path: String, title: String, label: String = "", type: String = "", tags: [String] = [], modified: Int64 = 0,
+        size: Int64 = 0
+    ) {
         self.path = path
         self.title = title
+        self.label = label
+        self.type = type
+        self.tags = tags
+        self.modified = modified
+        self.size = size
     }
 }
 
@@ -59,8 +88,7 @@ public enum NoteMatch: Sendable, CaseIterable {
 
 /// A note that was found.
 public struct NoteHit: Sendable, Equatable {
-    public var path: String
-    public var title: String
+    public var note: NoteSummary
     /// BM25, higher is better. Comparable within one search only.
     public var score: Double
     /// The whole text, with the found words marked.
@@ -68,9 +96,11 @@ public struct NoteHit: Sendable, Equatable {
     /// At most 24 words around the best place in the text.
     public var snippet: MarkedText
 
-    public init(path: String, title: String, score: Double, body: MarkedText, snippet: MarkedText) {
-        self.path = path
-        self.title = title
+    public var path: String { note.path }
+    public var title: String { note.title }
+
+    public init(note: NoteSummary, score: Double, body: MarkedText, snippet: MarkedText) {
+        self.note = note
         self.score = score
         self.body = body
         self.snippet = snippet

@@ -1,28 +1,39 @@
 internal import GRDB
 
-// What becomes of conversations whose user is gone? They stay in the database under names that no user can have: whoever
+// What becomes of conversations and files whose user is gone? They stay in the database under names that no user can have: whoever
 // gets the handle next, in this network or in another, begins without them.
 
 enum RetiredSessions {
     /// Handles of users do not begin so.
     private static let prefix = "__retired/"
 
-    /// Handles that have conversations, those out of reach left out.
+    /// Handles that have conversations or files, those out of reach left out.
     static func handles(in connection: GRDB.Database) throws -> [String] {
         try String.fetchAll(
-            connection, sql: "SELECT DISTINCT handle FROM sessions WHERE substr(handle, 1, length(?)) <> ?",
-            arguments: [prefix, prefix])
+            connection,
+            sql: """
+                SELECT DISTINCT handle FROM sessions WHERE substr(handle, 1, length(:prefix)) <> :prefix
+                UNION SELECT DISTINCT owner FROM artifacts WHERE substr(owner, 1, length(:prefix)) <> :prefix
+                """, arguments: ["prefix": prefix])
     }
 
-    /// Takes the conversations of a handle out of reach. Turns that have no answer yet get none.
+    /// Takes the conversations and files of a handle out of reach. Turns that have no answer yet get none.
     static func retire(_ handle: String, now: Double, in connection: GRDB.Database) throws {
         try connection.execute(
             sql: """
                 UPDATE turns SET state = 'cancelled', finished_at = ?
                 WHERE state IN ('accepted', 'running') AND session IN (SELECT id FROM sessions WHERE handle = ?)
                 """, arguments: [now, handle])
+        // Whoever has the handle next may use the same message ids.
+        try connection.execute(
+            sql: """
+                DELETE FROM turn_messages WHERE turn IN (
+                    SELECT turns.id FROM turns JOIN sessions ON sessions.id = turns.session WHERE handle = ?)
+                """, arguments: [handle])
         try connection.execute(
             sql: "UPDATE sessions SET handle = ? || id || '/' || handle WHERE handle = ?", arguments: [prefix, handle])
+        try connection.execute(
+            sql: "UPDATE artifacts SET owner = ? || id || '/' || owner WHERE owner = ?", arguments: [prefix, handle])
     }
 }
 

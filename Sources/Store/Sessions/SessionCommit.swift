@@ -3,4 +3,7 @@
 /// A transaction of the turn path.
 public enum SessionCommit: String, CaseIterable, Sendable {
     case openSession, reserveSequences, acceptTurn, startTurn, appendEvent, appendJournal, finishTurn, forgetHistory
+    case mergeMessage, supersedeTurn, forgetOld
+    case pinModel, foldHistory
+    case keepArtifact
 }

@@ -22,15 +22,17 @@ public struct TurnRecord: Sendable, Equatable {
     public let id: String
     /// The order of acceptance, over all lanes; unique.
     public let ordinal: Int64
-    /// Whose turns run one after the other: the device key in hexadecimal digits.
+    /// Whose turns run one after the other.
     public let lane: String
+    /// Within whose messages a message id is unique, whatever the lane.
+    public let sender: String
     /// The session's row.
     public let session: Int64
     /// The owner of the session.
     public let handle: String
     public let sessionID: String
-    /// The client's own id of the message, when it gave one.
-    public let messageID: String?
+    /// The client's own ids of the messages that became this turn, in order.
+    public let messageIDs: [String]
     public let text: String
     /// Where the text comes from; opaque here.
     public let source: String
@@ -40,23 +42,52 @@ public struct TurnRecord: Sendable, Equatable {
     public let acceptedAt: Double
     public let state: TurnState
 
+    /// The last one's id, when there is one.
+    public var messageID: String? { messageIDs.last }
+
+    /// - Parameter sender: nil is the device that the lane stands for, and the handle.
     public init(
-        id: String, ordinal: Int64, lane: String, session: Int64, handle: String, sessionID: String, messageID: String?,
-        text: String, source: String = "user_typed", attachments: String? = nil, acceptedAt: Double,
-        state: TurnState = .accepted
+        id: String, ordinal: Int64, lane: String, sender: String? = nil, session: Int64, handle: String,
+        sessionID: String, messageIDs: [String], text: String, source: String = "user_typed",
+        attachments: String? = nil, acceptedAt: Double, state: TurnState = .accepted
     ) {
         self.id = id
         self.ordinal = ordinal
         self.lane = lane
+        self.sender = sender ?? "\(lane)/\(handle)"
         self.session = session
         self.handle = handle
         self.sessionID = sessionID
-        self.messageID = messageID
+        self.messageIDs = messageIDs
         self.text = text
         self.source = source
         self.attachments = attachments
         self.acceptedAt = acceptedAt
         self.state = state
+    }
+
+    /// A turn of one message.
+    public init(
+        id: String, ordinal: Int64, lane: String, sender: String? = nil, session: Int64, handle: String,
+        sessionID: String, messageID: String?, text: String, source: String = "user_typed",
+        attachments: String? = nil, acceptedAt: Double, state: TurnState = .accepted
+    ) {
+        self.init(
+            id: id, ordinal: ordinal, lane: lane, sender: sender, session: session, handle: handle,
+            sessionID: sessionID, messageIDs: messageID.map { [$0] } ?? [], text: text, source: source,
+            attachments: attachments, acceptedAt: acceptedAt, state: state)
+    }
+}
+
+extension TurnRecord {
+    /// With other content, as more messages became this turn.
+    public func replacing(
+        text: String, source: String, attachments: String?, messageIDs: [String]
+    ) -> TurnRecord {
+        TurnRecord(
+            id: id, ordinal: ordinal, lane: lane, sender: sender, session: session, handle: handle,
+            sessionID: sessionID, messageIDs: messageIDs, text: text, source: source, attachments: attachments,
+            acceptedAt: acceptedAt, state: state)
     }
 }
 
@@ -73,11 +104,14 @@ public struct SessionEventRecord: Sendable, Equatable {
     public let turnID: String
     /// The JSON text of the frame.
     public let frame: String
+    /// Unix seconds.
+    public let createdAt: Double
 
-    public init(sequence: Int64, turnID: String, frame: String) {
+    public init(sequence: Int64, turnID: String, frame: String, createdAt: Double) {
         self.sequence = sequence
         self.turnID = turnID
         self.frame = frame
+        self.createdAt = createdAt
     }
 }
 
@@ -105,13 +139,20 @@ public struct TurnEnding: Sendable {
     public let events: [SessionEventRecord]
     /// What is added to the transcript.
     public let messages: [SessionMessageRecord]
+    /// The conversation was cleared while the turn ran: the messages go into its archive instead.
+    public let isArchived: Bool
+    /// Nil when no model answered.
+    public let usage: TurnUsageRecord?
 
     public init(
-        state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = []
+        state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = [],
+        isArchived: Bool = false, usage: TurnUsageRecord? = nil
     ) {
         self.state = state
         self.finishedAt = finishedAt
         self.events = events
         self.messages = messages
+        self.isArchived = isArchived
+        self.usage = usage
     }
 }

@@ -21,7 +21,7 @@ public struct SessionRepository: Sendable {
         -> SessionRecord
     {
         try await write(.openSession) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
                     ON CONFLICT (handle, session_id) DO NOTHING
@@ -31,7 +31,7 @@ public struct SessionRepository: Sendable {
                 arguments: [handle, sessionID])
             guard let row else { throw SessionStorageError.missing("session") }
             let (id, used): (Int64, Int64) = (row["id"], row["sequence_high"])
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = ? WHERE id = ?", arguments: [used + block, id])
             return SessionRecord(id: id, usedSequence: used, reservedSequence: used + block)
         }
@@ -40,7 +40,7 @@ public struct SessionRepository: Sendable {
     /// Reserves event numbers up to `sequence`.
     public func reserveSequences(through sequence: Int64, of session: Int64) async throws {
         try await write(.reserveSequences) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: "UPDATE sessions SET sequence_high = max(sequence_high, ?) WHERE id = ?",
                 arguments: [sequence, session])
         }
@@ -56,42 +56,34 @@ public struct SessionRepository: Sendable {
 
     // MARK: Turns
 
-    /// Commits a turn, and the event that announces it, unless its lane sent the same message id since `since`.
+    /// Commits a turn, and the event that announces it, unless its sender used the same message id since `since`.
     public func accept(
         _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double
     ) async throws -> TurnAcceptance {
         try await write(.acceptTurn) { connection in
-            if let messageID = turn.messageID,
-                let earlier = try Self.turn(messageID: messageID, lane: turn.lane, since: since, in: connection)
-            {
+            if let earlier = try Self.repeated(turn.messageID, of: turn.sender, since: since, in: connection) {
                 return .repeated(earlier)
             }
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turns (
-                        id, ordinal, lane, session, message_id, text, source, attachments, state, accepted_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?)
+                        id, ordinal, lane, sender, session, message_id, text, source, attachments, state, accepted_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?)
                     """,
                 arguments: [
-                    turn.id, turn.ordinal, turn.lane, turn.session, turn.messageID, turn.text, turn.source,
-                    turn.attachments, turn.acceptedAt,
+                    turn.id, turn.ordinal, turn.lane, turn.sender, turn.session, turn.messageID, turn.text,
+                    turn.source, turn.attachments, turn.acceptedAt,
                 ])
+            try Self.remember(turn.messageID, of: turn, at: turn.acceptedAt, in: connection)
             if let event { try Self.insert(event, of: turn.session, in: connection) }
             return .accepted
-        }
-    }
-
-    /// The turn that this lane's message became, if it was sent since `since`.
-    public func turn(messageID: String, lane: String, since: Double) async throws -> TurnRecord? {
-        try await database.pool.read { connection in
-            try Self.turn(messageID: messageID, lane: lane, since: since, in: connection)
         }
     }
 
     /// Marks an accepted turn as running. Without effect on one that ended.
     public func start(turn id: String, now: Double) async throws {
         try await write(.startTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
                     WHERE id = ? AND state IN ('accepted', 'running')
@@ -104,21 +96,22 @@ public struct SessionRepository: Sendable {
     /// - Returns: false, and nothing is written, when the turn has ended before.
     public func finish(turn id: String, of session: Int64, as ending: TurnEnding) async throws -> Bool {
         try await write(.finishTurn) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
             guard connection.changesCount == 1 else { return false }
             for event in ending.events { try Self.insert(event, of: session, in: connection) }
-            for message in ending.messages {
-                try connection.execute(
-                    sql: """
-                        INSERT INTO session_messages (session, turn, role, text, interrupted, created_at)
-                        VALUES (?, ?, ?, ?, ?, ?)
-                        """,
-                    arguments: [session, id, message.role, message.text, message.interrupted, ending.finishedAt])
+            try ending.usage?.insert(turn: id, session: session, at: ending.finishedAt, in: connection)
+            if ending.isArchived {
+                let accepted = try Double.fetchOne(
+                    connection, sql: "SELECT accepted_at FROM turns WHERE id = ?", arguments: [id])
+                try SessionArchive.add(
+                    ending.messages, of: session, acceptedAt: accepted ?? 0, now: ending.finishedAt, in: connection)
+            } else {
+                try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
             }
-            try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
+            try connection.run(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
             try Self.dropOldEvents(of: session, in: connection)
             return true
         }
@@ -130,17 +123,6 @@ public struct SessionRepository: Sendable {
             try Row.fetchAll(
                 connection, sql: Self.selectTurns + " WHERE turns.state IN ('accepted', 'running') ORDER BY ordinal"
             ).map(Self.turn(from:))
-        }
-    }
-
-    /// Drops turns that ended before `time` (Unix seconds); what was said stays in the transcript. Not async: called
-    /// once at the start.
-    public func forgetTurns(finishedBefore time: Double) throws {
-        try database.pool.write { connection in
-            // The last one stays: it says which ordinals were used.
-            try connection.execute(
-                sql: "DELETE FROM turns WHERE finished_at < ? AND ordinal < (SELECT max(ordinal) FROM turns)",
-                arguments: [time])
         }
     }
 
@@ -156,26 +138,12 @@ public struct SessionRepository: Sendable {
         try await write(.appendEvent) { try Self.insert(event, of: session, in: $0) }
     }
 
-    /// Up to `limit` events with numbers in (`after`, `through`], in order.
-    public func events(of session: Int64, after: Int64, through: Int64, limit: Int) async throws -> [SessionEventRecord]
-    {
-        try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
-                sql: """
-                    SELECT sequence, turn, frame FROM session_events
-                    WHERE session = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
-                    """, arguments: [session, after, through, limit]
-            ).map(Self.event(from:))
-        }
-    }
-
     /// The last `limit` events of one turn, in order.
     public func lastEvents(of turn: String, limit: Int) async throws -> [SessionEventRecord] {
         try await database.pool.read { connection in
             try Row.fetchAll(
                 connection,
-                sql: "SELECT sequence, turn, frame FROM session_events WHERE turn = ? ORDER BY sequence DESC LIMIT ?",
+                sql: "SELECT * FROM session_events WHERE turn = ? ORDER BY sequence DESC LIMIT ?",
                 arguments: [turn, limit]
             ).map(Self.event(from:)).reversed()
         }
@@ -194,7 +162,7 @@ public struct SessionRepository: Sendable {
     /// Records one step of a turn.
     public func appendJournal(_ entry: String, of turn: String) async throws {
         try await write(.appendJournal) { connection in
-            try connection.execute(
+            try connection.run(
                 sql: """
                     INSERT INTO turn_journal (turn, position, entry)
                     SELECT ?, ifnull(max(position), 0) + 1, ? FROM turn_journal WHERE turn = ?
@@ -207,87 +175,38 @@ public struct SessionRepository: Sendable {
     /// The last `limit` messages of a session, oldest first.
     public func history(of session: Int64, limit: Int) async throws -> [SessionMessageRecord] {
         try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
+            try connection.rows(
                 sql: "SELECT role, text, interrupted FROM session_messages WHERE session = ? ORDER BY id DESC LIMIT ?",
                 arguments: [session, limit]
-            ).map { SessionMessageRecord(role: $0["role"], text: $0["text"], interrupted: $0["interrupted"]) }
-                .reversed()
-        }
-    }
-
-    /// Erases the transcript of one of the user's sessions, or of all of them.
-    ///
-    /// - Returns: how many sessions had one.
-    public func forgetHistory(handle: String, sessionID: String?) async throws -> Int {
-        try await write(.forgetHistory) { connection in
-            let scope = """
-                session IN (SELECT id FROM sessions WHERE handle = :handle
-                    AND (:session IS NULL OR session_id = :session))
-                """
-            let arguments: StatementArguments = ["handle": handle, "session": sessionID]
-            let count = try Int.fetchOne(
-                connection, sql: "SELECT count(DISTINCT session) FROM session_messages WHERE \(scope)",
-                arguments: arguments)
-            try connection.execute(sql: "DELETE FROM session_messages WHERE \(scope)", arguments: arguments)
-            return count ?? 0
+            ) { SessionMessageRecord(role: $0[0], text: $0[1], interrupted: $0[2]) }
+            .reversed()
         }
     }
 
     // MARK: Rows
 
-    /// One transaction that is not stopped when its caller is: a client that leaves in the middle of a command must not
-    /// leave turns behind that are neither in line nor ended. The caller waits for it all the same.
+    /// One transaction, or part of one, that is not stopped when its caller is: a client that leaves in the middle of a
+    /// command must not leave turns behind that are neither in line nor ended. The caller waits for it all the same.
     func write<T: Sendable>(
         _ commit: SessionCommit, _ updates: @escaping @Sendable (GRDB.Database) throws -> T
     ) async throws -> T {
-        let pool = database.pool
         FailurePoint.reach(before: commit)
-        let result = try await Task { try await pool.write(updates) }.value
+        let result = try await database.commits.write(updates)
         FailurePoint.reach(after: commit)
         return result
     }
 
-    private static let selectTurns = """
+    static let selectTurns = """
         SELECT turns.*, sessions.handle, sessions.session_id FROM turns JOIN sessions ON sessions.id = turns.session
         """
 
-    private static func turn(
-        messageID: String, lane: String, since: Double, in connection: GRDB.Database
-    ) throws -> TurnRecord? {
-        try Row.fetchOne(
-            connection,
-            sql: selectTurns + " WHERE lane = ? AND message_id = ? AND accepted_at >= ? ORDER BY ordinal DESC LIMIT 1",
-            arguments: [lane, messageID, since]
-        ).map(turn(from:))
-    }
-
-    private static func turn(from row: Row) throws -> TurnRecord {
+    static func turn(from row: Row) throws -> TurnRecord {
         guard let state = TurnState(rawValue: row["state"]) else { throw SessionStorageError.missing("turn state") }
         return TurnRecord(
-            id: row["id"], ordinal: row["ordinal"], lane: row["lane"], session: row["session"], handle: row["handle"],
-            sessionID: row["session_id"], messageID: row["message_id"], text: row["text"], source: row["source"],
-            attachments: row["attachments"], acceptedAt: row["accepted_at"], state: state)
-    }
-
-    private static func event(from row: Row) -> SessionEventRecord {
-        SessionEventRecord(sequence: row["sequence"], turnID: row["turn"], frame: row["frame"])
-    }
-
-    private static func insert(
-        _ event: SessionEventRecord, of session: Int64, in connection: GRDB.Database
-    ) throws {
-        try connection.execute(
-            sql: "INSERT INTO session_events (session, sequence, turn, frame) VALUES (?, ?, ?, ?)",
-            arguments: [session, event.sequence, event.turnID, event.frame])
-    }
-
-    private static func dropOldEvents(of session: Int64, in connection: GRDB.Database) throws {
-        try connection.execute(
-            sql: """
-                DELETE FROM session_events WHERE session = ? AND sequence <= (
-                    SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)
-                """, arguments: [session, session, keptEvents])
+            id: row["id"], ordinal: row["ordinal"], lane: row["lane"], sender: row["sender"], session: row["session"],
+            handle: row["handle"], sessionID: row["session_id"], messageIDs: try messageIDs(from: row),
+            text: row["text"], source: row["source"], attachments: row["attachments"], acceptedAt: row["accepted_at"],
+            state: state)
     }
 }
 

@@ -25,15 +25,16 @@ public actor ChatClient {
 
     /// - Parameters:
     ///   - greetingTimeout: for the agent's first frame.
+    ///   - hearsAnswers: whether the agent is to speak, if it can. Somebody who reads need not wait for its voice.
     ///   - random: a number from 0 to 1, by which delays are spread.
     public init(
         dialer: any GatewayDialer, policy: ReconnectPolicy = .init(), greetingTimeout: Duration = .seconds(15),
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
+        hearsAnswers: Bool = false, random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
     ) {
         client = GatewayClient(dialer: dialer)
         self.greetingTimeout = greetingTimeout
         self.random = random
-        machine = ChatStateMachine(policy: policy)
+        machine = ChatStateMachine(policy: policy, speak: hearsAnswers)
     }
 
     /// Connects, and stays connected, until the task is cancelled.
@@ -66,9 +67,12 @@ public actor ChatClient {
     ///
     /// - Parameter messageID: unique for each message; the agent recognises a repeat by it.
     /// - Throws: ``ChatError/tooManyWaiting(limit:)``.
-    public func send(_ text: String, sessionID: String, messageID: String) throws(ChatError) {
+    public func send(
+        _ text: String, sessionID: String, messageID: String, attachments: [Attachment] = []
+    ) throws(ChatError) {
         guard machine.unconfirmed.count < Self.maximumWaiting else { throw .tooManyWaiting(limit: Self.maximumWaiting) }
-        _ = handle(.send(.init(sessionID: sessionID, text: text, messageID: messageID)))
+        _ = handle(
+            .send(.init(sessionID: sessionID, text: text, messageID: messageID, attachments: attachments)))
     }
 
     /// Stops the answer that is being written in that session.

@@ -51,11 +51,25 @@ struct ChatStateMachine {
         var lastSequence: Int?
         /// Replays are asked for from the beginning, only to find what became of our own messages.
         var seeksOwnEvents = false
-        /// Ids of messages whose turn may still be under way.
-        var ownMessages: Set<String> = []
+        /// Messages whose turn may still be under way, in order.
+        var ownMessages: [ClientMessage.TextFinal] = []
+        /// The agent told the transcript instead of events. Of those behind this number, up to ``lastSequence`` at that
+        /// moment, none was seen; what they say of our own messages is still wanted.
+        var unseenAfter: Int?
+
+        /// Nothing more is to be told of these.
+        mutating func forget(_ ids: [String]) {
+            ownMessages.removeAll { $0.messageID.map(ids.contains) ?? false }
+            if ownMessages.isEmpty { seeksOwnEvents = false }
+        }
+
+        func isOwn(_ ids: [String]) -> Bool {
+            ownMessages.contains { $0.messageID.map(ids.contains) ?? false }
+        }
     }
 
     private let policy: ReconnectPolicy
+    private let speak: Bool?
     private var state = State.idle
     /// Failures in a row since the last greeting.
     private var failures = 0
@@ -65,8 +79,10 @@ struct ChatStateMachine {
     /// Sent and not known to be committed, in order.
     private(set) var unconfirmed: [ClientMessage.TextFinal] = []
 
-    init(policy: ReconnectPolicy) {
+    /// - Parameter speak: what sessions are opened with.
+    init(policy: ReconnectPolicy, speak: Bool? = nil) {
         self.policy = policy
+        self.speak = speak
     }
 
     /// Whether messages can be transmitted now.
@@ -106,7 +122,7 @@ struct ChatStateMachine {
 
     private mutating func send(_ message: ClientMessage.TextFinal) -> [Action] {
         unconfirmed.append(message)
-        if let id = message.messageID { sessions[message.sessionID, default: Session()].ownMessages.insert(id) }
+        if message.messageID != nil { sessions[message.sessionID, default: Session()].ownMessages.append(message) }
         return state == .open ? [.transmit(.textFinal(message))] : []
     }
 
@@ -127,34 +143,56 @@ struct ChatStateMachine {
                 + unconfirmed.map { .transmit(.textFinal($0)) }
         }
         guard state == .open else { return [] }
+        if case .sessionState(let state) = message.body { return take(state, message) }
+        // News about other things than this conversation.
+        if message.body.isBroadcast { return [] }
         guard confirm(message) else { return [] }
         return [.deliver(.message(message))]
     }
 
+    /// The transcript stands for events that are gone, so the events behind it come next. What became of our own
+    /// messages may be among those that are gone: the agent recognises them and tells.
+    private mutating func take(_ state: ServerMessage.SessionState, _ message: ServerMessage) -> [Action] {
+        guard let id = message.sessionID, let sequence = message.sequence else { return [] }
+        var session = sessions[id] ?? Session()
+        // The transcript may go back behind what was seen.
+        session.unseenAfter = min(session.lastSequence ?? 0, sequence)
+        session.lastSequence = sequence
+        sessions[id] = session
+        let waiting = Set(unconfirmed.compactMap(\.messageID))
+        let asked = session.ownMessages.filter { $0.messageID.map { !waiting.contains($0) } ?? false }
+        return (session.seeksOwnEvents ? [] : [.deliver(.message(message))]) + asked.map { .transmit(.textFinal($0)) }
+    }
+
     /// Notes what the message proves. False for one that was delivered before, or that is none of ours.
     private mutating func confirm(_ message: ServerMessage) -> Bool {
-        let isOwn = message.messageID.map { id in sessions.values.contains { $0.ownMessages.contains(id) } } ?? false
+        let ids = message.messageIDs + [message.messageID].compactMap { $0 }
+        let isOwn = sessions.values.contains { $0.isOwn(ids) }
         var isRetry = false
-        if let id = message.messageID {
+        if !ids.isEmpty {
             // The agent did not take it and will be back: kept and sent again.
             if case .error(.shuttingDown, _) = message.body, message.sequence == nil { isRetry = true }
-            if !isRetry { unconfirmed.removeAll { $0.messageID == id } }
+            if !isRetry { unconfirmed.removeAll { $0.messageID.map(ids.contains) ?? false } }
         } else if message.body.isOfTurn, let sessionID = message.sessionID {
             // An agent that knows no message ids: its turns come in order.
             if let index = unconfirmed.firstIndex(where: { $0.sessionID == sessionID }) {
                 unconfirmed.remove(at: index)
             }
         }
-        guard let sequence = message.sequence, let sessionID = message.sessionID else { return !isRetry }
+        guard let sessionID = message.sessionID else { return !isRetry }
         var session = sessions[sessionID] ?? Session()
         defer { sessions[sessionID] = session }
-        if let last = session.lastSequence, sequence <= last { return false }
-        session.lastSequence = sequence
         let isWanted = isOwn || !session.seeksOwnEvents
-        if case .turnComplete = message.body, let id = message.messageID {
-            session.ownMessages.remove(id)
-            if session.ownMessages.isEmpty { session.seeksOwnEvents = false }
+        guard let sequence = message.sequence else {
+            if !isRetry, message.endsItsMessage { session.forget(ids) }
+            return !isRetry
         }
+        if let last = session.lastSequence, sequence <= last {
+            guard session.isOwn(ids), let unseen = session.unseenAfter, sequence > unseen else { return false }
+        } else {
+            session.lastSequence = sequence
+        }
+        if message.endsItsMessage { session.forget(ids) }
         return isWanted
     }
 
@@ -163,7 +201,7 @@ struct ChatStateMachine {
         // Nothing seen yet, but something sent: its events may have passed while there was no socket.
         let seeks = session.lastSequence == nil && !session.ownMessages.isEmpty
         sessions[id, default: Session()].seeksOwnEvents = seeks
-        return .sessionOpen(.init(sessionID: id, afterSequence: seeks ? 0 : session.lastSequence))
+        return .sessionOpen(.init(sessionID: id, afterSequence: seeks ? 0 : session.lastSequence, speak: speak))
     }
 
     // MARK: Ends
@@ -193,7 +231,26 @@ struct ChatStateMachine {
     }
 }
 
+extension ServerMessage {
+    /// Whether nothing more follows of the message that it names.
+    fileprivate var endsItsMessage: Bool {
+        switch body {
+        case .turnComplete: true
+        // A message that did not become a turn.
+        case .error: turnID == nil && messageID != nil
+        default: false
+        }
+    }
+}
+
 extension ServerMessage.Body {
+    fileprivate var isBroadcast: Bool {
+        switch self {
+        case .resourceEvent, .systemSnapshot: true
+        default: false
+        }
+    }
+
     /// Whether only a turn produces it.
     fileprivate var isOfTurn: Bool {
         switch self {

@@ -46,7 +46,8 @@ public struct ServerMessage: Sendable, Equatable {
         /// Something that others may show has changed.
         case resourceEvent(ResourceEvent)
         case systemSnapshot(SystemSnapshot)
-        /// The transcript instead of events that are no longer kept.
+        /// The transcript instead of events that are no longer kept. Its `seq` is the number up to which it stands for
+        /// all events, and may be lower than one that was seen.
         case sessionState(SessionState)
         /// A type that this version does not know.
         case unknown(type: String)
@@ -114,14 +115,34 @@ public struct ServerMessage: Sendable, Equatable {
             }
         }
 
+        /// Why the state is told.
+        public enum Reason: String, Sendable, Codable {
+            /// Some of the events that were asked for are no longer kept.
+            case eventsForgotten = "events_forgotten"
+            /// The session has not got as far as the number that was asked for: the agent's database is older.
+            case numberUnknown = "number_unknown"
+        }
+
         /// The last ones, oldest first.
         public var messages: [Message]
-        /// There are older ones.
+        /// There are older ones, or the oldest was cut.
         public var truncated: Bool
+        /// Nil when this version does not know it.
+        public var reason: Reason?
 
-        public init(messages: [Message], truncated: Bool) {
+        public init(messages: [Message], truncated: Bool, reason: Reason? = nil) {
             self.messages = messages
             self.truncated = truncated
+            self.reason = reason
+        }
+
+        private enum CodingKeys: CodingKey { case messages, truncated, reason }
+
+        public init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            messages = try fields.decode([Message].self, forKey: .messages)
+            truncated = try fields.decode(Bool.self, forKey: .truncated)
+            reason = try fields.decodeIfPresent(String.self, forKey: .reason).flatMap(Reason.init)
         }
     }
 
@@ -155,6 +176,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
     public static let forbidden = ErrorCode(rawValue: "forbidden")
     public static let notFound = ErrorCode(rawValue: "not_found")
     public static let conflict = ErrorCode(rawValue: "conflict")
+    public static let preconditionFailed = ErrorCode(rawValue: "precondition_failed")
+    public static let notText = ErrorCode(rawValue: "not_text")
     public static let invalid = ErrorCode(rawValue: "invalid")
     public static let unavailable = ErrorCode(rawValue: "unavailable")
     public static let shuttingDown = ErrorCode(rawValue: "shutting_down")

@@ -12,6 +12,17 @@ struct AdministrationRequest: Sendable {
     /// Origin form with query.
     var path: String
     var body: [UInt8]?
+    /// Besides the content type, which is JSON where nothing else is said.
+    var headers: [(String, String)] = []
+
+    /// All headers of the request.
+    var fields: HTTPHeaders {
+        var fields = HTTPHeaders(headers)
+        if body != nil, !fields.contains(name: "Content-Type") {
+            fields.add(name: "Content-Type", value: "application/json")
+        }
+        return fields
+    }
 }
 
 /// What came back.
@@ -66,6 +77,28 @@ struct Administration: Sendable {
     ) async throws -> Answer<Body> {
         try await send(
             AdministrationRequest(method: .POST, path: path, body: Array(try JSONEncoder().encode(thing))), hint: hint)
+    }
+
+    /// Puts bytes of a type at a path.
+    func put<Body: Decodable & Sendable>(
+        _ path: String, bytes: [UInt8], type mime: String, headers: [(String, String)] = [],
+        as type: Body.Type = Body.self, hint: String? = nil
+    ) async throws -> Answer<Body> {
+        try await send(
+            AdministrationRequest(
+                method: .PUT, path: path, body: bytes, headers: headers + [("Content-Type", mime)]), hint: hint)
+    }
+
+    /// The answer as it came, if it is one of success.
+    func raw(_ method: HTTPMethod, _ path: String, hint: String? = nil) async throws -> AdministrationReply {
+        let reply = try await exchange(method, path)
+        guard (200..<300).contains(reply.status) else { throw CommandError(refusal: reply, hint: hint) }
+        return reply
+    }
+
+    /// The answer as it came, whatever it says.
+    func exchange(_ method: HTTPMethod, _ path: String) async throws -> AdministrationReply {
+        try await carrier.exchange(AdministrationRequest(method: method, path: path))
     }
 
     /// `path` with one more component, whatever characters it has.

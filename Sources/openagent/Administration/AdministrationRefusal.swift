@@ -17,7 +17,7 @@ extension CommandError {
                 .usage, "this agent is a member of its network, and another one administers it",
                 hint: (said ?? "ask the agent that coordinates it")
                     + "; on its machine with --agent DIR, or on an admin's device with --node NETWORK")
-        case 400, 404, 405, 413:
+        case 400, 404, 405, 413, 415:
             self.init(.usage, message, hint: said ?? hint ?? "see the command's --help")
         case 401 where details?.code == "token_required":
             self.init(
@@ -31,8 +31,9 @@ extension CommandError {
                 .refused, message,
                 hint: said ?? "ask an admin of the network, or run the command on the agent's machine with --agent DIR")
         case 403: self.init(.refused, message, hint: said ?? "see: openagent whoami")
-        case 409: self.init(.state, message, hint: said ?? hint ?? "see: openagent whoami")
+        case 409, 412: self.init(.state, message, hint: said ?? hint ?? "see: openagent whoami")
         case 408, 429, 502, 503, 504: self.init(.unreachable, message, hint: said ?? "try again in a moment")
+        case 507: self.init(.unreachable, message, hint: said ?? "make room where the agent lives, then try again")
         default: self.init(.failed, message, hint: said ?? "the agent's log says more")
         }
     }

@@ -20,7 +20,7 @@ private struct StreamExchange: Sendable {
 
     func send(_ request: AdministrationRequest) async throws -> AdministrationReply {
         var headers = headers
-        if request.body != nil { headers.add(name: "Content-Type", value: "application/json") }
+        headers.add(contentsOf: request.fields)
         let answer = try await GatewayClient(dialer: dialer).request(
             method: request.method, path: request.path, headers: headers,
             body: request.body.map { ByteBuffer(bytes: $0) })

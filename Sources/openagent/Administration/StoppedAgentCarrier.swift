@@ -22,9 +22,8 @@ struct StoppedAgentCarrier: AdministrationCarrier {
     }
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
-        let headers = request.body == nil ? HTTPHeaders() : HTTPHeaders([("Content-Type", "application/json")])
         let answer = try await agent.request(
-            method: request.method, path: request.path, headers: headers,
+            method: request.method, path: request.path, headers: request.fields,
             body: request.body.map { ByteBuffer(bytes: $0) })
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }

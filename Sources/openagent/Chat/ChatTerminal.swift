@@ -12,6 +12,7 @@ struct ChatTerminal {
         case signal(ShutdownRequest)
         case chat(ChatEvent)
         case chatEnded(any Error)
+        case attached(Result<StoredFile, any Error>)
     }
 
     /// Where the user is. Ctrl-C means something else in each.
@@ -30,9 +31,18 @@ struct ChatTerminal {
     private var mode = Mode.connecting
     private var printer = AnswerPrinter()
     private var greeted = false
+    /// Files that go along with the next message.
+    private var attachments: [Attachment] = []
+    private let client: GatewayClient
+    private let uploads: AsyncStream<String>
+    private let upload: AsyncStream<String>.Continuation
 
-    init(chat: ChatClient, console: Console, sessionID: String, signals: ShutdownSignals) {
+    init(
+        chat: ChatClient, client: GatewayClient, console: Console, sessionID: String, signals: ShutdownSignals
+    ) {
         self.chat = chat
+        self.client = client
+        (uploads, upload) = AsyncStream.makeStream()
         self.console = console
         self.sessionID = sessionID
         self.signals = signals
@@ -44,12 +54,20 @@ struct ChatTerminal {
     mutating func run() async throws {
         let (events, sink) = AsyncStream.makeStream(of: Event.self)
         let (chat, console, signals, sessionID) = (chat, console, signals, sessionID)
+        let (client, uploads) = (client, uploads)
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             group.addTask { await console.run() }
             group.addTask { for await input in console.input { sink.yield(.typed(input)) } }
             group.addTask { for await request in signals.requests { sink.yield(.signal(request)) } }
             group.addTask { for await event in chat.events { sink.yield(.chat(event)) } }
+            group.addTask {
+                for await path in uploads {
+                    do {
+                        sink.yield(.attached(.success(try await client.upload(FileUpload(path: path)))))
+                    } catch { sink.yield(.attached(.failure(error))) }
+                }
+            }
             group.addTask {
                 do { try await chat.run() } catch { sink.yield(.chatEnded(error)) }
             }
@@ -68,10 +86,33 @@ struct ChatTerminal {
             try await said(event)
             return false
         case .chatEnded(let error): throw error
+        case .attached(let result):
+            attached(result)
+            return false
         }
     }
 
     // MARK: The user
+
+    /// `/attach path`. The prompt comes back when the file is there, so that the next message has it.
+    private mutating func attach(_ path: String?) {
+        guard let path = path?.trimmingCharacters(in: .whitespaces), !path.isEmpty else {
+            show(printer.note("name a file: /attach PATH"))
+            return prompt()
+        }
+        upload.yield((path as NSString).expandingTildeInPath)
+    }
+
+    private mutating func attached(_ result: Result<StoredFile, any Error>) {
+        switch result {
+        case .success(let file):
+            attachments.append(file.attachment)
+            show(
+                printer.note("\(file.filename) (\(Transfer.size(file.size))) goes along with your next message"))
+        case .failure(let error): show(printer.note("\(CommandError(sorting: error)?.message ?? "\(error)")"))
+        }
+        prompt()
+    }
 
     private mutating func typed(_ input: Console.Input) async -> Bool {
         switch input {
@@ -81,6 +122,7 @@ struct ChatTerminal {
             switch TypedLine(line) {
             case .nothing: prompt()
             case .leave: return true
+            case .command("attach", let argument): attach(argument)
             case .command(let name, let argument):
                 do {
                     try await chat.command(name, sessionID: sessionID, argument: argument)
@@ -91,7 +133,8 @@ struct ChatTerminal {
             case .message(let text):
                 let id = UUID().uuidString.lowercased()
                 do {
-                    try await chat.send(text, sessionID: sessionID, messageID: id)
+                    try await chat.send(text, sessionID: sessionID, messageID: id, attachments: attachments)
+                    attachments = []
                     mode = .answering(messageID: id, interrupted: false)
                 } catch {
                     show(printer.note("\(error)"))

@@ -14,6 +14,8 @@ struct OneQuestion {
 
     let chat: ChatClient
     let sessionID: String
+    /// Go along with the message.
+    let attachments: [Attachment]
     let asJSON: Bool
     /// Text is shown as it comes; otherwise only the complete answer is printed.
     let streams: Bool
@@ -31,7 +33,8 @@ struct OneQuestion {
             }
             if case .message(let text) = line {
                 await chat.openSession(sessionID)
-                try await chat.send(text, sessionID: sessionID, messageID: messageID)
+                try await chat.send(
+                    text, sessionID: sessionID, messageID: messageID, attachments: attachments)
             }
             var state = State(messageID: messageID)
             for await event in events where try await handle(event, line, &state) { return }
@@ -76,7 +79,7 @@ struct OneQuestion {
             switch message.body {
             case .commandResult: line.isCommand
             case .error where message.turnID == nil: true
-            default: message.messageID == state.messageID
+            default: message.messageID == state.messageID || message.messageIDs.contains(state.messageID)
             }
         guard isOurs else { return false }
         if asJSON {
@@ -87,7 +90,7 @@ struct OneQuestion {
         switch message.body {
         case .commandResult: return true
         case .error(let code, let text) where message.turnID == nil:
-            throw CommandError(code == .queueFull ? .state : .failed, text)
+            throw CommandError(code.kind, text)
         case .turnComplete(let end):
             switch end.reason {
             case .completed, .empty: return true
@@ -105,6 +108,19 @@ struct OneQuestion {
 
 extension TypedLine {
     fileprivate var isCommand: Bool { if case .command = self { true } else { false } }
+}
+
+extension ErrorCode {
+    /// Of a message or command that was not accepted.
+    fileprivate var kind: CommandError.Kind {
+        switch self {
+        case .queueFull: .state
+        case .forbidden: .refused
+        case .unavailable, .shuttingDown: .unreachable
+        case .invalid, .badMessage, .tooLarge: .usage
+        default: .failed
+        }
+    }
 }
 
 extension ServerMessage.Body {

@@ -23,7 +23,7 @@ struct Initialize: ParsableCommand {
     func run() throws {
         let directory = AgentDirectory(directory)
         let made = try directory.create(name: name)
-        let node = try SecretKey.loadOrCreate(path: directory.identityKey).nodeID
+        let node = try directory.identity().nodeID
         if made.isEmpty {
             print("\(directory) is an agent already; nothing was changed.")
         } else {
@@ -34,19 +34,36 @@ struct Initialize: ParsableCommand {
     }
 }
 
-struct Status: ParsableCommand {
+struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Say whether the agent runs, and where it listens.")
 
     @OptionGroup var agent: AgentOptions
     @Flag(help: "Print JSON.")
     var json = false
 
-    func run() throws {
+    @OptionGroup var log: LogOptions
+
+    /// The record, and what the server says when it answers in time.
+    private struct Report: Encodable {
+        let record: RunRecord
+        let system: SystemReport?
+
+        private enum Key: String, CodingKey { case system }
+
+        func encode(to encoder: any Encoder) throws {
+            try record.encode(to: encoder)
+            var fields = encoder.container(keyedBy: Key.self)
+            try fields.encodeIfPresent(system, forKey: .system)
+        }
+    }
+
+    func run() async throws {
         let (directory, record) = try agent.locateRunning()
+        let system = await ask(directory, record)
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(record), as: UTF8.self))
+            print(String(decoding: try encoder.encode(Report(record: record, system: system)), as: UTF8.self))
         } else {
             print(
                 """
@@ -55,7 +72,31 @@ struct Status: ParsableCommand {
                 Listens \(record.addresses.joined(separator: ", ")) (UDP)
                 Process \(record.pid), version \(record.version), since \(record.startedText)
                 """)
+            print(system.map(Self.text) ?? "Health  it does not answer: see 'openagent doctor \(directory)'")
         }
+    }
+
+    /// Nil when there is no answer in two seconds.
+    private func ask(_ directory: AgentDirectory, _ record: RunRecord) async -> SystemReport? {
+        guard let logger = try? log.fileLogger(environment: AgentOptions.environment),
+            let carrier = try? await RunningAgentCarrier(
+                directory: directory, record: record, timeout: .seconds(2), logger: logger)
+        else { return nil }
+        let answer = try? await Administration(carrier).get("/api/system", as: SystemReport.self).value
+        await carrier.close()
+        return answer
+    }
+
+    private static func text(_ report: SystemReport) -> String {
+        func room(_ space: SystemSnapshot.Space) -> String {
+            "\((space.total - space.used) >> 20) of \(space.total >> 20) MiB free"
+        }
+        let (system, work) = (report.system, report.work)
+        return """
+            Health  answers; \(work.turnsRunning) turns running, \(work.turnsWaiting) waiting, \(work.sockets) sockets
+            Machine load \(system.cpu.load.first ?? 0), memory \(room(system.memory)), disk \(room(system.disk))
+            Memory  \(system.process.memory >> 20) MiB
+            """
     }
 }
 

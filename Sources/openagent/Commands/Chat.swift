@@ -6,7 +6,10 @@ internal import Wire
 struct Chat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send one message, print the answer, and end.",
-        discussion: "Without -m the message is read from standard input.")
+        discussion: "Without -m the message is read from standard input. Commands are messages, too: \(commands).")
+
+    private static let commands = SessionCommand.allCases.filter(\.isListed).map { "/\($0.rawValue)" }
+        .joined(separator: ", ")
 
     /// The conversation of the command line, unless another is named.
     static let defaultSession = "cli"
@@ -15,6 +18,10 @@ struct Chat: AsyncParsableCommand {
     var message: String?
     @Option(name: .customLong("session"), help: ArgumentHelp("The conversation.", valueName: "id"))
     var session = defaultSession
+    @Option(
+        name: .customLong("attach"), parsing: .singleValue,
+        help: ArgumentHelp("A file to send along; may be given several times.", valueName: "path"))
+    var attachments: [String] = []
     @Flag(help: "Print the events of the turn, one JSON object a line.")
     var json = false
     @Argument(help: ArgumentHelp("handle@network[/agent], when there are several.", valueName: "network"))
@@ -23,14 +30,23 @@ struct Chat: AsyncParsableCommand {
 
     func run() async throws {
         let line = try typedLine()
+        if !attachments.isEmpty, case .command = line {
+            throw CommandError(.usage, "a /command takes no files")
+        }
+        let uploads = try attachments.map { try FileUpload(path: $0) }
         let signals = await ShutdownSignals()
         let client = try await client.open(network: network)
         let result: Result<Void, any Error>
         do {
-            let asking = OneQuestion(
-                chat: ChatClient(dialer: client.pool), sessionID: session, asJSON: json,
-                streams: isatty(STDOUT_FILENO) == 1)
-            result = .success(try await client.keepingFresh { try await asking.run(line, signals: signals) })
+            result = .success(
+                try await client.keepingFresh {
+                    var files: [Attachment] = []
+                    for upload in uploads { files.append(try await Transfer.send(upload, through: client).attachment) }
+                    let asking = OneQuestion(
+                        chat: ChatClient(dialer: client.pool), sessionID: session, attachments: files, asJSON: json,
+                        streams: isatty(STDOUT_FILENO) == 1)
+                    try await asking.run(line, signals: signals)
+                })
         } catch {
             result = .failure(error)
         }

@@ -33,7 +33,7 @@ struct Connect: AsyncParsableCommand {
         let result: Result<Void, any Error>
         do {
             var terminal = ChatTerminal(
-                chat: ChatClient(dialer: client.pool),
+                chat: ChatClient(dialer: client.pool), client: GatewayClient(dialer: client.pool),
                 console: try Console(prompt: "› ", historyPath: home.path + "/history"), sessionID: session,
                 signals: signals)
             result = .success(try await client.keepingFresh { try await terminal.run() })

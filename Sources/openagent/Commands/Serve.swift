@@ -9,7 +9,11 @@ internal import Wire
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve an agent: a node on the overlay, with no TCP port.",
-        discussion: "Makes the agent when the directory is new. Ends cleanly on SIGTERM and SIGINT.")
+        discussion:
+            "Makes the agent when the directory is new. Ends cleanly on SIGTERM and SIGINT, and with 75 for a restart.")
+
+    /// By this exit code a service manager knows that the agent is to be started again.
+    private static let restartCode: Int32 = 75
 
     @Argument(help: ArgumentHelp("The agent's directory.", valueName: "dir"))
     var directory: String?
@@ -50,10 +54,11 @@ struct Serve: AsyncParsableCommand {
             directory: directory, configuration: configuration, version: OpenAgentVersion.current,
             running: try AgentOptions.running(), grace: grace.duration, now: { Date().timeIntervalSince1970 },
             logger: logger)
-        try await node.run(requests: signals.requests, onServing: Self.show) { signal in
+        let ending = try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
             _exit(130)
         }
+        if ending == .restart { throw ExitCode(Self.restartCode) }
     }
 
     func validate() throws {

@@ -72,7 +72,8 @@ final class Console: Sendable {
         wake()
     }
 
-    /// Prints `text` as it is; above the edited line when there is one (then it should end with a newline).
+    /// Prints `text` as it is; above the edited line when there is one, and there only in whole lines: what has no newline
+    /// yet waits for it, else the prompt would be drawn over it.
     func write(_ text: String) {
         let editing = state.withLock { state in
             if state.editing {
@@ -112,8 +113,11 @@ final class Console: Sendable {
                     defer { (state.editing, state.wantsPrompt, state.pending) = (false, false, "") }
                     return state.pending
                 }
-                if !late.isEmpty { write(late) }
-                if state.withLock({ $0.stopped }) { return }
+                let stopped = state.withLock { $0.stopped }
+                // A line that was not complete is shown before the program says its last.
+                let isCut = stopped && late.last?.isNewline == false
+                if !late.isEmpty { write(isCut ? late + "\n" : late) }
+                if stopped { return }
                 switch result {
                 case .line(let text): inputEnd.yield(.line(text))
                 case .interrupted: inputEnd.yield(.interrupt)
@@ -149,8 +153,10 @@ final class Console: Sendable {
                 var drain = [UInt8](repeating: 0, count: 64)
                 while read(wakeReader, &drain, drain.count) > 0 {}
                 let (text, stopped) = state.withLock { state in
-                    defer { state.pending = "" }
-                    return (state.pending, state.stopped)
+                    let end = state.pending.lastIndex(where: \.isNewline).map { state.pending.index(after: $0) }
+                    let text = end.map { String(state.pending[..<$0]) } ?? ""
+                    state.pending.removeFirst(text.count)
+                    return (text, state.stopped)
                 }
                 return stopped ? .endOfInput : .output(text)
             }

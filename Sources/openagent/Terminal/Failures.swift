@@ -60,12 +60,22 @@ extension CommandError {
         case let error as ProxyError: self.init(.usage, "\(error)")
         case let error as ProxyPlaceError:
             self.init(.usage, "\(error)", hint: "give what 'openagent proxy' printed as its first line")
-        case is SecretKeyError, is DatabaseError, is NetworkStateError, is AgentNodeError, is PrivateFileError,
+        case is SecretKeyError, is AgentIdentityError, is DatabaseError, is NetworkStateError, is AgentNodeError,
+            is PrivateFileError,
             is ClientHomeError,
             is ProxyTokenError:
             self.init(.failed, "\(error)")
         case let error as GatewayClientError:
             self.init(.unreachable, "\(error)", hint: "try again; if it stays so, look at the agent's log")
+        case let error as FileTransferError:
+            switch error {
+            case .refused(let status, let body):
+                self.init(
+                    refusal: AdministrationReply(status: status, body: body),
+                    hint: "an id is printed by 'openagent files put' and by answers with files")
+            case .unreadable: self.init(.usage, "\(error)")
+            case .changed, .stuck, .damaged: self.init(.failed, "\(error)", hint: "give the command again")
+            }
         case is CancellationError: self.init(.failed, "interrupted")
         default:
             if OpenAgent.exitCode(for: error) != .failure { return nil }

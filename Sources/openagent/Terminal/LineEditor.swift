@@ -15,7 +15,7 @@ final class LineEditor {
     /// What a wait for the next key brought.
     enum Key {
         case byte(UInt8)
-        /// Text to show above the line that is being edited.
+        /// Whole lines to show above the line that is being edited; empty when there is none.
         case output(String)
         case endOfInput
     }
@@ -56,6 +56,7 @@ final class LineEditor {
     func readLine() -> Result {
         interrupted = false
         el_resize(editor)
+        cedit_prepare(editor)
         var count: Int32 = 0
         guard let text = el_gets(editor, &count), count > 0 else { return interrupted ? .interrupted : .endOfInput }
         if interrupted {
@@ -92,6 +93,7 @@ final class LineEditor {
         while true {
             switch nextKey() {
             case .endOfInput: return 0
+            case .output(""): continue
             case .output(let text):
                 Output.write("\r\u{1B}[K\(text)")
                 cedit_refresh(editor)

@@ -13,9 +13,11 @@ enum Output {
 
     static func writeError(_ text: String) { write(text, to: .standardError) }
 
-    static func write(_ text: String, to place: FileHandle) {
+    static func write(_ text: String, to place: FileHandle) { write(Array(text.utf8), to: place) }
+
+    static func write(_ bytes: [UInt8], to place: FileHandle) {
         let descriptor = place.fileDescriptor
-        var rest = Array(text.utf8)[...]
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count >= 0 {

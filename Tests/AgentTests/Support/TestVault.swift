@@ -10,18 +10,18 @@ struct TestVault {
     var notes: String { root + "/memories" }
     var indexPath: String { root + "/notes.db" }
 
-    init(_ files: [String: String] = [:], limits: Vault.Limits = .init()) throws {
+    init(_ files: [String: String] = [:], limits: Vault.Limits = .init(), isWatching: Bool = true) throws {
         root = NSTemporaryDirectory() + "vault-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: root + "/memories", withIntermediateDirectories: true)
-        vault = Self.open(root, limits: limits)
+        vault = Self.open(root, limits: limits, isWatching: isWatching)
         for (path, text) in files { try write(text, to: path) }
     }
 
     /// The same files as a new process would see them.
     func reopened() -> Vault { Self.open(root, limits: .init()) }
 
-    private static func open(_ root: String, limits: Vault.Limits) -> Vault {
-        Vault(directory: root + "/memories", indexPath: root + "/notes.db", limits: limits) {
+    private static func open(_ root: String, limits: Vault.Limits, isWatching: Bool = true) -> Vault {
+        Vault(directory: root + "/memories", indexPath: root + "/notes.db", limits: limits, isWatching: isWatching) {
             Date().timeIntervalSince1970
         }
     }

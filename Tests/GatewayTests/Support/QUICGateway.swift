@@ -27,11 +27,12 @@ final class QUICGateway: Sendable {
     let coordinator = SecretKey()
     let device = TestDevice(handle: "ana")
     let membership = FakeMembership()
-    let agent = ScriptedAgent()
+    let agent: ScriptedAgent
     private let server: GatewayServer
     private let path: String
 
-    init() throws {
+    init(files: TestFiles? = nil, agent: ScriptedAgent = ScriptedAgent()) throws {
+        self.agent = agent
         path = FileManager.default.temporaryDirectory.path + "/quic-gateway-\(UUID().uuidString).db"
         let clock = clock
         var configuration = GatewayConfiguration(
@@ -40,9 +41,11 @@ final class QUICGateway: Sendable {
                 networkName: "home", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
         configuration.limits = .patient
+        let database = try Store.Database(path: path)
+        configuration.files = files?.files(database)
         server = try GatewayServer(
             configuration: configuration, membership: membership, agent: agent,
-            sessions: SessionRepository(try Store.Database(path: path)), logger: Self.silent)
+            sessions: SessionRepository(database), logger: Self.silent)
         membership.set(.active(role: .member), for: device.nodeID)
     }
 

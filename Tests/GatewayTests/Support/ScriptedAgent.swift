@@ -9,7 +9,7 @@ final class ScriptedRun: Sendable {
     enum Step: Sendable {
         case emit(TurnEvent)
         case journal(JournalEntry)
-        case answer(String)
+        case answer(TurnOutcome)
         case fail(any Error)
     }
 
@@ -28,7 +28,8 @@ final class ScriptedRun: Sendable {
     func delta(_ text: String) { continuation.yield(.emit(.delta(text))) }
     func status(_ text: String) { continuation.yield(.emit(.status(text))) }
     func journal(_ entry: JournalEntry) { continuation.yield(.journal(entry)) }
-    func answer(_ text: String) { continuation.yield(.answer(text)) }
+    func answer(_ text: String) { answer(TurnOutcome(text: text, model: "test")) }
+    func answer(_ outcome: TurnOutcome) { continuation.yield(.answer(outcome)) }
     func fail(_ error: any Error) { continuation.yield(.fail(error)) }
 
     fileprivate func ended(cancelled: Bool) {
@@ -86,16 +87,29 @@ final class ScriptedAgent: AgentRuntime {
                 if case .delta(let part) = event { text += part }
                 await emit(event)
             case .journal(let entry): try await journal.append(entry)
-            case .answer(let answer): return TurnOutcome(text: answer, model: "test")
+            case .answer(let outcome): return outcome
             case .fail(let error): throw error
             }
         }
         return TurnOutcome(text: text, model: "test", interrupted: true)
     }
 
-    func models() async -> [AgentModel] {
-        [AgentModel(id: "test", name: "Test"), AgentModel(id: "other", name: "Other")]
-    }
+    /// What can be chosen, as the test says.
+    let known = Mutex([
+        AgentModel(id: "test", name: "Test", contextWindow: 8_000), AgentModel(id: "other", name: "Other"),
+    ])
 
-    func summarize(_ history: [ChatMessage], model: String?) async throws -> String { "\(history.count) messages" }
+    func models() async -> [AgentModel] { known.withLock { $0 } }
+
+    /// When set, each summary tells that it begins, and waits for one element.
+    let summaryGate = Mutex<(begun: AsyncStream<Void>.Continuation, gate: AsyncStream<Void>)?>(nil)
+
+    func summarize(_ history: [ChatMessage], model: String?) async throws -> String {
+        if let (begun, gate) = summaryGate.withLock({ $0 }) {
+            begun.yield()
+            for await _ in gate { break }
+        }
+        try Task.checkCancellation()
+        return "\(model ?? "default"): " + history.map(\.text).joined(separator: ", ")
+    }
 }

@@ -113,16 +113,21 @@ final class TestGateway: Sendable {
     let database: Store.Database
     var sessions: SessionRepository { SessionRepository(database) }
     let agent: ScriptedAgent
+    /// Stay as long as the gateway does.
+    let files: TestFiles?
     let configuration: GatewayConfiguration
     let server: GatewayServer
 
     init(
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
-        limits: GatewayLimits = .patient, routes: [Route] = [], place: Place = .alone
+        limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
+        voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
+        vault: Vault? = nil, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
+        self.files = files
         database = try Store.Database(path: path)
         let clock = Clock()
 
@@ -133,7 +138,13 @@ final class TestGateway: Sendable {
                 name: "Ada", directory: "/agents/ada", nodeID: identity.nodeID, networkID: Self.networkID,
                 networkName: "home", networkRole: place == .member ? "member" : "coordinator", version: "0.1.0"),
             coordinator: coordinator.nodeID, now: { clock.now })
+        configuration.voice = voice
         configuration.limits = limits
+        configuration.hooks = hooks
+        configuration.lane = lane
+        configuration.requestRestart = requestRestart
+        configuration.files = files?.files(database)
+        configuration.vault = vault
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {
@@ -144,6 +155,15 @@ final class TestGateway: Sendable {
             configuration: configuration, membership: network?.roster ?? membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in CapturingLog(lines: lines) },
             besides: routes)
+    }
+
+    /// Everything that the gateway declares.
+    func routes() throws -> [Route] {
+        GatewayServer.routes(
+            configuration, live: LiveConnections(),
+            sessions: try SessionManager(
+                repository: sessions, limits: configuration.limits, logger: Logger(label: "test"),
+                now: configuration.now))
     }
 
     /// Wall-clock time that a test can move.

@@ -63,7 +63,36 @@ final class TestWebSocket: Sendable {
         await stream.close()
     }
 
+    /// The next frame that is no broadcast: those come when they come, and tests that want them ask for them.
     func next(within seconds: Double = 30) async throws -> Event {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let event = try await nextOfAll(within: max(0, (deadline - .now) / .seconds(1)))
+            if case .message(let message) = event {
+                switch message.body {
+                case .resourceEvent, .systemSnapshot: continue
+                default: break
+                }
+            }
+            return event
+        }
+    }
+
+    /// The next `resource_event` that matches; everything before it is dropped.
+    func resourceEvent(
+        within seconds: Double = 30, where matches: @Sendable (ServerMessage.ResourceEvent) -> Bool = { _ in true }
+    ) async throws -> ServerMessage.ResourceEvent {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let event = try await nextOfAll(within: max(0, (deadline - .now) / .seconds(1)))
+            if case .message(let message) = event, case .resourceEvent(let news) = message.body, matches(news) {
+                return news
+            }
+            if event == .end { throw Unexpected(event: event) }
+        }
+    }
+
+    func nextOfAll(within seconds: Double = 30) async throws -> Event {
         try await within(seconds, "a WebSocket frame") { [queue = stream.queue] in
             try await queue.read { bytes -> Event? in try Self.parse(&bytes) } ?? .end
         }

@@ -1,0 +1,64 @@
+internal import Agent
+internal import Wire
+
+// Who has to hear that something changed? Everybody who shows it: other devices, other windows, other admins. This file says
+// what is told and to whom. It knows no sockets, and it never waits: how a frame gets to those who listen is the business of
+// whoever made it.
+
+/// Those who hear of a change, as far as they are in good standing at that moment.
+enum Audience: Sendable, Equatable {
+    case everybody
+    case admins
+    /// One user's devices.
+    case handle(String)
+}
+
+/// Tells connected clients what has changed.
+struct Broadcasts: Sendable {
+    /// What may change (websocket.md §8, and what this gateway has besides).
+    enum Resource: String, Sendable, CaseIterable {
+        case mcp, workflow, vault, config, session, file, user, device, invitation, agent
+        case scheduledTask = "scheduled_task"
+        case networkAgent = "network_agent"
+    }
+
+    enum Action: String, Sendable {
+        case created, updated, deleted
+        /// Something of it, nobody says what.
+        case changed
+    }
+
+    private let send: @Sendable (_ frame: String, _ audience: [Audience]) -> Void
+
+    /// - Parameter send: gives the frame to those who listen and may hear it; never waits for any of them.
+    init(send: @escaping @Sendable (_ frame: String, _ audience: [Audience]) -> Void) { self.send = send }
+
+    /// Nobody listens.
+    static let none = Broadcasts { _, _ in }
+
+    /// - Parameters:
+    ///   - id: what has changed; nil when it is not one thing alone. Never anything secret.
+    ///   - audience: whoever is in one of them hears it, once.
+    func publish(_ resource: Resource, _ action: Action, id: String? = nil, to audience: [Audience]) {
+        let event = ServerMessage.ResourceEvent(resource: resource.rawValue, action: action.rawValue, id: id)
+        send(ServerMessage(.resourceEvent(event)).frame, audience)
+    }
+}
+
+extension Broadcasts {
+    /// More notes than this, changed by hand at once, are told as one change without a path.
+    private static let mostEdits = 100
+
+    func publish(_ edits: [VaultEdit]) {
+        guard edits.count <= Self.mostEdits else { return publish(.vault, .changed, to: [.everybody]) }
+        for edit in edits {
+            let action: Action =
+                switch edit.kind {
+                case .created: .created
+                case .updated: .updated
+                case .deleted: .deleted
+                }
+            publish(.vault, action, id: edit.path, to: [.everybody])
+        }
+    }
+}

@@ -1,0 +1,312 @@
+internal import Agent
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import Store
+internal import Wire
+
+// What does the agent remember, and how is it changed? The vault over HTTP: every user of the network reads and writes it.
+// What a path may be, what a link means and how a file is replaced is the vault's business; here are only requests and
+// answers.
+
+enum VaultRoutes {
+    /// Where the path of a note begins.
+    static let notes = "/api/vault/notes/"
+    private static let mostHits = 100
+    private static let longestQuery = 1_024
+
+    /// - Parameter vault: nil when the agent has none.
+    static func routes(_ vault: Vault?) -> [Route] {
+        [
+            .member(.get, "/api/vault/notes") { request, _, _ in try await list(request, in: present(vault)) },
+            .member(.get, "/api/vault/notes/{path:**}") { request, _, _ in try await read(request, in: present(vault))
+            },
+            .member(.put, "/api/vault/notes/{path:**}", announces: .updated(.vault, to: .everybody)) {
+                request, context, _ in
+                try await write(request, context, in: present(vault))
+            },
+            .member(.delete, "/api/vault/notes/{path:**}", announces: .deleted(.vault, to: .everybody)) {
+                request, context, _ in
+                try await delete(request, context, in: present(vault))
+            },
+            .member(.post, "/api/vault/move", announces: .created(.vault, to: .everybody)) { request, context, _ in
+                try await move(request, context, in: present(vault))
+            },
+            .member(.get, "/api/vault/search") { request, _, _ in try await search(request, in: present(vault)) },
+            .member(.get, "/api/vault/graph") { _, _, _ in try await graph(of: present(vault)) },
+            .member(.get, "/api/vault/backlinks") { request, _, _ in
+                try await backlinks(request, in: present(vault))
+            },
+            .member(.get, "/api/vault/tags") { _, _, _ in
+                let tags = try await answering { try await present(vault).tags() }
+                return try JSON.response(NoteTagsBody(tags: tags.map { .init(tag: $0.name, count: $0.count) }))
+            },
+        ]
+    }
+
+    // MARK: One note
+
+    private static func read(_ request: Request, in vault: Vault) async throws -> Response {
+        try await answering {
+            let file = try await vault.read(try path(of: request))
+            let tag = "\"\(file.tag)\""
+            if let known = request.headers[.ifNoneMatch], known == "*" || tags(known, weak: true).contains(file.tag) {
+                return Response(status: .notModified, headers: [.eTag: tag])
+            }
+            guard try request.queryValue("raw") == nil else { return bytes(file, tag) }
+            let note: VaultNote
+            do throws(VaultError) { note = try vault.parse(file) } catch {
+                throw ErrorResponse(
+                    status: .unsupportedMediaType, code: .notText, message: "\(file.path) is no text.",
+                    hint: "Ask for its bytes with ?raw=true.")
+            }
+            var response = try JSON.response(
+                NoteContentBody(
+                    path: file.path.description, content: note.text,
+                    frontmatter: note.properties.mapValues(JSONValue.init), body: note.body, links: note.links,
+                    modified: file.modified, etag: tag))
+            response.headers[.eTag] = tag
+            return response
+        }
+    }
+
+    /// The file as it is. Opened in a browser's window it can do nothing there.
+    private static func bytes(_ file: VaultFile, _ tag: String) -> Response {
+        Response(
+            status: .ok,
+            headers: [
+                .eTag: tag,
+                .contentType: file.path.isNote ? "text/markdown; charset=utf-8" : "application/octet-stream",
+                .contentDisposition: "attachment", .contentSecurityPolicy: "default-src 'none'; sandbox",
+            ], body: .init(byteBuffer: ByteBuffer(bytes: file.bytes)))
+    }
+
+    private static func write(_ request: Request, _ context: GatewayContext, in vault: Vault) async throws -> Response {
+        try await answering {
+            let path = try path(of: request)
+            let condition = try condition(of: request)
+            let content = try await content(of: request, limit: vault.largest(path))
+            let (isNew, tag) = try await vault.write(content, to: path, if: condition)
+            context.announced.set(id: path.description, action: isNew ? .created : .updated)
+            var response = try JSON.response(
+                NoteWritten(path: path.description, created: isNew, etag: "\"\(tag)\""))
+            response.headers[.eTag] = "\"\(tag)\""
+            return response
+        }
+    }
+
+    /// The text of a JSON body; any other kind of body is the file itself.
+    private static func content(of request: Request, limit: Int) async throws -> [UInt8] {
+        let isJSON = request.headers[.contentType]?.lowercased().hasPrefix("application/json") ?? true
+        // In JSON a line break takes two bytes.
+        let longest = isJSON ? 2 * limit + 4096 : limit
+        var body = try await request.body.collect(upTo: longest)
+        guard isJSON else { return Array(body.readableBytesView) }
+        guard let data = body.readData(length: body.readableBytes),
+            let wanted = try? JSONDecoder().decode(NoteWrite.self, from: data)
+        else {
+            throw ErrorResponse(
+                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.",
+                hint: #"Send {"content": "…"}, or the file itself with another content type than JSON."#)
+        }
+        return Array((wanted.content ?? "").utf8)
+    }
+
+    private static func delete(_ request: Request, _ context: GatewayContext, in vault: Vault) async throws -> Response
+    {
+        try await answering {
+            let path = try path(of: request)
+            try await vault.delete(path, if: try condition(of: request))
+            context.announced.set(id: path.description)
+            return try JSON.response(NoteDeleted(path: path.description))
+        }
+    }
+
+    private static func move(_ request: Request, _ context: GatewayContext, in vault: Vault) async throws -> Response {
+        try await answering {
+            let wanted = try await request.decode(as: NoteMove.self, context: context)
+            let moved = try await vault.move(
+                VaultPath(wanted.from), to: VaultPath(wanted.to), if: try condition(of: request))
+            context.announced.set(id: moved.to.description)
+            context.announced.also(.deleted, id: moved.from.description)
+            for path in moved.rewritten where path != moved.to.description {
+                context.announced.also(.updated, id: path)
+            }
+            return try JSON.response(
+                NoteMoved(from: moved.from.description, to: moved.to.description, rewritten: moved.rewritten))
+        }
+    }
+
+    // MARK: Many notes
+
+    private static func list(_ request: Request, in vault: Vault) async throws -> Response {
+        try await answering {
+            let limit = try request.queryNumber("limit", in: 1...1000) ?? 100
+            var after: String?
+            if let cursor = try request.text("cursor", limit: 2 * VaultPath.maximumLength) {
+                guard let data = Data(base64Encoded: cursor), let path = String(validating: data, as: UTF8.self) else {
+                    throw ErrorResponse.invalid("'cursor' is not what an earlier answer said.")
+                }
+                after = path
+            }
+            let notes = try await vault.notes(after: after, limit: limit + 1, filter: try filter(request, "prefix"))
+            let page = notes.prefix(limit)
+            let next = notes.count > limit ? page.last.map { Data($0.path.utf8).base64EncodedString() } : nil
+            return try JSON.response(NotesBody(notes: page.map(NoteBody.init), nextCursor: next))
+        }
+    }
+
+    private static func search(_ request: Request, in vault: Vault) async throws -> Response {
+        try await answering {
+            let words = (try request.text("q", limit: longestQuery) ?? "").split(whereSeparator: \.isWhitespace)
+            let limit = try request.queryNumber("limit", in: 1...mostHits) ?? 20
+            let hits = try await vault.search(
+                words.map(String.init), limit: limit, filter: try filter(request, "path"), isFilled: false,
+                wholeBodies: false
+            ).hits
+            return try JSON.response(
+                NoteSearchBody(
+                    results: hits.map { hit in
+                        .init(
+                            path: hit.path, title: hit.note.label, tags: hit.note.tags, snippet: hit.snippet.plain,
+                            score: hit.score)
+                    }))
+        }
+    }
+
+    private static func graph(of vault: Vault) async throws -> Response {
+        try await answering {
+            let graph = try await vault.graph()
+            let body = NoteGraphBody(
+                nodes: graph.notes.map { .init(id: $0.path, label: $0.label, tags: $0.tags, type: $0.type) },
+                edges: graph.edges.map {
+                    .init(source: graph.notes[$0.source].path, target: graph.notes[$0.target].path)
+                })
+            return Response(
+                status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(bytes: body.json())))
+        }
+    }
+
+    private static func backlinks(_ request: Request, in vault: Vault) async throws -> Response {
+        try await answering {
+            guard let text = try request.text("path", limit: VaultPath.maximumLength) else {
+                throw ErrorResponse.invalid("'path' is missing: which note do others link to?")
+            }
+            let path = try NotePath(text).description
+            guard let notes = try await vault.graph().backlinks(to: path) else { throw VaultError.notFound(path) }
+            return try JSON.response(BacklinksBody(path: path, backlinks: notes.map(NoteBody.init)))
+        }
+    }
+
+    // MARK: Requests
+
+    private static func present(_ vault: Vault?) throws(ErrorResponse) -> Vault {
+        guard let vault else {
+            throw ErrorResponse(status: .serviceUnavailable, code: .unavailable, message: "This agent has no vault.")
+        }
+        return vault
+    }
+
+    /// What stands behind ``notes``, decoded once: `%2F` divides as `/` does, and `%252F` is the text `%2F` in a name.
+    private static func path(of request: Request) throws -> VaultPath {
+        let raw = request.uri.path
+        guard raw.hasPrefix(notes), raw.utf8.count <= notes.utf8.count + 3 * VaultPath.maximumLength,
+            let text = String(raw.dropFirst(notes.count)).removingPercentEncoding
+        else { throw VaultError.invalidPath(String(raw.dropFirst(notes.count).prefix(200))) }
+        return try VaultPath(text)
+    }
+
+    private static func filter(_ request: Request, _ prefix: String) throws(ErrorResponse) -> NoteIndex.Filter {
+        var tag = try request.queryValue("tag")
+        if tag?.hasPrefix("#") == true { tag?.removeFirst() }
+        return NoteIndex.Filter(prefix: try request.text(prefix, limit: VaultPath.maximumLength) ?? "", tag: tag)
+    }
+
+    private static func condition(of request: Request) throws(ErrorResponse) -> VaultCondition {
+        if let none = request.headers[.ifNoneMatch] {
+            guard none == "*", request.headers[.ifMatch] == nil else {
+                throw .invalid("Of If-None-Match only '*' is understood here, and not beside If-Match.")
+            }
+            return .missing
+        }
+        guard let match = request.headers[.ifMatch] else { return .always }
+        return match == "*" ? .exists : .matches(tags(match, weak: false))
+    }
+
+    /// The tags of a list; weak ones never match where a change depends on them.
+    private static func tags(_ list: String, weak: Bool) -> Set<String> {
+        var tags: Set<String> = []
+        for item in list.split(separator: ",") {
+            var tag = item.filter { $0 != " " && $0 != "\t" }[...]
+            if weak, tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
+            if tag.count >= 2, tag.hasPrefix("\""), tag.hasSuffix("\"") {
+                tags.insert(String(tag.dropFirst().dropLast()))
+            }
+        }
+        return tags
+    }
+
+    /// Runs `body`, and says what was wrong in the words of the protocol.
+    private static func answering<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as VaultError {
+            guard let refusal = ErrorResponse(error) else { throw error }
+            throw refusal
+        }
+    }
+}
+
+extension ErrorResponse {
+    /// Why the vault refused; nil when it is broken, which is nobody's business outside.
+    init?(_ error: VaultError) {
+        let (status, code, hint): (HTTPResponse.Status, ErrorCode, String?) =
+            switch error {
+            case .invalidPath, .notARegularFile, .unlinkable: (.badRequest, .invalid, nil)
+            case .notText: (.unsupportedMediaType, .notText, "A note is UTF-8 text.")
+            case .notFound: (.notFound, .notFound, nil)
+            case .tooLarge, .tooManyLinks: (.contentTooLarge, .tooLarge, nil)
+            case .changedMeanwhile, .exists: (.conflict, .conflict, nil)
+            case .precondition:
+                (.preconditionFailed, .preconditionFailed, "Read it again, merge, and send the new ETag in If-Match.")
+            case .indexing: (.serviceUnavailable, .unavailable, "Ask again in a second.")
+            case .file, .index: (.internalServerError, .internalError, nil)
+            }
+        if status == .internalServerError { return nil }
+        let text = error.description
+        self.init(
+            status: status, code: code, message: text.prefix(1).uppercased() + text.dropFirst() + ".", hint: hint)
+    }
+}
+
+extension Request {
+    /// A value of the query that may be longer than a name; nil when it is absent or empty.
+    fileprivate func text(_ name: String, limit: Int) throws(ErrorResponse) -> String? {
+        guard let text = uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        guard text.utf8.count <= limit else { throw .invalid("'\(name)' is too long.") }
+        return text
+    }
+}
+
+extension JSONValue {
+    fileprivate init(_ value: PropertyValue) {
+        self =
+            switch value {
+            case .null: .null
+            case .bool(let bool): .bool(bool)
+            case .integer(let number): .integer(Int64(number))
+            case .number(let number): .number(number)
+            case .text(let text): .string(text)
+            case .list(let list): .array(list.map(JSONValue.init))
+            case .object(let fields): .object(fields.mapValues(JSONValue.init))
+            }
+    }
+}
+
+extension NoteBody {
+    fileprivate init(_ note: NoteSummary) {
+        self.init(
+            path: note.path, title: note.label, tags: note.tags, type: note.type,
+            modified: Double(note.modified) / 1e9, size: Int(note.size))
+    }
+}

@@ -1,0 +1,111 @@
+internal import Agent
+internal import Logging
+internal import Store
+internal import Wire
+
+// How is a command answered? One after the other, in the order of the requests, each by one text. This file finds the
+// effect of a name; the effects are in the files beside it.
+
+/// What commands need of the world outside of the sessions.
+struct CommandSurroundings: Sendable {
+    /// What can answer, the default first.
+    var models: @Sendable () async -> [AgentModel] = { [] }
+    /// Says what a conversation was about.
+    var summarize: @Sendable (_ history: [ChatMessage], _ model: String?) async throws -> String = { _, _ in
+        throw AgentError.modelFailed("there is none")
+    }
+    /// Ends the process so that its service manager starts it again; nil when nobody can.
+    var requestRestart: (@Sendable () -> Void)?
+
+    init() {}
+
+    init(agent: any AgentRuntime, requestRestart: (@Sendable () -> Void)?) {
+        models = { await agent.models() }
+        summarize = { try await agent.summarize($0, model: $1) }
+        self.requestRestart = requestRestart
+    }
+}
+
+extension SessionManager {
+    /// Carries out commands that take long, until the task is cancelled. One caller, for the lifetime of the manager.
+    nonisolated func runErrands() async {
+        await withDiscardingTaskGroup { group in
+            for await errand in errands { group.addTask { await errand() } }
+            group.cancelAll()
+        }
+    }
+
+    /// Carries out a command and answers it. Whether the caller may give it was decided before.
+    func perform(_ command: ClientMessage.Command, by caller: Caller, on watcher: Watcher) async {
+        let place = answers[watcher.id, default: AnswerQueue()].reserve()
+        // Answers that are held back count like frames that nobody reads.
+        guard answers[watcher.id]?.count ?? 0 <= limits.backlogEvents else { return watcher.outbox.close(.slow) }
+        guard command.name == SessionCommand.compact.rawValue else {
+            return await perform(command, caller, at: place, watcher)
+        }
+        // One at a time for each user: it may cost money, and keeps a model busy.
+        guard compacting.insert(caller.handle).inserted else {
+            let text = "A conversation of yours is being compacted at the moment: wait for it."
+            return answer(command, text, at: place, watcher)
+        }
+        // A model thinks about it: the socket must hear its client meanwhile.
+        errandsContinuation.yield {
+            await self.perform(command, caller, at: place, watcher)
+            await self.endCompacting(caller.handle)
+        }
+    }
+
+    private func endCompacting(_ handle: String) { compacting.remove(handle) }
+
+    private func perform(
+        _ command: ClientMessage.Command, _ caller: Caller, at place: UInt64, _ watcher: Watcher
+    ) async {
+        let known = SessionCommand(rawValue: command.name)
+        let text: String
+        do {
+            if let known {
+                text = try await answer(known, command, caller)
+            } else {
+                text = "Unknown command: \(command.name.prefix(100))"
+            }
+        } catch {
+            logger.error("sessions::command_failed", metadata: ["command": "\(command.name)", "error": "\(error)"])
+            text = "This could not be done: \(StorageFault(error)). Try again later."
+        }
+        answer(command, text, at: place, watcher)
+        // Said first: the end of the process begins with the end of the sockets.
+        if known == .restart { surroundings.requestRestart?() }
+    }
+
+    private func answer(
+        _ request: ClientMessage.Command, _ text: String, at place: UInt64, _ watcher: Watcher
+    ) {
+        // An id that is too long to be one is not said again.
+        let sessionID = request.sessionID.flatMap { isUsable($0) ? $0 : nil }
+        let frame = ServerMessage(.commandResult(text), sessionID: sessionID).frame
+        for frame in answers[watcher.id]?.fill(place, frame) ?? [] { watcher.outbox.send(.text(frame)) }
+    }
+
+    private func answer(
+        _ command: SessionCommand, _ request: ClientMessage.Command, _ caller: Caller
+    ) async throws -> String {
+        guard request.sessionID.map(isUsable) ?? true else { return "The session's id is too long." }
+        // Commands about one conversation mean the one that a client has that names none.
+        let key = SessionKey(
+            handle: caller.handle, sessionID: request.sessionID ?? ClientMessage.defaultSessionID)
+        switch command {
+        case .stop: return await stopping(request, caller)
+        case .new, .clear, .reset: return try await startingAfresh(request, caller)
+        case .status: return try await status(of: caller)
+        case .queue: return "Queue depth: \(load(of: caller).waiting)"
+        case .usage: return try await usage(of: caller)
+        case .model: return try await model(request.argument, of: key)
+        case .context: return try await contextReport(of: key)
+        case .compact: return try await compact(key)
+        case .restart:
+            return surroundings.requestRestart == nil
+                ? "Nobody serves this agent, so there is nothing to restart." : "Restarting..."
+        case .help: return SessionCommand.list
+        }
+    }
+}

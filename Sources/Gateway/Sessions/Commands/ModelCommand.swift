@@ -1,0 +1,72 @@
+internal import Agent
+internal import Foundation
+internal import Store
+internal import Wire
+
+// Which model answers in a session? The one that its user chose, as long as the agent has it; else the default. The
+// choice is kept in the database, so it outlives the process.
+
+extension SessionManager {
+    /// What came of choosing a model.
+    enum ModelChoice: Sendable, Equatable {
+        /// Nil is the default.
+        case chosen(String?)
+        case unknown(known: [String])
+    }
+
+    /// Words that take the choice back.
+    private static let defaults: Set<String> = ["default", "none", "reset"]
+
+    /// Binds a session to a model, or with nil to the default.
+    func choose(_ model: String?, for key: SessionKey) async throws -> ModelChoice {
+        if let model {
+            let known = await surroundings.models().map(\.id)
+            guard known.contains(model) else { return .unknown(known: known) }
+        }
+        try await repository.pin(model: model, handle: key.handle, sessionID: key.sessionID, now: now())
+        return .chosen(model)
+    }
+
+    /// The model for a turn: what was chosen for its session, if the agent still has it.
+    func model(_ chosen: String?, for turn: Turn) async -> String? {
+        guard let chosen else { return nil }
+        if await surroundings.models().contains(where: { $0.id == chosen }) { return chosen }
+        await tell(.status("The model \(chosen) is not there any more; the default answers."), of: turn)
+        return nil
+    }
+
+    // MARK: Command
+
+    func model(_ argument: String?, of key: SessionKey) async throws -> String {
+        let argument = argument?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+        guard !argument.isEmpty else { return try await listModels(of: key) }
+        let choice = try await choose(Self.defaults.contains(argument) ? nil : argument, for: key)
+        if case .chosen = choice { announce(.updated, key) }
+        switch choice {
+        case .chosen(let model?): return "This session is answered by \(model) now."
+        case .chosen(nil): return "This session is answered by the default model now."
+        case .unknown(let known): return Self.unknownModel(argument, known)
+        }
+    }
+
+    static func unknownModel(_ model: String, _ known: [String]) -> String {
+        let name = model.prefix(100)
+        return known.isEmpty
+            ? "Unknown model: \(name). This agent has no models to choose from."
+            : "Unknown model: \(name). Known are: \(known.joined(separator: ", "))."
+    }
+
+    private func listModels(of key: SessionKey) async throws -> String {
+        let models = await surroundings.models()
+        let chosen = try await repository.context(handle: key.handle, sessionID: key.sessionID, limit: 0)?.model
+        guard !models.isEmpty else { return "This agent has no models to choose from." }
+        let active = models.contains { $0.id == chosen } ? chosen : models.first?.id
+        var lines = models.enumerated().map { index, model in
+            let marks = (index == 0 ? ["default"] : []) + (model.id == active ? ["active"] : [])
+            return "• \(model.id) — \(model.name)" + (marks.isEmpty ? "" : " (\(marks.joined(separator: ", ")))")
+        }
+        if let chosen, active != chosen { lines.append("\(chosen) was chosen and is not there any more.") }
+        lines.append("Choose one with /model ID, take the choice back with /model default.")
+        return lines.joined(separator: "\n")
+    }
+}

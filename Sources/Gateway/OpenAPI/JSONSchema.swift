@@ -34,7 +34,8 @@ indirect enum JSONSchema: Sendable, Equatable {
                 ["type": "integer"].merging(
                     [("minimum", minimum), ("maximum", maximum)].compactMap { key, value in
                         value.map { (key, .integer($0)) }
-                    }) { $1 })
+                    }
+                ) { $1 })
         case .number: ["type": "number"]
         case .string(let format?): ["type": "string", "format": .string(format)]
         case .string: ["type": "string"]

@@ -36,10 +36,8 @@ struct OpenAPIDocument {
         ]
         let parameters = pathParameters(route.path) + operation.parameters.map(parameter)
         if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
-        if let body = operation.body {
-            fields["requestBody"] = [
-                "required": .bool(!operation.isBodyOptional), "content": .object(try content(body)),
-            ]
+        if !operation.bodies.isEmpty {
+            fields["requestBody"] = ["required": true, "content": .object(try contents(operation.bodies))]
         }
         return .object(fields)
     }
@@ -49,19 +47,20 @@ struct OpenAPIDocument {
     private static func responses(_ route: Route) throws -> [String: JSONValue] {
         var responses: [String: JSONValue] = [:]
         for status in errors(of: route) {
-            responses["\(status)"] = [
-                "description": "Why not",
-                "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
-            ]
+            responses["\(status)"] = ["description": "Why not", "content": .object(error)]
         }
         if !route.isOpen {
-            responses["401"] = ["description": "No certificate that counts", "content": plainText]
-            responses["503"] = ["description": "The members of the network can't be asked", "content": plainText]
+            responses["401"] = ["description": "No certificate that counts", "content": .object(plainText)]
+            responses["503"] = [
+                "description": "The members of the network can't be asked, or what is asked for isn't there now",
+                "content": .object(plainText.merging(error) { first, _ in first }),
+            ]
         }
-        for answer in route.operation.answers {
-            var fields: [String: JSONValue] = ["description": .string(answer.summary)]
-            if let content = answer.content { fields["content"] = .object(try Self.content(content)) }
-            responses["\(answer.status)"] = .object(fields)
+        for (status, answers) in Dictionary(grouping: route.operation.answers, by: \.status) {
+            var fields: [String: JSONValue] = ["description": .string(answers[0].summary)]
+            let contents = try contents(answers.compactMap(\.content))
+            if !contents.isEmpty { fields["content"] = .object(contents) }
+            responses["\(status)"] = .object(fields)
         }
         return responses
     }
@@ -71,11 +70,21 @@ struct OpenAPIDocument {
         var errors: Set<Int> = [400, 500]
         if case .requires(.admin, _) = route.access { errors.insert(403) }
         if route.path.contains("{") { errors.insert(404) }
-        if route.operation.body != nil { errors.insert(413) }
+        if !route.operation.bodies.isEmpty { errors.insert(413) }
+        if route.method != .get { errors.insert(507) }
         return errors.union(route.operation.errors)
     }
 
-    private static let plainText: JSONValue = ["text/plain": ["schema": ["type": "string"]]]
+    private static let plainText: [String: JSONValue] = ["text/plain": ["schema": ["type": "string"]]]
+    private static let error: [String: JSONValue] = [
+        "application/json": ["schema": ["$ref": "#/components/schemas/Error"]]
+    ]
+
+    private static func contents(_ contents: [Operation.Content]) throws -> [String: JSONValue] {
+        try contents.reduce(into: [:]) { all, content in
+            all.merge(try Self.content(content)) { first, _ in first }
+        }
+    }
 
     private static func content(_ content: Operation.Content) throws -> [String: JSONValue] {
         switch content {

@@ -13,9 +13,12 @@ struct Operation: Sendable {
         var summary: String
         var isRequired = false
 
-        static func query(_ name: String, _ schema: JSONSchema = .string(), _ summary: String) -> Parameter {
+        static func query(_ name: String, _ schema: JSONSchema, _ summary: String) -> Parameter {
             Parameter(name: name, schema: schema, summary: summary)
         }
+
+        /// A text.
+        static func query(_ name: String, _ summary: String) -> Parameter { query(name, .string(), summary) }
 
         static func header(_ name: String, _ summary: String) -> Parameter {
             Parameter(name: name, place: .header, schema: .string(), summary: summary)
@@ -44,6 +47,10 @@ struct Operation: Sendable {
             Answer(status: status, content: .json(type), summary: "Done")
         }
 
+        static func bytes(_ types: String..., status: Int = 200, summary: String = "The bytes") -> Answer {
+            Answer(status: status, content: .bytes(types), summary: summary)
+        }
+
         static func empty(_ status: Int, _ summary: String) -> Answer {
             Answer(status: status, content: nil, summary: summary)
         }
@@ -52,30 +59,28 @@ struct Operation: Sendable {
     /// One sentence.
     var summary: String
     var parameters: [Parameter] = []
-    var body: Content?
-    /// A body may be left out.
-    var isBodyOptional = false
+    /// The kinds of body of which a request has one; none: it has no body.
+    var bodies: [Content] = []
     var answers: [Answer]
     /// Statuses of errors that come besides those that every route has.
     var errors: [Int] = []
 
     init(
-        _ summary: String, _ parameters: [Parameter] = [], body: Content? = nil, isBodyOptional: Bool = false,
-        answers: [Answer], errors: [Int] = []
+        _ summary: String, _ parameters: [Parameter] = [], body: Content..., answers: [Answer], errors: [Int] = []
     ) {
         self.summary = summary
         self.parameters = parameters
-        self.body = body
-        self.isBodyOptional = isBodyOptional
+        bodies = body
         self.answers = answers
         self.errors = errors
     }
 
     /// A route that answers one JSON shape.
     init(
-        _ summary: String, _ parameters: [Parameter] = [], body: Content? = nil,
-        _ answer: any (Decodable & Sendable).Type, status: Int = 200, errors: [Int] = []
+        _ summary: String, _ parameters: [Parameter] = [], body: Content..., answer: any (Decodable & Sendable).Type,
+        status: Int = 200, errors: [Int] = []
     ) {
-        self.init(summary, parameters, body: body, answers: [.json(answer, status: status)], errors: errors)
+        self.init(summary, parameters, answers: [.json(answer, status: status)], errors: errors)
+        bodies = body
     }
 }

@@ -6,6 +6,8 @@ internal import Wire
 /// A type whose shape can't be seen from how it decodes, e.g. because it looks at a value first.
 protocol SchemaDescribed {
     static var schema: JSONSchema { get }
+    /// Any value, for what holds one.
+    static var example: Self { get }
 }
 
 extension JSONSchema {
@@ -23,15 +25,34 @@ private final class SchemaReader: Decoder {
     let userInfo: [CodingUserInfoKey: Any] = [:]
     fileprivate(set) var schema = JSONSchema.any
 
-    static func read<Value: Decodable>(_ type: Value.Type) throws -> (value: Value, schema: JSONSchema) {
-        if let described = Value.self as? any SchemaDescribed.Type {
-            return (try Value(from: SchemaReader()), described.schema)
+    /// The types whose shape is being read.
+    private let outer: Set<ObjectIdentifier>
+
+    private init(outer: Set<ObjectIdentifier>) { self.outer = outer }
+
+    static func read<Value: Decodable>(
+        _ type: Value.Type, within outer: Set<ObjectIdentifier> = []
+    ) throws -> (value: Value, schema: JSONSchema) {
+        if let described = Value.self as? any SchemaDescribed.Type, let example = described.example as? Value {
+            return (example, described.schema)
         }
-        if Value.self == JSONValue.self { return (try Value(from: SchemaReader()), .any) }
+        if let null = JSONValue.null as? Value { return (null, .any) }
         if let (value, texts) = choice(of: Value.self) { return (value, .oneOf(texts)) }
-        let reader = SchemaReader()
+        // A list of what holds the list ends here; its document says no more about it.
+        if let list = Value.self as? any SchemaList.Type, outer.contains(ObjectIdentifier(list.element)),
+            let empty = list.init() as? Value
+        {
+            return (empty, .array(.any))
+        }
+        guard !outer.contains(ObjectIdentifier(Value.self)) else { throw NotReadable(what: "\(Value.self) in itself") }
+        let reader = SchemaReader(outer: outer.union([ObjectIdentifier(Value.self)]))
         let value = try Value(from: reader)
-        return (value, reader.schema)
+        return (value, Value.self is any SchemaOptional.Type ? .nullable(reader.schema) : reader.schema)
+    }
+
+    /// The shape of what may be absent, where no value is needed.
+    private func shape<Value: Decodable>(_ type: Value.Type) throws -> JSONSchema {
+        outer.contains(ObjectIdentifier(type)) ? .any : try Self.read(type, within: outer).schema
     }
 
     /// The first case of an enumeration of texts, and all of them.
@@ -81,7 +102,7 @@ private final class SchemaReader: Decoder {
         }
 
         func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
-            let (value, schema) = try SchemaReader.read(type)
+            let (value, schema) = try SchemaReader.read(type, within: reader.outer)
             if key.stringValue == SchemaReader.anyKey {
                 reader.schema = .dictionary(schema)
             } else {
@@ -91,7 +112,7 @@ private final class SchemaReader: Decoder {
         }
 
         func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
-            reader.note(key.stringValue, .nullable(try SchemaReader.read(type).schema), isRequired: false)
+            reader.note(key.stringValue, .nullable(try reader.shape(type)), isRequired: false)
             return nil
         }
 
@@ -111,7 +132,7 @@ private final class SchemaReader: Decoder {
         func decodeIfPresent(_ type: UInt64.Type, forKey key: Key) throws -> UInt64? { try optional(type, key) }
 
         private func optional<T: Decodable>(_ type: T.Type, _ key: Key) throws -> T? {
-            reader.note(key.stringValue, .nullable(try SchemaReader.read(type).schema), isRequired: false)
+            reader.note(key.stringValue, .nullable(try reader.shape(type)), isRequired: false)
             return nil
         }
 
@@ -137,7 +158,7 @@ private final class SchemaReader: Decoder {
         mutating func decodeNil() throws -> Bool { false }
         mutating func decode<T: Decodable>(_ type: T.Type) throws -> T {
             currentIndex += 1
-            let (value, schema) = try SchemaReader.read(type)
+            let (value, schema) = try SchemaReader.read(type, within: reader.outer)
             reader.schema = .array(schema)
             return value
         }
@@ -170,7 +191,7 @@ private final class SchemaReader: Decoder {
         func decode(_ type: UInt32.Type) throws -> UInt32 { value(0, .integer(minimum: 0)) }
         func decode(_ type: UInt64.Type) throws -> UInt64 { value(0, .integer(minimum: 0)) }
         func decode<T: Decodable>(_ type: T.Type) throws -> T {
-            let (value, schema) = try SchemaReader.read(type)
+            let (value, schema) = try SchemaReader.read(type, within: reader.outer)
             return self.value(value, schema)
         }
 
@@ -183,6 +204,19 @@ private final class SchemaReader: Decoder {
     /// No field is called so.
     private static let anyKey = "\u{0}any"
 }
+
+private protocol SchemaList {
+    static var element: any Any.Type { get }
+    init()
+}
+
+extension Array: SchemaList {
+    fileprivate static var element: any Any.Type { Element.self }
+}
+
+private protocol SchemaOptional {}
+
+extension Optional: SchemaOptional {}
 
 /// A type reads itself in a way that tells no shape.
 struct NotReadable: Error {

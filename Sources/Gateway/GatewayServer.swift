@@ -69,7 +69,8 @@ public final class GatewayServer: Sendable {
     ) -> [Route] {
         let administration = configuration.administration
         let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
-        return HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
+        let routes =
+            HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
@@ -83,6 +84,9 @@ public final class GatewayServer: Sendable {
                 return .init(
                     turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.socketCount)
             }
+        return routes
+            + DocumentRoutes.routes(
+                version: configuration.agent.version, others: routes + [GatewayResponder.upgradeRequired(webSocket)])
     }
 
     /// Where WebSockets are, and the role that they need.

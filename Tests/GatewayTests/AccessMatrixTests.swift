@@ -23,6 +23,7 @@ import Testing
     /// Every route of the gateway. A route that is missing here fails the test, and so does an entry without a route.
     static let table: [String: Expected] = [
         "GET /api/health": .init(rule: .anyone),
+        "GET /api/openapi.json": .init(rule: .member),
         "GET /api/agent-info": .init(rule: .member),
         "GET /api/whoami": .init(rule: .member),
         "GET /api/whoami/devices": .init(rule: .member),

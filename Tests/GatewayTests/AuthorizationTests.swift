@@ -20,14 +20,14 @@ import Testing
         // Every declared route, its handler replaced by a spy; and an admin's route beside them.
         let declared =
             try TestGateway().routes() + [
-                .admin(.post, "/api/spy") { _, _, _ in Response(status: .ok) }
+                .admin(.post, "/api/spy", .spy) { _, _, _ in Response(status: .ok) }
             ]
         let spies = declared.map { route -> Route in
             switch route.access {
             case .open: route
             case .requires(let role, _):
                 Route(
-                    method: route.method, path: "/spy" + route.path,
+                    method: route.method, path: "/spy" + route.path, operation: route.operation,
                     access: .requires(role) { _, _, _ in
                         touched.withLock { $0.append(route.path) }
                         return Response(status: .ok)
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test func onlyAdminsReachAdminRoutes() async throws {
-        let gateway = try TestGateway(routes: [.admin(.get, "/api/admin") { _, _, _ in Response(status: .ok) }])
+        let gateway = try TestGateway(routes: [.admin(.get, "/api/admin", .spy) { _, _, _ in Response(status: .ok) }])
         try await gateway.run { running in
             let member = try await running.stream(gateway.device("ana"))
             let refused = try #require(try await member.get("/api/admin"))

@@ -10,11 +10,11 @@ import Testing
 
     private var routes: [Route] {
         [
-            .member(.post, "/api/echo") { request, context, _ in
+            .member(.post, "/api/echo", .spy) { request, context, _ in
                 struct Body: Codable { let text: String }
                 return try JSON.response(try await request.decode(as: Body.self, context: context))
             },
-            .member(.get, "/api/broken") { _, _, _ in throw Failure() },
+            .member(.get, "/api/broken", .spy) { _, _, _ in throw Failure() },
         ]
     }
 

@@ -5,12 +5,12 @@ internal import Synchronization
 // What does a route tell others after it changed something? Each route that is no GET declares it beside its method and role;
 // a test fails for one that does not, so none can be forgotten. How to declare it:
 //
-//     .admin(.patch, "/api/network/users/{handle}", announces: .updated(.user, "handle", to: .admins)) { … }
-//     .member(.post, "/api/upload", announces: .created(.file, to: .caller)) { request, context, caller in
+//     .admin(.patch, "/api/network/users/{handle}", .changeUser, announces: .updated(.user, "handle", to: .admins)) { … }
+//     .member(.post, "/api/upload", .upload, announces: .created(.file, to: .caller)) { request, context, caller in
 //         …
 //         context.announced.set(id: file.id)   // the path holds no id here
 //     }
-//     .admin(.post, "/api/restart", announces: .nothing(because: "every socket is closed with 1012")) { … }
+//     .admin(.post, "/api/restart", .restart, announces: .nothing(because: "every socket is closed with 1012")) { … }
 //
 // The responder publishes after an answer of 2xx, and only then.
 

@@ -39,7 +39,7 @@ struct GatewayResponder: Sendable {
         open = Set(routes.filter(\.isOpen).map { Self.key($0.method, $0.path) })
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OwnErrors())
-        for route in routes + [Self.upgradeRequired(webSocket.path, webSocket.role)] {
+        for route in routes + [Self.upgradeRequired(webSocket)] {
             router.on(RouterPath(Self.pattern(route.path)), method: route.method) { request, context in
                 try await Self.run(route, request, context, broadcasts)
             }
@@ -148,10 +148,11 @@ struct GatewayResponder: Sendable {
         return response
     }
 
-    private static func upgradeRequired(_ path: String, _ role: Role) -> Route {
+    /// What a request gets that stays one of HTTP where WebSockets are.
+    static func upgradeRequired(_ webSocket: (path: String, role: Role)) -> Route {
         Route(
-            method: .get, path: path,
-            access: .requires(role) { _, _, _ in
+            method: .get, path: webSocket.path, operation: .webSocket,
+            access: .requires(webSocket.role) { _, _, _ in
                 var response = ErrorResponse(
                     status: .upgradeRequired, code: .badMessage, message: "This address speaks WebSocket."
                 ).response

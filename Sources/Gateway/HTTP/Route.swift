@@ -2,8 +2,8 @@ internal import HTTPTypes
 internal import Hummingbird
 
 // What can be asked over HTTP, and by whom? A route is declared together with the role that it needs: the handler gets a
-// `Caller` only from authorization, so neither a route without a rule nor a handler without a caller can be written. A route that
-// changes something also declares what others hear of it; see `Announcement`.
+// `Caller` only from authorization, so neither a route without a rule nor a handler without a caller can be written. It also
+// declares what it takes and answers, see `Operation`; and if it changes something, what others hear of it, see `Announcement`.
 
 /// One thing that can be asked.
 struct Route: Sendable {
@@ -16,32 +16,36 @@ struct Route: Sendable {
     let method: HTTPRequest.Method
     /// A Hummingbird path pattern, e.g. `/api/sessions/{id}`; `{path:**}` at its end is the rest of the path.
     let path: String
+    /// What it says about itself in the gateway's document.
+    let operation: Operation
     let access: Access
     /// What others hear when it has succeeded. Every route but GET has one.
     var announces: Announcement?
 
     /// Anybody may ask.
     static func open(
-        _ method: HTTPRequest.Method, _ path: String, announces: Announcement? = nil,
+        _ method: HTTPRequest.Method, _ path: String, _ operation: Operation, announces: Announcement? = nil,
         _ handler: @escaping @Sendable (Request, GatewayContext) async throws -> Response
     ) -> Route {
-        Route(method: method, path: path, access: .open(handler), announces: announces)
+        Route(method: method, path: path, operation: operation, access: .open(handler), announces: announces)
     }
 
     /// Every user of the network may ask.
     static func member(
-        _ method: HTTPRequest.Method, _ path: String, announces: Announcement? = nil,
+        _ method: HTTPRequest.Method, _ path: String, _ operation: Operation, announces: Announcement? = nil,
         _ handler: @escaping @Sendable (Request, GatewayContext, Caller) async throws -> Response
     ) -> Route {
-        Route(method: method, path: path, access: .requires(.member, handler), announces: announces)
+        Route(
+            method: method, path: path, operation: operation, access: .requires(.member, handler), announces: announces)
     }
 
     /// Only the network's admins may ask.
     static func admin(
-        _ method: HTTPRequest.Method, _ path: String, announces: Announcement? = nil,
+        _ method: HTTPRequest.Method, _ path: String, _ operation: Operation, announces: Announcement? = nil,
         _ handler: @escaping @Sendable (Request, GatewayContext, Caller) async throws -> Response
     ) -> Route {
-        Route(method: method, path: path, access: .requires(.admin, handler), announces: announces)
+        Route(
+            method: method, path: path, operation: operation, access: .requires(.admin, handler), announces: announces)
     }
 
     var isOpen: Bool {

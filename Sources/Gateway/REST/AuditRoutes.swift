@@ -12,7 +12,7 @@ enum AuditRoutes {
 
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .admin(.get, "/api/audit") { request, _, _ in
+            .admin(.get, "/api/audit", .audit) { request, _, _ in
                 let coordinator = try administration.coordinator
                 let limit = try request.queryNumber("limit", in: 1...mostRows) ?? rowsPerPage
                 let filter = AuditFilter(

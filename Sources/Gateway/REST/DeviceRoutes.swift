@@ -10,21 +10,27 @@ internal import Wire
 enum DeviceRoutes {
     static func routes(_ administration: NetworkAdministration, _ live: LiveConnections) -> [Route] {
         [
-            .admin(.get, "/api/network/devices") { request, _, _ in
+            .admin(.get, "/api/network/devices", .devices) { request, _, _ in
                 let devices = try await list(of: try request.queryValue("user"), in: try administration.coordinator)
                 let connections = live.counts()
                 return try JSON.response(
                     DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
             },
-            .admin(.get, "/api/network/devices/{key}") { _, context, _ in
+            .admin(.get, "/api/network/devices/{key}", .device) { _, context, _ in
                 let device = try await find(try context.deviceKey(), in: try administration.coordinator)
                 return try JSON.response(DeviceBody(device, connections: live.counts()))
             },
-            .admin(.patch, "/api/network/devices/{key}", announces: .updated(.device, "key", to: .admins)) {
+            .admin(
+                .patch, "/api/network/devices/{key}", .renameDevice(isOwn: false),
+                announces: .updated(.device, "key", to: .admins)
+            ) {
                 request, context, caller in
                 try await rename(request, context, by: caller.principal, in: try administration.coordinator, live)
             },
-            .admin(.delete, "/api/network/devices/{key}", announces: .deleted(.device, "key", to: .admins)) {
+            .admin(
+                .delete, "/api/network/devices/{key}", .revokeDevice(isOwn: false),
+                announces: .deleted(.device, "key", to: .admins)
+            ) {
                 _, context, caller in
                 try await revoke(context, by: caller.principal, in: try administration.coordinator, live)
             },

@@ -11,17 +11,18 @@ enum FileRoutes {
     /// - Parameter store: nil when the agent keeps no files.
     static func routes(_ store: ArtifactStore?) -> [Route] {
         [
-            .member(.post, "/api/upload", announces: .created(.file, to: .caller)) { request, context, caller in
+            .member(.post, "/api/upload", .upload, announces: .created(.file, to: .caller)) {
+                request, context, caller in
                 try await UploadRoutes.upload(request, context.announced, by: caller, in: try present(store))
             },
-            .member(.get, "/api/upload/{id}") { _, context, caller in
+            .member(.get, "/api/upload/{id}", .uploadProgress) { _, context, caller in
                 let id = try context.pathPart("id")
                 guard let progress = try await present(store).progress(of: id, owner: caller.handle) else {
                     throw ErrorResponse.notFound
                 }
                 return try JSON.response(progress)
             },
-            .member(.get, "/api/files/{id}") { request, context, caller in
+            .member(.get, "/api/files/{id}", .file) { request, context, caller in
                 let id = try context.pathPart("id")
                 let store = try present(store)
                 guard let (record, reader) = try await store.open(id, of: caller.handle) else {

@@ -10,11 +10,11 @@ internal import Wire
 enum InvitationRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .admin(.get, "/api/network/invitations") { _, _, _ in
+            .admin(.get, "/api/network/invitations", .invitations) { _, _, _ in
                 let invitations = try await administration.coordinator.invitations()
                 return try JSON.response(InvitationsBody(invitations: invitations.map(InvitationBody.init)))
             },
-            .admin(.post, "/api/network/invitations", announces: .created(.invitation, to: .admins)) {
+            .admin(.post, "/api/network/invitations", .invite, announces: .created(.invitation, to: .admins)) {
                 request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 let wanted = try await request.decode(as: NewInvitation.self, context: context)
@@ -29,7 +29,10 @@ enum InvitationRoutes {
                 context.announced.set(id: created.id)
                 return try JSON.response(created, status: .created)
             },
-            .admin(.delete, "/api/network/invitations/{id}", announces: .deleted(.invitation, "id", to: .admins)) {
+            .admin(
+                .delete, "/api/network/invitations/{id}", .revokeInvitation,
+                announces: .deleted(.invitation, "id", to: .admins)
+            ) {
                 _, context, caller in
                 let id = try context.pathPart("id")
                 try await administration.coordinator.revokeInvitation(id, by: caller.principal)

@@ -10,14 +10,15 @@ internal import Wire
 enum NetworkAgentRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .member(.get, "/api/network/agents") { _, _, _ in
+            .member(.get, "/api/network/agents", .networkAgents) { _, _, _ in
                 let (coordinator, addresses) = try administration.here()
                 let agents = try await coordinator.agents()
                 return try JSON.response(
                     AgentsBody(agents: agents.map { AgentBody($0, of: coordinator, addresses: addresses()) }))
             },
             .admin(
-                .patch, "/api/network/agents/{handle}", announces: .updated(.networkAgent, "handle", to: .everybody)
+                .patch, "/api/network/agents/{handle}", .relabelAgent,
+                announces: .updated(.networkAgent, "handle", to: .everybody)
             ) { request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 let handle = HandleRule.typed(try context.pathPart("handle"))
@@ -29,7 +30,8 @@ enum NetworkAgentRoutes {
                 return try JSON.response(AgentBody(agent, of: coordinator, addresses: addresses()))
             },
             .admin(
-                .delete, "/api/network/agents/{handle}", announces: .deleted(.networkAgent, "handle", to: .everybody)
+                .delete, "/api/network/agents/{handle}", .removeAgent,
+                announces: .deleted(.networkAgent, "handle", to: .everybody)
             ) { _, context, caller in
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 try await administration.coordinator.removeAgent(handle, by: caller.principal)

@@ -7,7 +7,7 @@ internal import Wire
 enum NetworkRoutes {
     static func routes(_ agent: AgentDescription, coordinator: NodeID) -> [Route] {
         ["/api/network", "/api/network/info"].map { path in
-            .member(.get, path) { _, _, _ in
+            .member(.get, path, .network) { _, _, _ in
                 try JSON.response(
                     NetworkBody(
                         role: agent.networkRole, networkID: agent.networkID, name: agent.networkName,

@@ -9,7 +9,8 @@ enum RestartRoutes {
     /// - Parameter request: nil when nobody serves the agent.
     static func routes(_ request: (@Sendable () -> Void)?) -> [Route] {
         [
-            .admin(.post, "/api/restart", announces: .nothing(because: "every socket is closed with 1012")) { _, _, _ in
+            .admin(.post, "/api/restart", .restart, announces: .nothing(because: "every socket is closed with 1012")) {
+                _, _, _ in
                 guard let request else {
                     throw ErrorResponse(
                         status: .conflict, code: .conflict,

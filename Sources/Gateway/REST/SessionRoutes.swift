@@ -14,12 +14,12 @@ enum SessionRoutes {
     static func routes(_ sessions: SessionManager) -> [Route] {
         let repository = sessions.repository
         return [
-            .member(.get, "/api/sessions") { request, _, caller in
+            .member(.get, "/api/sessions", .sessions) { request, _, caller in
                 let limit = try request.queryNumber("limit", in: limits) ?? sessionsPerPage
                 let rows = try await repository.overview(of: caller.handle, limit: limit)
                 return try JSON.response(SessionsBody(sessions: rows.map(SessionBody.init)))
             },
-            .member(.get, "/api/sessions/{id}/messages") { request, context, caller in
+            .member(.get, "/api/sessions/{id}/messages", .sessionMessages) { request, context, caller in
                 let id = try context.pathPart("id")
                 let page = try await repository.transcript(
                     handle: caller.handle, sessionID: id, before: try request.queryNumber("before", in: 1...Int64.max),
@@ -29,7 +29,8 @@ enum SessionRoutes {
                     SessionMessagesBody(
                         sessionID: id, messages: page.messages.map(TranscriptMessageBody.init), next: page.next))
             },
-            .member(.post, "/api/sessions/{id}/clear", announces: .deleted(.session, "id", to: .caller)) {
+            .member(.post, "/api/sessions/{id}/clear", .clearSession, announces: .deleted(.session, "id", to: .caller))
+            {
                 _, context, caller in
                 let key = SessionKey(handle: caller.handle, sessionID: try context.pathPart("id"))
                 guard try await !repository.overview(of: key.handle, sessionID: key.sessionID, limit: 1).isEmpty else {
@@ -41,19 +42,19 @@ enum SessionRoutes {
                         sessionID: key.sessionID, cleared: true, stopped: stopped.running, dropped: stopped.dropped,
                         archived: stopped.archived > 0))
             },
-            .member(.post, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+            .member(.post, "/api/sessions/{id}/pin", .pinModel, announces: .updated(.session, "id", to: .caller)) {
                 try await pin($0, $1, $2, sessions)
             },
-            .member(.put, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+            .member(.put, "/api/sessions/{id}/pin", .pinModel, announces: .updated(.session, "id", to: .caller)) {
                 try await pin($0, $1, $2, sessions)
             },
-            .member(.delete, "/api/sessions/{id}/pin", announces: .updated(.session, "id", to: .caller)) {
+            .member(.delete, "/api/sessions/{id}/pin", .unpinModel, announces: .updated(.session, "id", to: .caller)) {
                 _, context, caller in
                 let key = SessionKey(handle: caller.handle, sessionID: try context.pathPart("id"))
                 _ = try await sessions.choose(nil, for: key)
                 return try JSON.response(PinnedSession(sessionID: key.sessionID, model: nil))
             },
-            .member(.get, "/api/sessions/archives") { request, _, caller in
+            .member(.get, "/api/sessions/archives", .archives) { request, _, caller in
                 let limit = try request.queryNumber("limit", in: limits) ?? archivesPerPage
                 // One more than is shown tells whether there is a next page.
                 let rows = try await repository.archives(
@@ -63,7 +64,7 @@ enum SessionRoutes {
                     ArchivesBody(
                         archives: page.map(ArchiveBody.init), next: rows.count > limit ? page.last?.id : nil))
             },
-            .member(.get, "/api/sessions/archives/{id}") { request, context, caller in
+            .member(.get, "/api/sessions/archives/{id}", .archivedMessages) { request, context, caller in
                 guard let id = Int64(try context.pathPart("id")),
                     let archive = try await repository.archive(id, of: caller.handle)
                 else {

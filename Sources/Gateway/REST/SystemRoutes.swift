@@ -9,7 +9,7 @@ enum SystemRoutes {
         _ monitor: SystemMonitor, work: @escaping @Sendable () async -> SystemReport.Work
     ) -> [Route] {
         [
-            .member(.get, "/api/system") { _, _, _ in
+            .member(.get, "/api/system", .system) { _, _, _ in
                 try JSON.response(SystemReport(system: monitor.snapshot(), work: await work()))
             }
         ]

@@ -9,11 +9,13 @@ internal import Wire
 enum UserRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .admin(.get, "/api/network/users") { _, _, _ in
+            .admin(.get, "/api/network/users", .users) { _, _, _ in
                 let users = try await administration.coordinator.users()
                 return try JSON.response(UsersBody(users: users.map(UserBody.init)))
             },
-            .admin(.patch, "/api/network/users/{handle}", announces: .updated(.user, "handle", to: .admins)) {
+            .admin(
+                .patch, "/api/network/users/{handle}", .changeUser, announces: .updated(.user, "handle", to: .admins)
+            ) {
                 request, context, caller in
                 let coordinator = try administration.coordinator
                 let handle = HandleRule.typed(try context.pathPart("handle"))
@@ -32,7 +34,9 @@ enum UserRoutes {
                     UserChange(
                         handle: handle, role: user.role.rawValue, status: user.status.rawValue, updated: updated))
             },
-            .admin(.delete, "/api/network/users/{handle}", announces: .deleted(.user, "handle", to: .admins)) {
+            .admin(
+                .delete, "/api/network/users/{handle}", .removeUser, announces: .deleted(.user, "handle", to: .admins)
+            ) {
                 _, context, caller in
                 let handle = HandleRule.typed(try context.pathPart("handle"))
                 try await administration.coordinator.removeUser(handle, by: caller.principal)

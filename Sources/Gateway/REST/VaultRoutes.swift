@@ -19,26 +19,30 @@ enum VaultRoutes {
     /// - Parameter vault: nil when the agent has none.
     static func routes(_ vault: Vault?) -> [Route] {
         [
-            .member(.get, "/api/vault/notes") { request, _, _ in try await list(request, in: present(vault)) },
-            .member(.get, "/api/vault/notes/{path:**}") { request, _, _ in try await read(request, in: present(vault))
+            .member(.get, "/api/vault/notes", .notes) { request, _, _ in try await list(request, in: present(vault)) },
+            .member(.get, "/api/vault/notes/{path:**}", .readNote) { request, _, _ in
+                try await read(request, in: present(vault))
             },
-            .member(.put, "/api/vault/notes/{path:**}", announces: .updated(.vault, to: .everybody)) {
+            .member(.put, "/api/vault/notes/{path:**}", .writeNote, announces: .updated(.vault, to: .everybody)) {
                 request, context, _ in
                 try await write(request, context, in: present(vault))
             },
-            .member(.delete, "/api/vault/notes/{path:**}", announces: .deleted(.vault, to: .everybody)) {
+            .member(.delete, "/api/vault/notes/{path:**}", .deleteNote, announces: .deleted(.vault, to: .everybody)) {
                 request, context, _ in
                 try await delete(request, context, in: present(vault))
             },
-            .member(.post, "/api/vault/move", announces: .created(.vault, to: .everybody)) { request, context, _ in
+            .member(.post, "/api/vault/move", .moveNote, announces: .created(.vault, to: .everybody)) {
+                request, context, _ in
                 try await move(request, context, in: present(vault))
             },
-            .member(.get, "/api/vault/search") { request, _, _ in try await search(request, in: present(vault)) },
-            .member(.get, "/api/vault/graph") { _, _, _ in try await graph(of: present(vault)) },
-            .member(.get, "/api/vault/backlinks") { request, _, _ in
+            .member(.get, "/api/vault/search", .searchNotes) { request, _, _ in
+                try await search(request, in: present(vault))
+            },
+            .member(.get, "/api/vault/graph", .noteGraph) { _, _, _ in try await graph(of: present(vault)) },
+            .member(.get, "/api/vault/backlinks", .backlinks) { request, _, _ in
                 try await backlinks(request, in: present(vault))
             },
-            .member(.get, "/api/vault/tags") { _, _, _ in
+            .member(.get, "/api/vault/tags", .noteTags) { _, _, _ in
                 let tags = try await answering { try await present(vault).tags() }
                 return try JSON.response(NoteTagsBody(tags: tags.map { .init(tag: $0.name, count: $0.count) }))
             },

@@ -2,27 +2,23 @@ internal import Agent
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Wire
 
 // What do speech and text sound and read like, outside of any conversation? `POST /api/tts/synthesize` and
 // `POST /api/stt/transcribe` (rest.md §13).
 
 enum VoiceRoutes {
-    private struct Text: Codable {
-        var text: String?
-        var language: String?
-    }
-
     static func routes(_ voice: Voice) -> [Route] {
         [
-            .member(.post, "/api/tts/synthesize", announces: .nothing(because: "nothing is kept")) {
+            .member(.post, "/api/tts/synthesize", .synthesize, announces: .nothing(because: "nothing is kept")) {
                 request, context, _ in
-                let body = try await request.decode(as: Text.self, context: context)
+                let body = try await request.decode(as: SpeechRequest.self, context: context)
                 guard let text = body.text, !text.allSatisfy(\.isWhitespace) else {
                     throw ErrorResponse.invalid("text is required")
                 }
                 return try await synthesize(text, language: body.language, voice, context)
             },
-            .member(.post, "/api/stt/transcribe", announces: .nothing(because: "nothing is kept")) {
+            .member(.post, "/api/stt/transcribe", .transcribe, announces: .nothing(because: "nothing is kept")) {
                 request, context, _ in
                 do {
                     return try await voice.taking.withSlot { try await transcribe(request, voice, context) }
@@ -76,7 +72,7 @@ enum VoiceRoutes {
         guard !text.isEmpty else {
             throw ErrorResponse(status: .notFound, code: .invalid, message: "nothing was understood")
         }
-        return try JSON.response(["text": text])
+        return try JSON.response(RecognisedText(text: text))
     }
 
     /// The file extension of a media type of audio; nil for another one.

@@ -12,7 +12,7 @@ enum WhoAmIRoutes {
         _ agent: AgentDescription, _ administration: NetworkAdministration, _ live: LiveConnections
     ) -> [Route] {
         [
-            .member(.get, "/api/whoami") { _, _, caller in
+            .member(.get, "/api/whoami", .whoAmI) { _, _, caller in
                 var label: String?
                 if !caller.isOperator, case .coordinator(let coordinator, _) = administration {
                     label = try await coordinator.devices(of: caller.handle)
@@ -20,23 +20,32 @@ enum WhoAmIRoutes {
                 }
                 return try JSON.response(WhoAmI(caller, of: agent, deviceLabel: label))
             },
-            .member(.get, "/api/whoami/devices") { _, _, caller in
+            .member(.get, "/api/whoami/devices", .ownDevices) { _, _, caller in
                 let devices = try await administration.coordinator.devices(of: caller.handle)
                 let connections = live.counts()
                 return try JSON.response(
                     DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
             },
-            .member(.patch, "/api/whoami/devices/{key}", announces: .updated(.device, "key", to: .admins, .caller)) {
+            .member(
+                .patch, "/api/whoami/devices/{key}", .renameDevice(isOwn: true),
+                announces: .updated(.device, "key", to: .admins, .caller)
+            ) {
                 request, context, caller in
                 try await DeviceRoutes.rename(
                     request, context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
-            .member(.delete, "/api/whoami/devices/{key}", announces: .deleted(.device, "key", to: .admins, .caller)) {
+            .member(
+                .delete, "/api/whoami/devices/{key}", .revokeDevice(isOwn: true),
+                announces: .deleted(.device, "key", to: .admins, .caller)
+            ) {
                 _, context, caller in
                 try await DeviceRoutes.revoke(
                     context, by: try owner(caller, administration), in: try administration.coordinator, live)
             },
-            .member(.post, "/api/whoami/invitations", announces: .created(.invitation, to: .admins, .caller)) {
+            .member(
+                .post, "/api/whoami/invitations", .inviteOwnDevice,
+                announces: .created(.invitation, to: .admins, .caller)
+            ) {
                 request, context, caller in
                 let (coordinator, addresses) = try administration.here()
                 guard !caller.isOperator else {

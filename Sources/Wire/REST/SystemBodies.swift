@@ -1,4 +1,70 @@
-// What does `GET /api/system` say? The object of `system_snapshot`, and what the gateway itself has to do.
+// Which agent is it, and how is it? `GET /api/health`, `GET /api/agent-info` and `GET /api/system`: the object of
+// `system_snapshot`, and what the gateway itself has to do.
+
+/// `GET /api/health`
+public struct HealthBody: Codable, Sendable, Equatable {
+    /// `ok`
+    public var status = "ok"
+    public var version: String
+    /// The agent's name; only for users of the network.
+    public var agent: String?
+
+    public init(version: String, agent: String?) {
+        self.version = version
+        self.agent = agent
+    }
+}
+
+/// `GET /api/agent-info`
+public struct AgentInformation: Codable, Sendable, Equatable {
+    public var name: String
+    public var agentDirectory: String
+    public var nodeID: String
+    public var network: String
+    /// `coordinator` or `member`.
+    public var role: String
+    public var version: String
+
+    public init(
+        name: String, agentDirectory: String, nodeID: String, network: String, role: String, version: String
+    ) {
+        self.name = name
+        self.agentDirectory = agentDirectory
+        self.nodeID = nodeID
+        self.network = network
+        self.role = role
+        self.version = version
+    }
+
+    private enum Key: String, CodingKey {
+        case name, network, role, version, port
+        case agentDirectory = "agent_dir"
+        case nodeID = "node_id"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: Key.self)
+        name = try fields.decode(String.self, forKey: .name)
+        agentDirectory = try fields.decode(String.self, forKey: .agentDirectory)
+        nodeID = try fields.decode(String.self, forKey: .nodeID)
+        network = try fields.decode(String.self, forKey: .network)
+        role = try fields.decode(String.self, forKey: .role)
+        version = try fields.decode(String.self, forKey: .version)
+        _ = try fields.decodeIfPresent(Int.self, forKey: .port)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: Key.self)
+        try fields.encode(name, forKey: .name)
+        try fields.encode(agentDirectory, forKey: .agentDirectory)
+        try fields.encode(nodeID, forKey: .nodeID)
+        try fields.encode(network, forKey: .network)
+        try fields.encode(role, forKey: .role)
+        try fields.encode(version, forKey: .version)
+        // Clients of the token era read a TCP port; there is none.
+        try fields.encodeNil(forKey: .port)
+    }
+}
 
 /// How the machine and the gateway are.
 public struct SystemReport: Sendable, Equatable, Codable {

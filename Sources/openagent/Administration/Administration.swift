@@ -96,6 +96,13 @@ struct Administration: Sendable {
         return reply
     }
 
+    /// The answer as it came, if it is no error.
+    func raw(_ request: AdministrationRequest) async throws -> AdministrationReply {
+        let reply = try await carrier.exchange(request)
+        guard reply.status < 400 else { throw CommandError(refusal: reply, hint: nil) }
+        return reply
+    }
+
     /// The answer as it came, whatever it says.
     func exchange(_ method: HTTPMethod, _ path: String) async throws -> AdministrationReply {
         try await carrier.exchange(AdministrationRequest(method: method, path: path))

@@ -97,6 +97,11 @@ extension TestStream {
     }
 }
 
+extension Gateway.Operation {
+    /// Of a route that only a test has.
+    static let spy = Gateway.Operation("Nothing", answers: [.empty(200, "Nothing")])
+}
+
 extension TestResponse {
     func decode<T: Decodable>(_ type: T.Type = T.self) throws -> T {
         do { return try JSONDecoder().decode(T.self, from: Data(body.utf8)) } catch {

@@ -1,0 +1,145 @@
+internal import HTTPTypes
+internal import Wire
+
+// What does `GET /api/openapi.json` say? OpenAPI 3.1, made from the declarations that serve: nothing can be asked that isn't in
+// it, and nothing is in it that can't be asked.
+
+/// The gateway's own description.
+struct OpenAPIDocument {
+    let version: String
+    let routes: [Route]
+
+    /// - Throws: ``NotReadable`` and what types throw that can't be read; a test reads them all.
+    func json() throws -> JSONValue {
+        var paths: [String: [String: JSONValue]] = [:]
+        for route in routes {
+            paths[Self.path(route.path), default: [:]][route.method.rawValue.lowercased()] = try Self.operation(route)
+        }
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "OpenAgent gateway", "version": .string(version),
+                "description":
+                    "Reached over the overlay with a device's certificate, or through the loopback proxy.",
+            ],
+            "paths": .object(paths.mapValues(JSONValue.object)),
+            "components": ["schemas": ["Error": try JSONSchema(of: ErrorBody.self).json]],
+        ]
+    }
+
+    private static func operation(_ route: Route) throws -> JSONValue {
+        let operation = route.operation
+        var fields: [String: JSONValue] = [
+            "operationId": .string(identifier(route)),
+            "summary": .string(operation.summary),
+            "responses": .object(try responses(route)),
+        ]
+        let parameters = pathParameters(route.path) + operation.parameters.map(parameter)
+        if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
+        if !operation.bodies.isEmpty {
+            fields["requestBody"] = ["required": true, "content": .object(try contents(operation.bodies))]
+        }
+        return .object(fields)
+    }
+
+    // MARK: Answers
+
+    private static func responses(_ route: Route) throws -> [String: JSONValue] {
+        var responses: [String: JSONValue] = [:]
+        for status in errors(of: route) {
+            responses["\(status)"] = ["description": "Why not", "content": .object(error)]
+        }
+        if !route.isOpen {
+            responses["401"] = ["description": "No certificate that counts", "content": .object(plainText)]
+            responses["503"] = [
+                "description": "The members of the network can't be asked, or what is asked for isn't there now",
+                "content": .object(plainText.merging(error) { first, _ in first }),
+            ]
+        }
+        for (status, answers) in Dictionary(grouping: route.operation.answers, by: \.status) {
+            var fields: [String: JSONValue] = ["description": .string(answers[0].summary)]
+            let contents = try contents(answers.compactMap(\.content))
+            if !contents.isEmpty { fields["content"] = .object(contents) }
+            responses["\(status)"] = .object(fields)
+        }
+        return responses
+    }
+
+    /// Every route may be asked with nonsense, and every one may meet a broken disk.
+    private static func errors(of route: Route) -> Set<Int> {
+        var errors: Set<Int> = [400, 500]
+        if case .requires(.admin, _) = route.access { errors.insert(403) }
+        if route.path.contains("{") { errors.insert(404) }
+        if !route.operation.bodies.isEmpty { errors.insert(413) }
+        if route.method != .get { errors.insert(507) }
+        return errors.union(route.operation.errors)
+    }
+
+    private static let plainText: [String: JSONValue] = ["text/plain": ["schema": ["type": "string"]]]
+    private static let error: [String: JSONValue] = [
+        "application/json": ["schema": ["$ref": "#/components/schemas/Error"]]
+    ]
+
+    private static func contents(_ contents: [Operation.Content]) throws -> [String: JSONValue] {
+        try contents.reduce(into: [:]) { all, content in
+            all.merge(try Self.content(content)) { first, _ in first }
+        }
+    }
+
+    private static func content(_ content: Operation.Content) throws -> [String: JSONValue] {
+        switch content {
+        case .json(let type): ["application/json": ["schema": try JSONSchema(of: type).json]]
+        case .anyJSON: ["application/json": ["schema": [:]]]
+        case .bytes(let types):
+            Dictionary(types.map { ($0, ["schema": ["type": "string", "format": "binary"]]) }) { first, _ in first }
+        case .file:
+            [
+                "multipart/form-data": [
+                    "schema": [
+                        "type": "object", "required": ["file"],
+                        "properties": ["file": ["type": "string", "format": "binary"]],
+                    ]
+                ]
+            ]
+        case .events: ["text/event-stream": ["schema": ["type": "string"]]]
+        }
+    }
+
+    // MARK: Questions
+
+    private static func parameter(_ parameter: Operation.Parameter) -> JSONValue {
+        [
+            "name": .string(parameter.name), "in": .string(parameter.place.rawValue),
+            "required": .bool(parameter.isRequired), "description": .string(parameter.summary),
+            "schema": parameter.schema.json,
+        ]
+    }
+
+    private static func pathParameters(_ path: String) -> [JSONValue] {
+        names(in: path).map { name in
+            ["name": .string(name), "in": "path", "required": true, "schema": ["type": "string"]]
+        }
+    }
+
+    /// `{name}`, and `{name:**}` for the rest of the path.
+    private static func names(in path: String) -> [String] {
+        path.split(separator: "/").compactMap { part in
+            guard part.hasPrefix("{"), part.hasSuffix("}") else { return nil }
+            return String(part.dropFirst().dropLast().prefix { $0 != ":" })
+        }
+    }
+
+    private static func path(_ path: String) -> String {
+        "/"
+            + path.split(separator: "/").map { part in
+                part.hasPrefix("{") ? "{\(part.dropFirst().dropLast().prefix { $0 != ":" })}" : String(part)
+            }.joined(separator: "/")
+    }
+
+    /// E.g. `get_api_network_users_handle`.
+    private static func identifier(_ route: Route) -> String {
+        let path = route.path.map { $0.isLetter || $0.isNumber ? $0 : "_" }
+        return route.method.rawValue.lowercased()
+            + String(path).split(separator: "_").map { "_" + $0 }.joined()
+    }
+}

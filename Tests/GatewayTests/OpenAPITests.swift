@@ -15,7 +15,7 @@ import Testing
     @Test func theDocumentHasEveryRouteAndNoOther() throws {
         let gateway = try TestGateway(place: .coordinator)
         let routes = try gateway.routes() + [GatewayResponder.upgradeRequired(GatewayServer.webSocket)]
-        let paths = try #require(try OpenAPIDocument(version: "1", routes: routes).json()[key: "paths"]?.fields)
+        let paths = try #require(try OpenAPIDocument(version: "1", routes: routes).json()["paths"]?.fields)
         let documented = paths.flatMap { path, operations in
             (operations.fields ?? [:]).keys.map { "\($0.uppercased()) \(path)" }
         }
@@ -27,19 +27,19 @@ import Testing
         let gateway = try TestGateway(place: .coordinator)
         let document = try OpenAPIDocument(version: "1", routes: try gateway.routes()).json()
         var ids: Set<String> = []
-        for (path, operations) in try #require(document[key: "paths"]?.fields) {
+        for (path, operations) in try #require(document["paths"]?.fields) {
             for (method, operation) in try #require(operations.fields) {
                 #expect(Self.methods.contains(method))
-                let id = try #require(operation[key: "operationId"]?.string)
+                let id = try #require(operation["operationId"]?.string)
                 #expect(ids.insert(id).inserted, "\(id) is there twice")
-                #expect(operation[key: "summary"]?.string?.isEmpty == false)
-                let parameters = operation[key: "parameters"]?.items ?? []
-                let inPath = parameters.filter { $0[key: "in"] == "path" }.compactMap { $0[key: "name"]?.string }
+                #expect(operation["summary"]?.string?.isEmpty == false)
+                let parameters = operation["parameters"]?.items ?? []
+                let inPath = parameters.filter { $0["in"] == "path" }.compactMap { $0["name"]?.string }
                 let expected = path.matches(of: /\{([a-z]+)\}/).map { String($0.1) }
                 #expect(inPath == expected, "\(method) \(path)")
-                let keys = parameters.map { "\($0[key: "in"]?.string ?? "") \($0[key: "name"]?.string ?? "")" }
+                let keys = parameters.map { "\($0["in"]?.string ?? "") \($0["name"]?.string ?? "")" }
                 #expect(Set(keys).count == keys.count, "\(method) \(path)")
-                let statuses = Set(try #require(operation[key: "responses"]?.fields).keys)
+                let statuses = Set(try #require(operation["responses"]?.fields).keys)
                 #expect(statuses.contains { $0.hasPrefix("2") }, "\(method) \(path)")
                 #expect(statuses.isSuperset(of: path == "/api/health" ? ["500"] : ["401", "500", "503"]))
             }
@@ -56,9 +56,9 @@ import Testing
             #expect(head.status == 200 && head.headers["content-length"] == "\(first.body.utf8.count)")
             #expect(try await stream.ask("GET", "/api/openapi.json").body == first.body)
             let upgrade = try await stream.ask("GET", "/ws")
-            let answers = try first.decode(JSONValue.self)[key: "paths"]?[key: "/ws"]?[key: "get"]?[key: "responses"]
+            let answers = try first.decode(JSONValue.self)["paths"]?["/ws"]?["get"]?["responses"]
             #expect(upgrade.status == 426)
-            #expect(answers?[key: "426"] != nil && answers?[key: "101"] != nil)
+            #expect(answers?["426"] != nil && answers?["101"] != nil)
         }
     }
 
@@ -84,7 +84,7 @@ import Testing
             }
             let socket = try await running.webSocket(device)
             try await gateway.turn("one", on: socket)
-            let paths = try await connect().ask("GET", "/api/openapi.json").decode(JSONValue.self)[key: "paths"]
+            let paths = try await connect().ask("GET", "/api/openapi.json").decode(JSONValue.self)["paths"]
             var asked = AccessMatrixTests.table.map { route, expected -> (String, String, String?) in
                 let parts = route.split(separator: " ").map(String.init)
                 return (parts[0], parts[1].replacing(":**}", with: "}"), expected.body)
@@ -102,7 +102,7 @@ import Testing
                     let response = try await stream.ask(method, real + suffix, body)
                     await stream.close()
                     if response.status < 300 { successes += 1 }
-                    let operation = try #require(paths?[key: path]?[key: method.lowercased()], "\(method) \(path)")
+                    let operation = try #require(paths?[path]?[method.lowercased()], "\(method) \(path)")
                     let problems = Self.problems(response, operation)
                     #expect(problems.isEmpty, "\(method) \(real + suffix): \(response) \(problems)")
                 }
@@ -118,44 +118,44 @@ import Testing
 
     /// What of an answer the document doesn't say.
     static func problems(_ response: TestResponse, _ operation: JSONValue) -> [String] {
-        guard let answer = operation[key: "responses"]?[key: "\(response.status)"] else { return ["no such status"] }
-        let contents = answer[key: "content"]?.fields ?? [:]
+        guard let answer = operation["responses"]?["\(response.status)"] else { return ["no such status"] }
+        let contents = answer["content"]?.fields ?? [:]
         guard !response.body.isEmpty else { return contents.isEmpty ? [] : ["no body"] }
         let type = response.headers["content-type"].map { String($0.prefix { $0 != ";" }) } ?? "none"
         let wildcard = type.prefix { $0 != "/" } + "/*"
         guard let content = contents[type] ?? contents[wildcard] ?? contents["*/*"] else { return ["type \(type)"] }
-        guard type == "application/json", let schema = content[key: "schema"] else { return [] }
+        guard type == "application/json", let schema = content["schema"] else { return [] }
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(response.body.utf8)) else {
             return ["no JSON"]
         }
-        if schema[key: "$ref"] != nil {
-            return value[key: "error"]?[key: "code"]?.string == nil ? ["no error"] : []
+        if schema["$ref"] != nil {
+            return value["error"]?["code"]?.string == nil ? ["no error"] : []
         }
         return problems(value, schema, at: "$")
     }
 
     private static func problems(_ value: JSONValue, _ schema: JSONValue, at place: String) -> [String] {
-        if let choices = schema[key: "anyOf"]?.items {
+        if let choices = schema["anyOf"]?.items {
             return choices.contains { problems(value, $0, at: place).isEmpty } ? [] : ["\(place): none of the choices"]
         }
-        switch (schema[key: "type"]?.string, value) {
+        switch (schema["type"]?.string, value) {
         case (nil, _), ("null", .null), ("boolean", .bool), ("number", .integer), ("number", .number): return []
         case ("string", .string):
-            guard let texts = schema[key: "enum"]?.items else { return [] }
+            guard let texts = schema["enum"]?.items else { return [] }
             return texts.contains(value) ? [] : ["\(place): \(value)"]
         case ("integer", .integer(let number)):
-            if case .integer(let least)? = schema[key: "minimum"], number < least { return ["\(place): too small"] }
-            if case .integer(let most)? = schema[key: "maximum"], number > most { return ["\(place): too large"] }
+            if case .integer(let least)? = schema["minimum"], number < least { return ["\(place): too small"] }
+            if case .integer(let most)? = schema["maximum"], number > most { return ["\(place): too large"] }
             return []
         case ("array", .array(let items)):
-            let element = schema[key: "items"] ?? [:]
+            let element = schema["items"] ?? [:]
             return items.enumerated().flatMap { problems($1, element, at: "\(place)[\($0)]") }
         case ("object", .object(let fields)):
-            let known = schema[key: "properties"]?.fields ?? [:]
-            let missing = (schema[key: "required"]?.items ?? []).compactMap(\.string).filter { fields[$0] == nil }
+            let known = schema["properties"]?.fields ?? [:]
+            let missing = (schema["required"]?.items ?? []).compactMap(\.string).filter { fields[$0] == nil }
             return missing.map { "\(place).\($0) is missing" }
                 + fields.flatMap { key, field -> [String] in
-                    guard let shape = known[key] ?? schema[key: "additionalProperties"] else {
+                    guard let shape = known[key] ?? schema["additionalProperties"] else {
                         return ["\(place).\(key) is not documented"]
                     }
                     return problems(field, shape, at: "\(place).\(key)")

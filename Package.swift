@@ -40,6 +40,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 
 /// The parsers' promises, with the driver that attacks them or with the tests that replay what it found.
 let fuzzed: [Target.Dependency] = ["Gateway", "Certs", "Transport", "Store", nioCore]
@@ -69,6 +70,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         // Without Foundation's conveniences, which nobody here needs.
@@ -92,7 +94,7 @@ let package = Package(
         room(
             "Wire",
             ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["CSodium", "Store", subprocess, yams, logging]),
+        room("Agent", ["CSodium", "Store", subprocess, yams, logging, asyncHTTPClient, nioCore, nioHTTP1]),
         room(
             "Gateway",
             [
@@ -130,7 +132,7 @@ let package = Package(
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
-        tests("AgentTests", ["Agent", "Store", logging]),
+        tests("AgentTests", ["Agent", "Store", hummingbird, logging]),
         tests(
             "GatewayTests",
             [

@@ -54,13 +54,15 @@ extension AgentNetworkWorld {
     }
 
     /// Serves the member in `directory`, which has joined, while `body` runs.
-    func serve(_ directory: AgentDirectory, _ body: @Sendable (AgentCore, MemberLink, NodeAddress) async throws -> Void)
+    func serve(
+        _ directory: AgentDirectory, _ body: @Sendable (GatewayCore, MemberLink, NodeAddress) async throws -> Void
+    )
         async throws
     {
         let key = try SecretKey.load(path: directory.identityKey)
-        let core = try AgentCore(
+        let core = try GatewayCore.build(
             key: key, directory: directory, configuration: AgentConfiguration(directory: directory), version: "0",
-            now: { [clock] in clock.now }, logger: .quiet)
+            seams: .init(now: { [clock] in clock.now }), logger: .quiet)
         guard case .member(let link) = core.place else { throw Timeout(what: "a member") }
         let endpoint = try await Self.endpoint(key, alpns: core.place.protocols)
         try await withThrowingTaskGroup(of: Void.self) { group in

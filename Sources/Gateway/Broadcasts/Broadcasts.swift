@@ -17,7 +17,7 @@ enum Audience: Sendable, Equatable {
 struct Broadcasts: Sendable {
     /// What may change (websocket.md §8, and what this gateway has besides).
     enum Resource: String, Sendable, CaseIterable {
-        case mcp, workflow, vault, config, session, file, user, device, invitation, agent
+        case provider, model, mcp, workflow, vault, config, session, file, user, device, invitation, agent, backup
         case scheduledTask = "scheduled_task"
         case networkAgent = "network_agent"
     }

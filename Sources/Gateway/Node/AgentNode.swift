@@ -43,24 +43,25 @@ public struct AgentNode: Sendable {
     private let version: String
     private let running: RunningAgents
     private let grace: Duration
-    private let now: @Sendable () -> Double
+    private let seams: GatewayCore.Seams
     private let logger: Logger
 
     /// - Parameters:
     ///   - directory: made and locked by the caller.
     ///   - running: where other shells look for this server.
     ///   - grace: how long running turns may go on after the first signal.
+    ///   - environment: what the configuration may refer to.
     ///   - now: Unix seconds.
     public init(
         directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
-        grace: Duration, now: @escaping @Sendable () -> Double, logger: Logger
+        grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double, logger: Logger
     ) {
         self.directory = directory
         self.configuration = configuration
         self.version = version
         self.running = running
         self.grace = grace
-        self.now = now
+        seams = GatewayCore.Seams(now: now, environment: environment)
         self.logger = logger
     }
 
@@ -76,9 +77,9 @@ public struct AgentNode: Sendable {
     ) async throws -> Ending {
         let (stops, stop) = AsyncStream.makeStream(of: StopReason.self)
         let key = try directory.identity()
-        let core = try AgentCore(
-            key: key, directory: directory, configuration: configuration, version: version, now: now, logger: logger,
-            requestRestart: { stop.yield(.restart) })
+        let core = try GatewayCore.build(
+            key: key, directory: directory, configuration: configuration, version: version, seams: seams,
+            logger: logger, requestRestart: { stop.yield(.restart) })
         let (place, gateway) = (core.place, core.gateway)
         let endpoint = try await bindEndpoint(key: key, place: place)
         core.addresses.follow { endpoint.advertisedAddresses() }
@@ -190,11 +191,11 @@ public struct AgentNode: Sendable {
 
     private func publish(_ endpoint: Endpoint) throws {
         let addresses = endpoint.advertisedAddresses()
-        try AddressHints(nodeID: endpoint.nodeID, addresses: addresses, writtenAt: now()).write(directory)
+        try AddressHints(nodeID: endpoint.nodeID, addresses: addresses, writtenAt: seams.now()).write(directory)
         try RunRecord(
             pid: getpid(), nodeId: endpoint.nodeID,
             udpPort: UInt16(endpoint.localAddresses.first?.port ?? 0), addresses: addresses.map(\.hostAndPort),
-            version: version, startedAt: now()
+            version: version, startedAt: seams.now()
         ).write(directory)
         try running.add(endpoint.nodeID, directory: directory)
     }

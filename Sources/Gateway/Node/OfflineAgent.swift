@@ -11,7 +11,7 @@ public import Wire
 
 /// An agent that is asked in this process, by whoever can read its directory.
 public struct OfflineAgent: Sendable {
-    private let core: AgentCore
+    private let core: GatewayCore
     private let lock: InstanceLock
     /// The agent's node id.
     public let nodeID: NodeID
@@ -40,9 +40,9 @@ public struct OfflineAgent: Sendable {
         do {
             let configuration = try AgentConfiguration.load(directory, environment: environment).configuration
             let key = try directory.identity()
-            let core = try AgentCore(
-                key: key, directory: directory, configuration: configuration, version: version, now: now,
-                logger: logger)
+            let core = try GatewayCore.build(
+                key: key, directory: directory, configuration: configuration, version: version,
+                seams: .init(now: now, environment: environment), logger: logger)
             return OfflineAgent(core: core, lock: lock, nodeID: key.nodeID)
         } catch {
             lock.release()

@@ -73,6 +73,8 @@ extension Operation.Parameter {
         .query("limit", .integer(minimum: 1, maximum: most), "How many at most; \(usual) when absent")
     }
 
+    /// The next page.
+    static let cursor = query("cursor", "'next_cursor' of the page before")
     /// The next page of what is listed newest first.
     static let before = query(
         "before", .integer(minimum: 1, maximum: .max), "What came earlier than this: 'next' of the page before")

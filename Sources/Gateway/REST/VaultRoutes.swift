@@ -146,17 +146,10 @@ enum VaultRoutes {
 
     private static func list(_ request: Request, in vault: Vault) async throws -> Response {
         try await answering {
-            let limit = try request.queryNumber("limit", in: 1...1000) ?? 100
-            var after: String?
-            if let cursor = try request.text("cursor", limit: 2 * VaultPath.maximumLength) {
-                guard let data = Data(base64Encoded: cursor), let path = String(validating: data, as: UTF8.self) else {
-                    throw ErrorResponse.invalid("'cursor' is not what an earlier answer said.")
-                }
-                after = path
-            }
-            let notes = try await vault.notes(after: after, limit: limit + 1, filter: try filter(request, "prefix"))
-            let page = notes.prefix(limit)
-            let next = notes.count > limit ? page.last.map { Data($0.path.utf8).base64EncodedString() } : nil
+            let asked = try request.page(by: String.self)
+            let rows = try await vault.notes(
+                after: asked.after, limit: asked.limit + 1, filter: try filter(request, "prefix"))
+            let (page, next) = try asked.page(of: rows, key: \.path)
             return try JSON.response(NotesBody(notes: page.map(NoteBody.init), nextCursor: next))
         }
     }

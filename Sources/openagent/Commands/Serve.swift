@@ -52,8 +52,8 @@ struct Serve: AsyncParsableCommand {
         let signals = await ShutdownSignals()
         let node = AgentNode(
             directory: directory, configuration: configuration, version: OpenAgentVersion.current,
-            running: try AgentOptions.running(), grace: grace.duration, now: { Date().timeIntervalSince1970 },
-            logger: logger)
+            running: try AgentOptions.running(), grace: grace.duration, environment: AgentOptions.environment,
+            now: { Date().timeIntervalSince1970 }, logger: logger)
         let ending = try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
             _exit(130)

@@ -5,10 +5,18 @@ internal import Store
 internal import Transport
 
 // What is an agent without its endpoint? Database, place in a network, agent and gateway, put together here and bound to nothing:
-// `serve` gives it an endpoint, and a command asks it in its own process while nobody serves.
+// `serve` gives it an endpoint, a command asks it in its own process while nobody serves, and so do tests.
 
 /// The rooms of one agent, put together.
-struct AgentCore: Sendable {
+struct GatewayCore: Sendable {
+    /// What the rooms get from the world besides files; a test puts its own in their place.
+    struct Seams: Sendable {
+        /// Unix seconds.
+        var now: @Sendable () -> Double
+        /// What `${NAME}` and `{env:NAME}` refer to.
+        var environment: [String: String] = [:]
+    }
+
     let place: AgentPlace
     let gateway: GatewayServer
     /// What tickets say about where this agent is; serving sets it.
@@ -17,21 +25,20 @@ struct AgentCore: Sendable {
     let vault: Vault
     private let database: Database
 
-    /// Opens the agent's database and takes up what an earlier process left.
+    /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
     ///
     /// - Parameters:
     ///   - key: the agent's identity key.
     ///   - directory: made and locked by the caller.
-    ///   - now: Unix seconds.
     ///   - requestRestart: ends the process so that it is started again; nil when nobody serves the agent.
     /// - Throws: when a room cannot be started; the error says which and why.
-    init(
+    static func build(
         key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
-    ) throws {
+        seams: Seams, logger: Logger, requestRestart: (@Sendable () -> Void)? = nil
+    ) throws -> GatewayCore {
         do {
-            try self.init(
-                opening: key, directory: directory, configuration: configuration, version: version, now: now,
+            return try GatewayCore(
+                opening: key, directory: directory, configuration: configuration, version: version, seams: seams,
                 logger: logger, requestRestart: requestRestart)
         } catch  where StorageFault(error) == .damaged {
             throw DatabaseError.damaged(path: directory.database)
@@ -40,8 +47,9 @@ struct AgentCore: Sendable {
 
     private init(
         opening key: SecretKey, directory: AgentDirectory, configuration: AgentConfiguration, version: String,
-        now: @escaping @Sendable () -> Double, logger: Logger, requestRestart: (@Sendable () -> Void)?
+        seams: Seams, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
+        let now = seams.now
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
         let place = try AgentPlace(

@@ -64,6 +64,7 @@ import Testing
         "PUT /api/vault/notes/{path:**}": .init(rule: .member, body: #"{"content":"theirs"}"#),
         "DELETE /api/vault/notes/{path:**}": .init(rule: .member),
         "POST /api/vault/move": .init(rule: .member, body: #"{"from":"House/Note.md","to":"Other.md"}"#),
+        "POST /api/vault/reindex": .init(rule: .admin),
         "GET /api/vault/search": .init(rule: .member),
         "GET /api/vault/graph": .init(rule: .member),
         "GET /api/vault/backlinks": .init(rule: .member),

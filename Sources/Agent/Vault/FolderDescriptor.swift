@@ -32,17 +32,25 @@ struct FolderDescriptor: ~Copyable {
     }
 
     func makeFolder(_ name: String, _ path: VaultPath) throws(VaultError) {
-        guard mkdirat(number, name, 0o700) == 0 || errno == EEXIST else {
+        if mkdirat(number, name, 0o700) == 0 { return synchronize() }
+        guard errno == EEXIST else {
             throw .file(path: path.description, operation: "create the folder of", code: errno)
         }
     }
 
-    func names() -> [String] {
+    /// What is in the folder, as far as it can be read.
+    ///
+    /// - Throws: ``VaultError`` when this process has no room to look: that says nothing of the folder.
+    func names() throws(VaultError) -> [String] {
         let copy = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0 else { return [] }
+        guard copy >= 0 else {
+            let error = VaultError.file(path: "a folder", operation: "list", code: errno)
+            guard error.isShortage else { return [] }
+            throw error
+        }
         guard let stream = fdopendir(copy) else {
             close(copy)
-            return []
+            throw .file(path: "a folder", operation: "list", code: ENOMEM)
         }
         defer { closedir(stream) }
         var names: [String] = []
@@ -65,11 +73,61 @@ struct FolderDescriptor: ~Copyable {
         return fstat(number, &status) == 0 ? status : nil
     }
 
-    /// Puts the file `name` in the place of `final`, whatever is there.
-    func replace(_ final: String, with name: String, _ path: VaultPath) throws(VaultError) {
-        guard renameat(number, name, number, final) == 0, fsync(number) == 0 else {
-            throw .file(path: path.description, operation: "replace", code: errno)
+    /// Puts the file `name` in the place of `final`, whose content must still have the stamp `expected`.
+    ///
+    /// - Returns: false, and nothing has changed, when somebody else was there in between.
+    func replace(
+        _ final: String, expecting expected: NoteStamp, with name: String, _ path: VaultPath
+    ) throws(VaultError) -> Bool {
+        // The two change places in one step: what was there can be looked at before it is gone for good.
+        switch Rename.file(name, in: number, to: final, in: number, .exchanging) {
+        case 0:
+            guard has(name, expected) else {
+                _ = Rename.file(name, in: number, to: final, in: number, .exchanging)
+                return false
+            }
+            remove(name)
+        case ENOENT:
+            return false
+        case ENOSYS:
+            guard has(final, expected) else { return false }
+            guard renameat(number, name, number, final) == 0 else { throw failure("replace", path) }
+        case let code:
+            throw .file(path: path.description, operation: "replace", code: code)
         }
+        synchronize()
+        return true
+    }
+
+    /// Removes the file `name`, whose content must still have the stamp `expected`.
+    ///
+    /// - Parameter hidden: a name that nobody has, for the moment in between.
+    /// - Returns: false, and nothing has changed, when somebody else was there in between.
+    func remove(
+        _ name: String, expecting expected: NoteStamp, hidden: String, _ path: VaultPath
+    ) throws(VaultError) -> Bool {
+        switch Rename.file(name, in: number, to: hidden, in: number, .keeping) {
+        case 0:
+            guard has(hidden, expected) else {
+                _ = Rename.file(hidden, in: number, to: name, in: number, .keeping)
+                return false
+            }
+            guard remove(hidden) else { throw failure("delete", path) }
+        case ENOENT:
+            return false
+        case ENOSYS:
+            guard has(name, expected) else { return false }
+            guard remove(name) else { throw failure("delete", path) }
+        case let code:
+            throw .file(path: path.description, operation: "delete", code: code)
+        }
+        synchronize()
+        return true
+    }
+
+    private func has(_ name: String, _ expected: NoteStamp) -> Bool {
+        guard let status = status(of: name), status.st_mode & S_IFMT == S_IFREG else { return false }
+        return NoteStamp(status).hasContent(of: expected)
     }
 
     /// Gives the file `name` the name `final`, which nobody may have.
@@ -79,10 +137,27 @@ struct FolderDescriptor: ~Copyable {
         try move(name, to: self, as: final, path)
     }
 
-    /// Moves a file to another folder, where nobody may have its new name. A crash in the middle leaves it with both names.
+    /// Moves a file to another folder, where nobody may have its new name.
     ///
     /// - Returns: false when somebody has.
     func move(
+        _ name: String, to other: borrowing FolderDescriptor, as final: String, _ path: VaultPath
+    ) throws(VaultError) -> Bool {
+        switch Rename.file(name, in: number, to: final, in: other.number, .keeping) {
+        case 0: break
+        case EEXIST: return false
+        case ENOSYS: guard try link(name, to: other, as: final, path) else { return false }
+        case let code:
+            throw code == ENOENT
+                ? .notFound(path.description) : .file(path: path.description, operation: "move", code: code)
+        }
+        other.synchronize()
+        synchronize()
+        return true
+    }
+
+    /// The same on file systems with fewer abilities. A crash in the middle leaves the file with both names.
+    private func link(
         _ name: String, to other: borrowing FolderDescriptor, as final: String, _ path: VaultPath
     ) throws(VaultError) -> Bool {
         // A second name is refused by the file system itself when somebody has it; a rename would overwrite.
@@ -97,7 +172,6 @@ struct FolderDescriptor: ~Copyable {
             other.remove(final)
             throw failure
         }
-        guard fsync(other.number) == 0, fsync(number) == 0 else { throw failure("move", path) }
         return true
     }
 
@@ -108,6 +182,7 @@ struct FolderDescriptor: ~Copyable {
 
     @discardableResult func remove(_ name: String) -> Bool { unlinkat(number, name, 0) == 0 }
 
+    /// Makes the names in the folder durable, where the file system knows how to.
     func synchronize() { fsync(number) }
 
     private func open(_ name: String, _ flags: Int32, mode: mode_t = 0, shown: String) throws(VaultError) -> Int32 {
@@ -152,8 +227,8 @@ struct FileDescriptor: ~Copyable {
         }
     }
 
-    /// Writes it all and waits for the disk.
-    func writeAll(_ bytes: [UInt8], mode: mode_t) throws(VaultError) {
+    /// Writes it all, gives it owner and mode of the file in whose place it will be, and waits for the disk.
+    func writeAll(_ bytes: [UInt8], like old: stat?) throws(VaultError) {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -163,7 +238,12 @@ struct FileDescriptor: ~Copyable {
             guard count > 0 else { throw failure("write") }
             written += count
         }
-        guard fchmod(number, mode) == 0, fsync(number) == 0 else { throw failure("write") }
+        if let old {
+            // As far as permitted: there are file systems without modes, and only root gives files away.
+            if old.st_uid != geteuid() || old.st_gid != getegid() { _ = fchown(number, old.st_uid, old.st_gid) }
+            _ = fchmod(number, old.st_mode & 0o777)
+        }
+        guard fsync(number) == 0 else { throw failure("write") }
     }
 
     private func failure(_ operation: String) -> VaultError {

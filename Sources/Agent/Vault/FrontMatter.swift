@@ -20,13 +20,15 @@ struct FrontMatter: Equatable {
     static let maximumLength = 64 << 10
     private static let maximumDepth = 64
     private static let maximumValues = 10_000
+    /// The parser compares keys with all that aliases in them stand for, which of nested ones is a power of their number.
+    private static let maximumAliases = 32
 
     var values: [String: PropertyValue]
 
     /// - Returns: a value without properties when the block is no YAML mapping.
     init(yaml: [UInt8]) {
         values = [:]
-        guard yaml.count <= Self.maximumLength, Self.isShallow(yaml),
+        guard yaml.count <= Self.maximumLength, Self.isShallow(yaml), Self.hasFewAliases(yaml),
             let text = String(validating: yaml, as: UTF8.self), let node = try? Yams.compose(yaml: text)
         else { return }
         var left = Self.maximumValues
@@ -100,6 +102,17 @@ struct FrontMatter: Equatable {
             return .text(parts.count == 2 ? parts.joined(separator: "T") : scalar.string)
         default: return .text(scalar.string)
         }
+    }
+
+    /// An alias is a `*` with a name where a value may begin. Text that looks like one counts where there is an anchor.
+    private static func hasFewAliases(_ yaml: [UInt8]) -> Bool {
+        guard yaml.contains(UInt8(ascii: "&")) else { return true }
+        var count = 0
+        for place in yaml.indices where yaml[place] == UInt8(ascii: "*") {
+            let before = place > 0 ? yaml[place - 1] : UInt8(ascii: "\n")
+            if before <= UInt8(ascii: " ") || "[]{},:?-".utf8.contains(before) { count += 1 }
+        }
+        return count <= maximumAliases
     }
 
     /// The parser calls itself for each level: how many there may be is settled before it sees the text. In a line, only

@@ -1,6 +1,8 @@
+internal import Foundation
+
 // Which file does a link mean? The one whose whole path it names, else the one whose name is the link's last part: of several
 // one that the link's folders fit, else the one with the shortest path. Case, `.md` and what stands behind `#` or `^` don't
-// count. Pure text; nothing here reads a file.
+// count, nor how an accent is spelt. Pure text; nothing here reads a file.
 
 struct LinkResolver {
     private var byPath: [String: Int] = [:]
@@ -38,13 +40,18 @@ struct LinkResolver {
         while key.hasPrefix("/") || key.hasPrefix("./") { key = key.dropFirst(key.hasPrefix("/") ? 1 : 2) }
         // A name longer than a path can be is nobody's.
         guard !key.isEmpty, key.utf8.count <= VaultPath.maximumLength else { return nil }
-        let lower = key.lowercased()
-        return lower.hasSuffix(".md") && lower.utf8.count > 3 ? String(lower.dropLast(3)) : lower
+        var lower = key.lowercased()
+        // The index compares bytes. One machine writes accents as characters of their own, another one does not.
+        if lower.utf8.contains(where: { $0 >= 0x80 }) { lower = lower.precomposedStringWithCanonicalMapping }
+        return VaultPath.isNote(lower) ? String(decoding: lower.utf8.dropLast(3), as: UTF8.self) : lower
     }
 
-    /// The target without heading and block.
+    /// The target without heading and block, and without the backslash that hides the `|` behind it from a table.
     static func base(of target: Substring) -> Substring {
-        target.utf8.firstIndex { $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "^") }.map { target[..<$0] } ?? target
+        if let end = target.utf8.firstIndex(where: { $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "^") }) {
+            return target[..<end]
+        }
+        return target.utf8.last == UInt8(ascii: "\\") ? Substring(target.utf8.dropLast()) : target
     }
 
     private static func lastPart(_ key: String) -> Substring {

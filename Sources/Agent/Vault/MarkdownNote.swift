@@ -33,6 +33,12 @@ struct MarkdownNote: Equatable {
         tags = found.filter { !$0.isEmpty && known.insert($0.lowercased()).inserted }
     }
 
+    /// The names of the properties in the front matter of `text`.
+    static func propertyNames(_ text: [UInt8]) -> Set<String> {
+        let (front, _) = split(text)
+        return front.isEmpty ? [] : Set(FrontMatter(yaml: Array(text[front])).values.keys)
+    }
+
     /// Front matter stands between a first line `---` and the next line that is exactly `---`.
     ///
     /// - Returns: the block without these lines, and where the text behind it begins.

@@ -25,5 +25,5 @@ public struct NotePath: Hashable, Sendable, CustomStringConvertible {
     public var description: String { file.description }
 
     /// The file's name without `.md`.
-    public var stem: String { String(file.name.dropLast(3)) }
+    public var stem: String { String(decoding: file.name.utf8.dropLast(3), as: UTF8.self) }
 }

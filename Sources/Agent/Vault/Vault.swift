@@ -50,8 +50,12 @@ public actor Vault {
     var isTelling = false
     /// A move that an earlier process began is finished or undone.
     var isRecovered = false
+    /// Of that move some links could not be rewritten; its record is still there.
+    var isMoveUnfinished = false
+    /// The index is being filled from nothing: what is new to it is nothing to tell of.
+    var isRefilling = false
     /// Notes that this process has changed and of which the index has not yet heard, as they were then.
-    var own: [String: NoteStamp] = [:]
+    var own: [ExactText: NoteStamp] = [:]
     /// What was changed by hand while ``run()`` runs, some of it together; the oldest are dropped where nobody listens.
     public nonisolated let edits: AsyncStream<[VaultEdit]>
     let edited: AsyncStream<[VaultEdit]>.Continuation
@@ -79,6 +83,9 @@ public actor Vault {
         (edits, edited) = AsyncStream.makeStream(of: [VaultEdit].self, bufferingPolicy: .bufferingNewest(64))
         movePath = indexPath + ".move"
         watch = isWatching ? VaultWatch() : nil
+        if isWatching, watch == nil {
+            logger.warning("vault.unwatched", metadata: ["hint": "raise fs.inotify.max_user_instances"])
+        }
         self.logger = logger
         self.now = now
     }

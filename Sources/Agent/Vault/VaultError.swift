@@ -25,6 +25,16 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
     case file(path: String, operation: String, code: Int32)
     case index(String)
 
+    /// This process has no descriptor or memory left: nothing is known of the file that it could not open.
+    var isShortage: Bool {
+        if case .file(_, _, let code) = self { [EMFILE, ENFILE, ENOMEM].contains(code) } else { false }
+    }
+
+    /// The disk, or the user's share of it, is full.
+    public var isDiskFull: Bool {
+        if case .file(_, _, let code) = self { [ENOSPC, EDQUOT].contains(code) } else { false }
+    }
+
     public var description: String {
         switch self {
         case .invalidPath(let path):
@@ -37,7 +47,8 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
         case .changedMeanwhile(let path): "\(path) is being changed by another program: try again"
         case .exists(let path): "there is something at \(path) already"
         case .precondition(let path): "\(path) is not what it was when you read it: read it again"
-        case .unlinkable(let path): "other notes link there, and no link can name \(path): leave out # ^ | [ and ]"
+        case .unlinkable(let path):
+            "other notes link there, and no link can name \(path): leave out # ^ | [ ] and quotation marks"
         case .tooManyLinks(let path): "too many notes link to \(path) to change them all at once"
         case .indexing(let done, let total):
             "the notes are still being read, \(done) of \(total) so far: try again in a moment"

@@ -17,6 +17,8 @@ struct VaultFiles: Sendable {
     let maximumNotes: Int
     /// Below this folder only notes are files of the vault; empty means everywhere, nil nowhere.
     let onlyNotesBelow: [String]?
+    /// What a test does between the last look at a file and its end.
+    var beforeRename: (@Sendable () -> Void)?
 
     init(root: String, maximumNoteSize: Int, maximumNotes: Int, maximumAttachmentSize: Int = 1, agent: String? = nil) {
         self.root = root
@@ -41,7 +43,7 @@ struct VaultFiles: Sendable {
         do { top = try openRoot() } catch .notFound { return [] }
         if let status = top.status { watch?.begin(FileIdentity(status)) }
         var found: [Listed] = []
-        walk(top, prefix: [], watch) { path, status in
+        try walk(top, prefix: [], watch) { path, status in
             guard found.count < maximumNotes, status.st_size <= maximumNoteSize, let path = try? NotePath(path)
             else { return }
             found.append(Listed(path: path, stamp: NoteStamp(status)))
@@ -51,10 +53,11 @@ struct VaultFiles: Sendable {
     }
 
     /// Every file that is no note and whose name is `name` in any case.
-    func attachments(named name: String) -> [VaultPath] {
-        guard let top = try? openRoot() else { return [] }
+    func attachments(named name: String) throws(VaultError) -> [VaultPath] {
+        let top: FolderDescriptor
+        do { top = try openRoot() } catch .notFound { return [] }
         var found: [VaultPath] = []
-        walk(top, prefix: [], nil) { path, _ in
+        try walk(top, prefix: [], nil) { path, _ in
             if !path.isNote, path.name.lowercased() == name.lowercased() { found.append(path) }
         }
         return found
@@ -91,29 +94,31 @@ struct VaultFiles: Sendable {
     ///
     /// - Parameter expected: the stamp of the content that this one is made from, nil for no file. When somebody else has
     ///   changed the file since, theirs stays and ``VaultError/changedMeanwhile(_:)`` is thrown.
-    func write(_ bytes: [UInt8], to path: VaultPath, replacing expected: NoteStamp?) throws(VaultError) {
+    /// - Returns: a stamp of the new content.
+    @discardableResult func write(
+        _ bytes: [UInt8], to path: VaultPath, replacing expected: NoteStamp?
+    ) throws(VaultError) -> NoteStamp {
         guard bytes.count <= limit(of: path) else { throw .tooLarge(path: path.description, limit: limit(of: path)) }
         let folder = try openFolder(of: path, creating: true)
-        var mode: mode_t = 0o600
-        if let status = folder.status(of: path.name) {
-            guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
-            mode = status.st_mode & 0o777
-        }
-        let temporary = Self.temporaryPrefix + "\(UInt64.random(in: .min ... .max)).tmp"
+        let old = folder.status(of: path.name)
+        if let old, old.st_mode & S_IFMT != S_IFREG { throw .notARegularFile(path.description) }
+        let temporary = Self.temporaryName()
         let file = try folder.newFile(temporary, for: path)
         if let status = folder.status(of: temporary) { removeLeftovers(in: folder, olderThan: status) }
         do throws(VaultError) {
-            try file.writeAll(bytes, mode: mode)
-            guard folder.status(of: path.name).map(NoteStamp.init) == expected else {
-                throw .changedMeanwhile(path.description)
-            }
-            if expected == nil {
-                guard try folder.publish(temporary, as: path.name, path) else {
-                    throw .changedMeanwhile(path.description)
+            try file.writeAll(bytes, like: old)
+            guard folder.status(of: path.name).map(NoteStamp.init) == expected,
+                let new = folder.status(of: temporary).map(NoteStamp.init)
+            else { throw .changedMeanwhile(path.description) }
+            beforeRename?()
+            let isDone =
+                if let expected {
+                    try folder.replace(path.name, expecting: expected, with: temporary, path)
+                } else {
+                    try folder.publish(temporary, as: path.name, path)
                 }
-            } else {
-                try folder.replace(path.name, with: temporary, path)
-            }
+            guard isDone else { throw .changedMeanwhile(path.description) }
+            return new
         } catch {
             folder.remove(temporary)
             throw error
@@ -121,7 +126,9 @@ struct VaultFiles: Sendable {
     }
 
     /// Puts `text` in the place of a note; see ``write(_:to:replacing:)-(_,VaultPath,_)``.
-    func write(_ text: String, to path: NotePath, replacing expected: NoteStamp?) throws(VaultError) {
+    @discardableResult func write(
+        _ text: String, to path: NotePath, replacing expected: NoteStamp?
+    ) throws(VaultError) -> NoteStamp {
         try write(Array(text.utf8), to: path.file, replacing: expected)
     }
 
@@ -143,10 +150,10 @@ struct VaultFiles: Sendable {
         guard let status = folder.status(of: path.name) else { throw .notFound(path.description) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path.description) }
         guard NoteStamp(status) == expected else { throw .changedMeanwhile(path.description) }
-        guard folder.remove(path.name) else {
-            throw .file(path: path.description, operation: "delete", code: errno)
+        beforeRename?()
+        guard try folder.remove(path.name, expecting: expected, hidden: Self.temporaryName(), path) else {
+            throw .changedMeanwhile(path.description)
         }
-        folder.synchronize()
     }
 
     /// Gives a file another place, where nothing may be.
@@ -160,13 +167,15 @@ struct VaultFiles: Sendable {
         guard try source.move(path.name, to: target, as: other.name, path) else { throw .exists(other.description) }
     }
 
+    private static func temporaryName() -> String { temporaryPrefix + "\(UInt64.random(in: .min ... .max)).tmp" }
+
     private static let temporaryPrefix = ".openagent-"
     /// Seconds. A file that is being written is younger.
     private static let longestWrite = 60
 
     /// Files that were being written when their process died. The clock is the file system's own.
     private func removeLeftovers(in folder: borrowing FolderDescriptor, olderThan new: stat) {
-        for name in folder.names() where name.hasPrefix(Self.temporaryPrefix) && name.hasSuffix(".tmp") {
+        for name in (try? folder.names()) ?? [] where name.hasPrefix(Self.temporaryPrefix) && name.hasSuffix(".tmp") {
             guard let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFREG,
                 status.st_mtim.tv_sec < new.st_mtim.tv_sec - Self.longestWrite
             else { continue }
@@ -181,7 +190,7 @@ struct VaultFiles: Sendable {
     private func openRoot() throws(VaultError) -> FolderDescriptor {
         let number = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else {
-            throw errno == ENOENT ? .notFound(root) : .file(path: root, operation: "open", code: errno)
+            throw errno == ENOENT ? .notFound(root) : .file(path: "the vault's folder", operation: "open", code: errno)
         }
         return FolderDescriptor(number)
     }
@@ -191,7 +200,7 @@ struct VaultFiles: Sendable {
             throw .invalidPath(path.description)
         }
         if creating, mkdir(root, 0o700) != 0, errno != EEXIST {
-            throw .file(path: root, operation: "create", code: errno)
+            throw .file(path: "the vault's folder", operation: "create", code: errno)
         }
         var folder: FolderDescriptor
         do { folder = try openRoot() } catch .notFound { throw .notFound(path.description) }
@@ -204,17 +213,21 @@ struct VaultFiles: Sendable {
 
     private func walk(
         _ folder: borrowing FolderDescriptor, prefix: [String], _ watch: VaultWatch?, _ body: (VaultPath, stat) -> Void
-    ) {
+    ) throws(VaultError) {
         watch?.enter(folder.number, prefix)
-        for name in folder.names() where VaultPath.isVisibleName(name) {
+        for name in try folder.names() where VaultPath.isVisibleName(name) {
             // The caller, who finds out as well, must then not take the list for complete.
             if Task.isCancelled { return }
             guard let status = folder.status(of: name) else { continue }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:
-                guard prefix.count + 2 <= VaultPath.maximumDepth, let inner = try? folder.folder(name, for: nil)
-                else { continue }
-                walk(inner, prefix: prefix + [name], watch, body)
+                guard prefix.count + 2 <= VaultPath.maximumDepth else { continue }
+                let inner: FolderDescriptor
+                do { inner = try folder.folder(name, for: nil) } catch {
+                    if error.isShortage { throw error }
+                    continue
+                }
+                try walk(inner, prefix: prefix + [name], watch, body)
             case S_IFREG:
                 guard let path = try? VaultPath((prefix + [name]).joined(separator: "/")) else { continue }
                 body(path, status)

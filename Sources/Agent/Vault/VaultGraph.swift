@@ -34,7 +34,7 @@ public struct VaultGraph: Sendable {
 
     /// The notes that link to the one at `path`, in the order of their paths; nil when there is no such note.
     public func backlinks(to path: String) -> [NoteSummary]? {
-        guard let target = notes.firstIndex(where: { $0.path == path }) else { return nil }
+        guard let target = notes.firstIndex(where: { $0.path.utf8.elementsEqual(path.utf8) }) else { return nil }
         return edges.lazy.filter { $0.target == target }.map { notes[$0.source] }
     }
 }

@@ -8,6 +8,8 @@ internal import Store
 extension Vault {
     /// Bytes of notes between two commits of the index.
     private static let portion = 1 << 20
+    /// After so many notes were taken in, the index is put in order.
+    private static let unsettling = 1_000
     /// A change so recent that another one in the same tick of the file system's clock would look the same.
     private static let settlingTime: Int64 = 100_000_000
     /// How often `run` looks; asking the kernel what changed costs next to nothing, asking every file a little more.
@@ -62,14 +64,39 @@ extension Vault {
                 return try body(index)
             } catch NoteIndexError.damaged {
                 logger.warning("vault.index_damaged", metadata: ["path": "\(indexPath)"])
-                try index.reset()
-                forget()
+                try refill(index)
                 try await synchronize(index, isPatient)
                 return try body(index)
             }
         } catch let error as NoteIndexError {
+            logger.warning("vault.index_failed", metadata: ["error": "\(error)"])
             throw VaultError.index(error.description)
         }
+    }
+
+    /// Throws the index away and begins to read all notes anew. The next question waits for the rest.
+    ///
+    /// - Returns: how many notes there are to read.
+    /// - Throws: ``VaultError``, or `CancellationError` when the caller's task is cancelled.
+    public func reindex() throws -> Int {
+        recover()
+        do {
+            let index = try openIndex()
+            try refill(index)
+            // Whoever waits for the index must not take the empty one for all.
+            try notice(index)
+            return pending.count
+        } catch let error as NoteIndexError {
+            throw VaultError.index(error.description)
+        }
+    }
+
+    private func refill(_ index: NoteIndex) throws {
+        try index.reset()
+        isRefilling = true
+        isListed = false
+        pending = []
+        knownGraph = nil
     }
 
     private func openIndex() throws -> NoteIndex {
@@ -77,12 +104,6 @@ extension Vault {
         let opened = try NoteIndex(path: indexPath)
         index = opened
         return opened
-    }
-
-    private func forget() {
-        isListed = false
-        pending = []
-        knownGraph = nil
     }
 
     private func synchronize(_ index: NoteIndex, _ isPatient: Bool) async throws {
@@ -104,8 +125,8 @@ extension Vault {
     private func notice(_ index: NoteIndex) throws {
         let root = files.rootIdentity()
         if isListed, let watch, watch.root == root, case .files(let changed) = watch.changes() {
-            let known = Set(pending)
-            pending += changed.filter { !known.contains($0) }
+            let known = Set(pending.map(ExactText.init))
+            pending += changed.subtracting(known).map(\.text)
             pendingAtFirst = max(pendingAtFirst, pending.count)
             return
         }
@@ -113,17 +134,17 @@ extension Vault {
         var changed: [String] = []
         isListed = false
         for file in try files.list(watch) {
-            let path = file.path.description
+            let path = ExactText(file.path.description)
             let known = gone.removeValue(forKey: path)
             guard known != file.stamp else { continue }
-            changed.append(path)
+            changed.append(path.text)
             // Read once more only because it was so young: nothing to tell.
             if isTelling, known == file.stamp.unsettled { own[path] = file.stamp }
         }
         // A list that was cut short by a cancellation knows nothing of what is missing in it.
         try Task.checkCancellation()
         // The removed ones come last in line, and are taken in first.
-        changed += gone.keys
+        changed += gone.keys.map(\.text)
         pending = changed
         pendingAtFirst = changed.count
         if let watch, root != nil, !watch.isComplete {
@@ -142,7 +163,7 @@ extension Vault {
         while count < pending.count, size < Self.portion {
             let path = pending[pending.count - 1 - count]
             count += 1
-            if let note = read(path) {
+            if let note = try read(path) {
                 notes.append(note)
                 size += note.body.utf8.count
             } else {
@@ -150,22 +171,26 @@ extension Vault {
             }
         }
         knownGraph = nil
-        let edits = try isTelling ? edits(notes, gone, index) : []
+        let edits = try isTelling && !isRefilling ? edits(notes, gone, index) : []
         try index.update(notes, removing: gone)
         pending.removeLast(count)
         if !edits.isEmpty { edited.yield(edits) }
+        guard pending.isEmpty else { return }
+        isRefilling = false
+        if pendingAtFirst >= Self.unsettling { try index.settle() }
+        pendingAtFirst = 0
     }
 
     /// What of this others have not heard.
     private func edits(_ notes: [IndexedNote], _ gone: [String], _ index: NoteIndex) throws -> [VaultEdit] {
         var edits: [VaultEdit] = []
         for path in gone {
-            own[path] = nil
+            own[ExactText(path)] = nil
             if try index.contains(path) { edits.append(VaultEdit(kind: .deleted, path: path)) }
         }
         for note in notes {
             // Somebody may have changed it once more since.
-            let told = own.removeValue(forKey: note.path)
+            let told = own.removeValue(forKey: ExactText(note.path))
             if let told, told.modified == note.stamp.modified, told.size == note.stamp.size { continue }
             let isKnown = try told != nil || index.contains(note.path)
             edits.append(VaultEdit(kind: isKnown ? .updated : .created, path: note.path))
@@ -174,9 +199,18 @@ extension Vault {
     }
 
     /// A file that vanished or is no text since it was noticed is no note.
-    private func read(_ name: String) -> IndexedNote? {
+    ///
+    /// - Throws: ``VaultError`` when this process has no room to look.
+    private func read(_ name: String) throws(VaultError) -> IndexedNote? {
         let settled = Int64(now() * 1_000_000_000) - Self.settlingTime
-        guard let path = try? NotePath(name), let (text, stamp) = try? files.read(path) else { return nil }
+        let (path, text, stamp): (NotePath, String, NoteStamp)
+        do throws(VaultError) {
+            path = try NotePath(name)
+            (text, stamp) = try files.read(path)
+        } catch {
+            if error.isShortage { throw error }
+            return nil
+        }
         let note = MarkdownNote(text, path: path)
         var links: Set<String> = []
         for link in note.links where links.count < 10_000 {

@@ -35,7 +35,9 @@ extension Vault {
     {
         guard from != to, from.isNote == to.isNote else { throw VaultError.invalidPath(to.description) }
         let graph = try await graph()
-        // From here on nobody else gets a turn.
+        // From here on nobody else gets a turn. An earlier move that could not be finished is first.
+        if isMoveUnfinished { isRecovered = false }
+        recover()
         guard try files.stamp(of: from) != nil else { throw VaultError.notFound(from.description) }
         _ = try stamp(of: from, if: condition)
         guard try files.stamp(of: to) == nil else { throw VaultError.exists(to.description) }
@@ -43,11 +45,11 @@ extension Vault {
         let (targets, notes) = try linksToRewrite(from, to, graph)
         let record = MoveRecord(
             from: from.description, to: to.description, file: file, targets: targets, notes: notes)
-        let originals = try originals(record)
+        try checkSize(record)
         do {
             try PrivateFile.replace(movePath, with: Array(try JSONEncoder().encode(record)))
         } catch let error as PrivateFileError {
-            throw VaultError.file(path: movePath, operation: "write", code: error.code)
+            throw VaultError.file(path: "the record of the move", operation: "write", code: error.code)
         }
         do throws(VaultError) {
             try files.move(from, to: to)
@@ -55,10 +57,10 @@ extension Vault {
             unlink(movePath)
             throw error
         }
-        var done: [(NotePath, String)] = []
+        var done: [Rewritten] = []
         do throws(VaultError) {
-            for (path, text) in originals {
-                if try rewrite(path, record.targets) { done.append((path, text)) }
+            for name in record.notes {
+                if let rewritten = try rewrite(record.path(of: name), record) { done.append(rewritten) }
             }
         } catch {
             try undo(record, done)
@@ -67,16 +69,17 @@ extension Vault {
         unlink(movePath)
         forget(from)
         note(to)
-        for (path, _) in done { note(path.file) }
-        return VaultMove(from: from, to: to, rewritten: done.map(\.0.description))
+        for rewritten in done { note(rewritten.path.file) }
+        return VaultMove(from: from, to: to, rewritten: done.map(\.path.description))
     }
 
     /// Finishes or undoes the move that an earlier process was in.
     func recover() {
         guard !isRecovered else { return }
         isRecovered = true
+        isMoveUnfinished = false
         guard let bytes = (try? PrivateFile.read(movePath, limit: limits.rewrittenSize)) ?? nil else { return }
-        defer { unlink(movePath) }
+        defer { if !isMoveUnfinished { unlink(movePath) } }
         guard let record = try? JSONDecoder().decode(MoveRecord.self, from: Data(bytes)),
             let to = try? VaultPath(record.to), files.identity(of: to) == record.file
         else {
@@ -91,60 +94,77 @@ extension Vault {
         }
         for name in record.notes {
             do throws(VaultError) {
-                _ = try rewrite(NotePath(name == record.from ? record.to : name), record.targets)
+                _ = try rewrite(record.path(of: name), record)
             } catch {
+                // What no longer is there, or is no text any more, has no links to break.
+                if case .file = error { isMoveUnfinished = true }
+                if case .changedMeanwhile = error { isMoveUnfinished = true }
                 logger.warning("vault.move_incomplete", metadata: ["path": "\(name)", "error": "\(error)"])
             }
         }
+        if isMoveUnfinished { return }
         logger.notice("vault.move_finished", metadata: ["from": "\(record.from)", "to": "\(record.to)"])
     }
 
     // MARK: Links
 
-    /// What stands in links that mean `from` and would no longer mean it as `to`, with what has to stand there, and the
-    /// notes in which it stands.
+    /// What stands in links that mean `from` and would no longer mean it as `to`, or that would mean it and mean another
+    /// file now, with what has to stand there, and the notes in which it stands.
     private func linksToRewrite(
         _ from: VaultPath, _ to: VaultPath, _ graph: VaultGraph
     ) throws -> (targets: [String: String], notes: [String]) {
-        let others = from.isNote ? graph.notes.map(\.path) : files.attachments(named: from.name).map(\.description)
-        guard let place = others.firstIndex(of: from.description) else {
+        var others =
+            from.isNote ? graph.notes.map(\.path) : try files.attachments(named: from.name).map(\.description)
+        let isSameName = from.name.lowercased() == to.name.lowercased()
+        if !from.isNote, !isSameName { others += try files.attachments(named: to.name).map(\.description) }
+        guard let place = others.firstIndex(where: { ExactText($0) == ExactText(from.description) }) else {
             return ([:], [])
         }
         let before = LinkResolver(others)
         var renamed = others
         renamed[place] = to.description
-        let isSameName = from.name.lowercased() == to.name.lowercased()
-        let namesakes = from.isNote || isSameName ? [] : files.attachments(named: to.name).map(\.description)
-        let after = LinkResolver(renamed + namesakes)
+        let after = LinkResolver(renamed)
         var targets: [String: String] = [:]
         var notes: [String] = []
-        for name in try linkingNotes(from) {
+        for name in try linkingNotes(from, to) {
             guard let path = try? NotePath(name), let (text, _) = try? files.read(path) else { continue }
             let bytes = Array(text.utf8)
             var isAffected = false
             for range in MarkdownScanner.links(in: bytes) {
                 let target = String(decoding: bytes[range], as: UTF8.self)
                 let base = String(LinkResolver.base(of: target[...]))
-                guard let key = LinkResolver.key(base[...]), before.resolve(key) == place, !after.fits(key, place)
-                else { continue }
+                guard let key = LinkResolver.key(base[...]), let meant = before.resolve(key) else { continue }
+                if meant == place {
+                    guard !after.fits(key, place) else { continue }
+                    if targets[base] == nil { targets[base] = try newTarget(base, to.description, after, place) }
+                } else {
+                    guard before.fits(key, meant), after.resolve(key) == place else { continue }
+                    if targets[base] == nil { targets[base] = try newTarget(base, others[meant], after, meant) }
+                }
                 isAffected = true
-                if targets[base] == nil { targets[base] = try newTarget(base, to, after, place) }
             }
             if isAffected { notes.append(name) }
         }
         return (targets, notes)
     }
 
-    /// Which notes may hold a link to a file: all that have a link whose last part is its name.
-    private func linkingNotes(_ path: VaultPath) throws -> [String] {
-        guard let index, let key = LinkResolver.key(path.name[...]) else { return [] }
-        return try index.linkingNotes(toName: key)
+    /// Which notes may hold a link to one of these files: all that have a link whose last part is its name.
+    private func linkingNotes(_ paths: VaultPath...) throws -> [String] {
+        guard let index else { return [] }
+        var names: Set<ExactText> = []
+        for key in Set(paths.compactMap { LinkResolver.key($0.name[...]) }) {
+            names.formUnion(try index.linkingNotes(toName: key).map(ExactText.init))
+        }
+        return names.map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    private func newTarget(_ old: String, _ to: VaultPath, _ after: LinkResolver, _ place: Int) throws -> String {
-        let keepsEnding = !to.isNote || old.lowercased().hasSuffix(".md")
-        func written(_ text: String) -> String { keepsEnding ? text : String(text.dropLast(3)) }
-        let candidates = old.contains("/") ? [to.description] : [to.name, to.description]
+    private func newTarget(_ old: String, _ new: String, _ after: LinkResolver, _ place: Int) throws -> String {
+        let to = try VaultPath(new)
+        let keepsEnding = !to.isNote || VaultPath.isNote(old)
+        func written(_ text: String) -> String {
+            keepsEnding ? text : String(decoding: text.utf8.dropLast(3), as: UTF8.self)
+        }
+        let candidates = old.utf8.contains(UInt8(ascii: "/")) ? [to.description] : [to.name, to.description]
         for candidate in candidates.map(written) where !candidate.utf8.contains(where: { "#^|[]".utf8.contains($0) }) {
             if let key = LinkResolver.key(candidate[...]), after.fits(key, place) { return candidate }
         }
@@ -153,21 +173,17 @@ extension Vault {
 
     // MARK: Texts
 
-    /// The notes to rewrite, as they will be called, with their texts as they are.
-    private func originals(_ record: MoveRecord) throws(VaultError) -> [(NotePath, String)] {
-        var left = limits.rewrittenSize
-        var found: [(NotePath, String)] = []
+    /// Not more is rewritten at once than could be put back.
+    private func checkSize(_ record: MoveRecord) throws(VaultError) {
+        var left = Int64(limits.rewrittenSize)
         for name in record.notes {
-            let text = try files.read(NotePath(name)).text
-            left -= text.utf8.count
+            left -= try files.stamp(of: NotePath(name).file)?.size ?? 0
             guard left >= 0 else { throw .tooManyLinks(record.from) }
-            found.append((try NotePath(name == record.from ? record.to : name), text))
         }
-        return found
     }
 
-    /// - Returns: whether anything was to be rewritten.
-    private func rewrite(_ path: NotePath, _ targets: [String: String]) throws(VaultError) -> Bool {
+    /// - Returns: nil when nothing was to be rewritten.
+    private func rewrite(_ path: NotePath, _ record: MoveRecord) throws(VaultError) -> Rewritten? {
         let (text, stamp) = try files.read(path)
         let bytes = Array(text.utf8)
         var result: [UInt8] = []
@@ -175,22 +191,30 @@ extension Vault {
         for range in MarkdownScanner.links(in: bytes) {
             let target = String(decoding: bytes[range], as: UTF8.self)
             let base = LinkResolver.base(of: target[...])
-            guard let new = targets[String(base)] else { continue }
+            guard let new = record.targets[String(base)] else { continue }
             result += bytes[copied..<range.lowerBound]
             result += new.utf8
             copied = range.lowerBound + base.utf8.count
         }
-        guard copied > 0 else { return false }
+        guard copied > 0 else { return nil }
         result += bytes[copied...]
-        try files.write(result, to: path.file, replacing: stamp)
-        return true
+        // A quotation mark in the new name may end a value of the front matter, which then says nothing any more.
+        guard MarkdownNote.propertyNames(bytes) == MarkdownNote.propertyNames(result) else {
+            throw .unlinkable(record.to)
+        }
+        return Rewritten(path: path, text: text, stamp: try files.write(result, to: path.file, replacing: stamp))
     }
 
-    /// Puts back what was done so far. When even that fails, the record stays for the next start.
-    private func undo(_ record: MoveRecord, _ done: [(NotePath, String)]) throws {
+    /// Puts back what was done so far; a note that somebody else has changed since stays as it is. When even that fails,
+    /// the record stays for the next start.
+    private func undo(_ record: MoveRecord, _ done: [Rewritten]) throws {
         do throws(VaultError) {
-            for (path, text) in done.reversed() {
-                try files.write(text, to: path, replacing: files.stamp(of: path.file))
+            for rewritten in done.reversed() {
+                guard let now = try files.stamp(of: rewritten.path.file), now.hasContent(of: rewritten.stamp) else {
+                    logger.warning("vault.move_kept_edit", metadata: ["path": "\(rewritten.path)"])
+                    continue
+                }
+                try files.write(rewritten.text, to: rewritten.path, replacing: now)
             }
             try files.move(VaultPath(record.to), to: VaultPath(record.from))
             unlink(movePath)
@@ -199,4 +223,20 @@ extension Vault {
             throw error
         }
     }
+}
+
+extension MoveRecord {
+    /// What a note is called that was called `name` before the move.
+    fileprivate func path(of name: String) throws(VaultError) -> NotePath {
+        try NotePath(ExactText(name) == ExactText(from) ? to : name)
+    }
+}
+
+/// A note whose links were rewritten.
+private struct Rewritten {
+    var path: NotePath
+    /// As it was before.
+    var text: String
+    /// Of what is there now, if nobody else has touched it.
+    var stamp: NoteStamp
 }

@@ -102,7 +102,7 @@ extension Vault {
                 guard condition == .always, let index, (try? index.contains(path.description)) == true else {
                     throw .notFound(path.description)
                 }
-                if !pending.contains(path.description) { pending.append(path.description) }
+                pending.append(path.description)
                 return
             }
             guard try self.stamp(of: path, if: condition) == stamp else { throw .changedMeanwhile(path.description) }
@@ -113,7 +113,7 @@ extension Vault {
 
     /// Whoever asked for the change tells of it.
     func note(_ path: VaultPath) {
-        if path.isNote, isTelling { own[path.description] = (try? files.stamp(of: path)) ?? nil }
+        if path.isNote, isTelling { own[ExactText(path.description)] = (try? files.stamp(of: path)) ?? nil }
     }
 
     /// Takes out of the index what this process has just removed: it is not to be deleted a second time.

@@ -1,3 +1,5 @@
+internal import Store
+
 // Which texts name a file of the vault? A path below it that cannot lead out of it, whatever the file system holds. This
 // file compares text only; that no symbolic link stands on the way is checked when the file is opened.
 
@@ -20,7 +22,9 @@ public struct VaultPath: Hashable, Sendable, CustomStringConvertible {
     ///   characters, and anything longer or deeper than the limits.
     public init(_ text: String) throws(VaultError) {
         guard text.utf8.count <= Self.maximumLength else { throw .invalidPath(text) }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        // By bytes, as the kernel does: a slash with an accent on it is one character, but no part of a name.
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         let isPlain = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
         guard isPlain, parts.count <= Self.maximumDepth, parts.allSatisfy(Self.isVisibleName) else {
             throw .invalidPath(text)
@@ -37,8 +41,19 @@ public struct VaultPath: Hashable, Sendable, CustomStringConvertible {
     /// The last part.
     var name: String { parts.last ?? "" }
 
+    /// Two paths are one when their bytes are: names that only look the same are two files.
+    public static func == (left: VaultPath, right: VaultPath) -> Bool {
+        left.parts.count == right.parts.count
+            && zip(left.parts, right.parts).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(ExactText(description)) }
+
     static func isVisibleName(_ name: String) -> Bool {
-        !name.isEmpty && !name.hasPrefix(".") && name.utf8.count <= maximumPartLength && !name.utf8.contains(0)
+        guard let first = name.utf8.first, first != UInt8(ascii: "."), name.utf8.count <= maximumPartLength else {
+            return false
+        }
+        return !name.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "/") }
     }
 
     static func isNote(_ name: String) -> Bool {

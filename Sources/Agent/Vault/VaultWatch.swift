@@ -8,7 +8,7 @@ final class VaultWatch {
     /// What happened.
     enum Changes: Equatable {
         /// These files came, went or changed; nothing else did.
-        case files(Set<String>)
+        case files(Set<ExactText>)
         /// Folders moved, or something was missed.
         case unknown
     }
@@ -56,16 +56,17 @@ final class VaultWatch {
     /// What happened since the vault was listed, or since the last call.
     func changes() -> Changes {
         guard isComplete, let events = inotify.events() else { return .unknown }
-        var files: Set<String> = []
+        var files: Set<ExactText> = []
         for event in events {
             guard let folder = folders[event.watch] else { continue }
             guard let name = event.name else {
-                if event.isFolderItselfGone, folder.isEmpty { return .unknown }
+                // Also one that was unmounted, of which the folder above hears nothing.
+                if event.isFolderItselfGone { return .unknown }
                 continue
             }
             guard VaultPath.isVisibleName(name) else { continue }
             if event.isFolder { return .unknown }
-            if VaultPath.isNote(name) { files.insert((folder + [name]).joined(separator: "/")) }
+            if VaultPath.isNote(name) { files.insert(ExactText((folder + [name]).joined(separator: "/"))) }
         }
         return .files(files)
     }

@@ -13,7 +13,7 @@ extension Operation {
         ], answer: NotesBody.self)
     static let readNote = Operation(
         "A note, or with 'raw' the file as it is",
-        [.query("raw", "Anything: the file as it is"), .ifChanged],
+        [.query("raw", "Anything but 'false': the file as it is"), .ifChanged],
         answers: [
             .json(NoteContentBody.self), .bytes("text/markdown", "application/octet-stream"),
             .empty(304, "It is still that version"),
@@ -26,6 +26,7 @@ extension Operation {
     static let moveNote = Operation(
         "Move a note, and rewrite the links to it", [.ifMatch, .ifNoneMatch], body: .json(NoteMove.self),
         answer: NoteMoved.self, errors: [404, 409, 412, 415])
+    static let reindexNotes = Operation("Make the index of the notes anew", answer: NotesReindexed.self)
     static let searchNotes = Operation(
         "Notes with these words, best first",
         [

@@ -35,6 +35,11 @@ enum VaultRoutes {
                 request, context, _ in
                 try await move(request, context, in: present(vault))
             },
+            .admin(.post, "/api/vault/reindex", .reindexNotes, announces: .nothing(because: "no note changes")) {
+                _, _, _ in
+                let count = try await answering { try await present(vault).reindex() }
+                return try JSON.response(NotesReindexed(notes: count))
+            },
             .member(.get, "/api/vault/search", .searchNotes) { request, _, _ in
                 try await search(request, in: present(vault))
             },
@@ -58,7 +63,7 @@ enum VaultRoutes {
             if let known = request.headers[.ifNoneMatch], known == "*" || tags(known, weak: true).contains(file.tag) {
                 return Response(status: .notModified, headers: [.eTag: tag])
             }
-            guard try request.queryValue("raw") == nil else { return bytes(file, tag) }
+            if let raw = try request.queryValue("raw"), raw != "false" { return bytes(file, tag) }
             let note: VaultNote
             do throws(VaultError) { note = try vault.parse(file) } catch {
                 throw ErrorResponse(
@@ -267,7 +272,11 @@ extension ErrorResponse {
             case .precondition:
                 (.preconditionFailed, .preconditionFailed, "Read it again, merge, and send the new ETag in If-Match.")
             case .indexing: (.serviceUnavailable, .unavailable, "Ask again in a second.")
-            case .file, .index: (.internalServerError, .internalError, nil)
+            case .file where error.isDiskFull:
+                (.serviceUnavailable, .unavailable, "Make room on the agent's disk.")
+            case .file:
+                (.serviceUnavailable, .unavailable, "The agent must be able to read and write the vault's files.")
+            case .index: (.internalServerError, .internalError, nil)
             }
         if status == .internalServerError { return nil }
         let text = error.description

@@ -26,12 +26,12 @@ public final class NoteIndex: Sendable {
     /// What the index knows of each note's file, by path.
     ///
     /// - Throws: ``NoteIndexError``
-    public func stamps() throws(NoteIndexError) -> [String: NoteStamp] {
+    public func stamps() throws(NoteIndexError) -> [ExactText: NoteStamp] {
         try run { connection in
-            var stamps: [String: NoteStamp] = [:]
+            var stamps: [ExactText: NoteStamp] = [:]
             let rows = try Row.fetchCursor(connection, sql: "SELECT path, modified, changed, size FROM note")
             while let row = try rows.next() {
-                stamps[row["path"]] = NoteStamp(row)
+                stamps[ExactText(row["path"])] = NoteStamp(row)
             }
             return stamps
         }
@@ -43,9 +43,20 @@ public final class NoteIndex: Sendable {
     public func update(_ notes: [IndexedNote], removing removed: [String] = []) throws(NoteIndexError) {
         guard !notes.isEmpty || !removed.isEmpty else { return }
         try run { connection in
-            for path in removed + notes.map(\.path) { try Self.remove(path, from: connection) }
-            for note in notes { try Self.insert(note, into: connection) }
+            for path in removed { try Self.remove(path, from: connection) }
+            for note in notes {
+                try Self.remove(note.path, from: connection)
+                try Self.insert(note, into: connection)
+            }
         }
+    }
+
+    /// Puts the words of many notes, which came in portions, into one order: searches are faster from then on. Takes some
+    /// tenths of a second for ten thousand notes.
+    ///
+    /// - Throws: ``NoteIndexError``
+    public func settle() throws(NoteIndexError) {
+        try run { try $0.execute(sql: "INSERT INTO note_text (note_text) VALUES ('optimize')") }
     }
 
     /// Throws everything away and starts with an empty index in a new file.

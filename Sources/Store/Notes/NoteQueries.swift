@@ -8,6 +8,8 @@ extension NoteIndex {
     public static let maximumWords = 32
     /// The most hits that one search returns.
     public static let maximumHits = 100
+    /// So many of the notes that match are compared by BM25, and as many again of those that match in name, title or tags.
+    static let mostWeighed = 2_000
 
     /// Which notes count.
     public struct Filter: Sendable, Equatable {
@@ -24,11 +26,12 @@ extension NoteIndex {
         fileprivate var condition: String {
             var parts = ["1"]
             if !prefix.isEmpty {
-                parts.append("note.path >= :prefix AND substr(note.path, 1, length(:prefix)) = :prefix")
+                parts.append("note.path >= :prefix AND note.path < :prefix || char(0x10FFFF)")
             }
             if tag != nil {
                 parts.append(
-                    "note.id IN (SELECT note FROM tag WHERE key = :tag OR substr(key, 1, length(:tag) + 1) = :tag || '/')"
+                    // What lies between `tag/` and `tag0` begins with `tag/`: no other byte is between them.
+                    "note.id IN (SELECT note FROM tag WHERE key = :tag OR (key >= :tag || '/' AND key < :tag || '0'))"
                 )
             }
             return parts.joined(separator: " AND ")
@@ -135,15 +138,8 @@ extension NoteIndex {
         guard let pattern = Self.pattern(words, match: match) else { return [] }
         return try run { connection in
             // Two steps, so that the text is cut and marked for the best notes alone and not for every one that matches.
-            let best = try Row.fetchAll(
-                connection.cachedStatement(
-                    sql: """
-                        SELECT note.id, bm25(note_text, 8.0, 8.0, 4.0, 1.0) AS rank
-                        FROM note_text JOIN note ON note.id = note_text.rowid
-                        WHERE note_text MATCH :pattern AND \(filter.condition)
-                        ORDER BY rank, note.path LIMIT :limit
-                        """),
-                arguments: filter.arguments + ["pattern": pattern, "limit": max(1, min(limit, Self.maximumHits))])
+            let best = try Self.best(
+                pattern, limit: max(1, min(limit, Self.maximumHits)), filter: filter, connection: connection)
             let text = try connection.cachedStatement(
                 sql: """
                     SELECT \(NoteSummary.columns),
@@ -152,10 +148,8 @@ extension NoteIndex {
                     FROM note_text JOIN note ON note.id = note_text.rowid
                     WHERE note_text MATCH :pattern AND note_text.rowid = :id
                     """)
-            return try best.compactMap { hit in
-                let id: Int64 = hit["id"]
-                let score: Double = hit["rank"]
-                return try Row.fetchOne(
+            return try best.compactMap { id, score in
+                try Row.fetchOne(
                     text,
                     arguments: [
                         "pattern": pattern, "id": id, "open": String(MarkedText.open),
@@ -163,18 +157,57 @@ extension NoteIndex {
                     ]
                 ).map { row in
                     NoteHit(
-                        note: NoteSummary(row: row), score: -score, body: MarkedText(marked: row["body"]),
+                        note: NoteSummary(row: row), score: score, body: MarkedText(marked: row["body"]),
                         snippet: MarkedText(marked: row["snippet"]))
                 }
             }
         }
     }
 
-    /// Each word becomes a quoted FTS5 string, so that operators, column names and wildcards are only text.
+    /// The best notes with their scores; of equally good ones, those whose paths come first.
+    ///
+    /// To weigh a note costs many times what it costs to find it. Where more notes match than are weighed, the words say
+    /// little, and those that have them in name, title or tags and those that changed last are taken.
+    private static func best(
+        _ pattern: String, limit: Int, filter: Filter, connection: GRDB.Database
+    ) throws -> [(id: Int64, score: Double)] {
+        // The words first and the notes' rows after, whatever the planner thinks: another order is many times as slow.
+        func matches(_ pattern: String) -> String {
+            """
+            FROM note_text CROSS JOIN note ON note.id = note_text.rowid
+            WHERE note_text MATCH \(pattern) AND \(filter.condition)
+            """
+        }
+        func youngest(_ pattern: String) -> String {
+            "SELECT note.id \(matches(pattern)) ORDER BY note.modified DESC, note.path LIMIT \(mostWeighed)"
+        }
+        let arguments = filter.arguments + ["pattern": pattern]
+        let count = try Int.fetchOne(
+            connection.cachedStatement(
+                sql: "SELECT count(*) FROM (SELECT 1 \(matches(":pattern")) LIMIT \(mostWeighed + 1))"),
+            arguments: arguments)
+        guard let count, count > 0 else { return [] }
+        var sql = "SELECT note.id, bm25(note_text, 8.0, 8.0, 4.0, 1.0) AS rank \(matches(":pattern"))"
+        if count > mostWeighed {
+            sql += """
+                 AND +note.id IN (
+                    SELECT id FROM (\(youngest(":pattern")))
+                    UNION ALL SELECT id FROM (\(youngest("'{name title tags} : (' || :pattern || ')'"))))
+                """
+        }
+        return try Row.fetchAll(
+            connection.cachedStatement(sql: sql + " ORDER BY rank, note.path LIMIT :limit"),
+            arguments: arguments + ["limit": limit]
+        ).map { ($0[0], -($0[1] as Double)) }
+    }
+
+    /// Each word becomes a quoted FTS5 string, so that operators, column names and wildcards are only text. Words are taken
+    /// apart by code points: there are letters that make one character with whatever follows, a quotation mark included.
     private static func pattern(_ words: [String], match: NoteMatch) -> String? {
         var terms: [String] = []
-        for word in words.lazy.flatMap({ $0.split { !$0.isLetter && !$0.isNumber } }) where terms.count < maximumWords {
-            let term = "\"\(word.lowercased())\""
+        let parts = words.lazy.flatMap { $0.lowercased().unicodeScalars.split { !isPartOfWord($0) } }
+        for part in parts where terms.count < maximumWords && part.contains(where: { !isMark($0) }) {
+            let term = "\"\(String(part))\""
             if !terms.contains(term) { terms.append(term) }
         }
         guard !terms.isEmpty else { return nil }
@@ -182,6 +215,22 @@ extension NoteIndex {
         case .allWords: terms.joined(separator: " AND ")
         case .anyWord: terms.joined(separator: " OR ")
         case .anyBeginning: terms.map { "\($0)*" }.joined(separator: " OR ")
+        }
+    }
+
+    private static func isPartOfWord(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber,
+            .letterNumber, .otherNumber:
+            true
+        default: isMark(scalar)
+        }
+    }
+
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: true
+        default: false
         }
     }
 }

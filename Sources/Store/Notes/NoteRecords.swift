@@ -15,6 +15,9 @@ public struct NoteStamp: Sendable, Equatable {
         self.size = size
     }
 
+    /// Whether the content is the same, under whatever name: a new name is a change, but none of the content.
+    public func hasContent(of other: NoteStamp) -> Bool { modified == other.modified && size == other.size }
+
     /// The same, but unlike the stamp of any file: the note is read again at the next look.
     public var unsettled: NoteStamp { NoteStamp(modified: modified, changed: -1, size: size) }
 }

@@ -129,6 +129,18 @@ public struct NoteMoved: Codable, Sendable, Equatable {
     }
 }
 
+/// The answer to `POST /api/vault/reindex`.
+public struct NotesReindexed: Codable, Sendable, Equatable {
+    public var ok: Bool
+    /// How many there are to read.
+    public var notes: Int
+
+    public init(notes: Int) {
+        ok = true
+        self.notes = notes
+    }
+}
+
 /// `GET /api/vault/search`
 public struct NoteSearchBody: Codable, Sendable, Equatable {
     public struct Result: Codable, Sendable, Equatable {

@@ -10,7 +10,7 @@ struct Vault: ParsableCommand {
         abstract: "Read, search and change the agent's notes.",
         subcommands: [
             List.self, Read.self, Write.self, Edit.self, Delete.self, Move.self, Search.self, Graph.self,
-            Backlinks.self, Tags.self,
+            Backlinks.self, Tags.self, Reindex.self,
         ])
 
     static let hint = "see: openagent vault list"
@@ -23,7 +23,8 @@ struct Vault: ParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the notes in the order of their paths.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the notes in the order of their paths.", aliases: ["ls"])
 
         @Argument(help: "Only notes whose path begins so, e.g. House/")
         var prefix: String?
@@ -62,7 +63,8 @@ struct Vault: ParsableCommand {
     }
 
     struct Read: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print a note as it is, or any other file.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print a note as it is, or any other file.", aliases: ["cat"])
 
         @Argument(help: "The note's path, e.g. House/Router.md")
         var path: String
@@ -170,6 +172,29 @@ struct Vault: ParsableCommand {
                 var table = Table("TAG", "NOTES", texts: ["TAG"])
                 for tag in body.tags { table.add(tag.tag, "\(tag.count)") }
                 table.show(empty: "No note has a tag.")
+            }
+        }
+    }
+
+    struct Reindex: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read all notes anew into the index that is searched.",
+            discussion: "The agent does so by itself when the index is lost or damaged; no note is changed by it.")
+
+        @OptionGroup var target: TargetOptions
+
+        func run() async throws {
+            try await target.run { agent in
+                let begun = try await agent.post(
+                    "/api/vault/reindex", [String: String](), as: NotesReindexed.self)
+                // It is done when a list can be had.
+                _ = try await patiently {
+                    try await agent.get(
+                        Administration.path("/api/vault/notes", query: [("limit", "1")]), as: NotesBody.self)
+                }
+                return begun
+            } show: { body in
+                print("Read \(body.notes) note\(body.notes == 1 ? "" : "s") anew.")
             }
         }
     }

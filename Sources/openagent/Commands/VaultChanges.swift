@@ -12,7 +12,7 @@ extension Vault {
 
     struct Write: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a note, or any other file, from a file or standard input.")
+            abstract: "Write a note, or any other file, from a file or standard input.", aliases: ["put"])
 
         @Argument(help: "The note's path, e.g. House/Router.md. Folders are made.")
         var path: String
@@ -124,7 +124,7 @@ extension Vault {
     }
 
     struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Delete a note for good.")
+        static let configuration = CommandConfiguration(abstract: "Delete a note for good.", aliases: ["rm"])
 
         @Argument(help: "The note's path.")
         var path: String
@@ -144,22 +144,27 @@ extension Vault {
 
     struct Move: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give a note another path; links to it in other notes follow.")
+            abstract: "Give a note another path; links to it in other notes follow.", aliases: ["mv"])
 
         @Argument(help: "The note's path.")
         var from: String
-        @Argument(help: "Its new path. Folders are made.")
+        @Argument(help: "Its new path, or a folder with a / at its end. Folders are made.")
         var to: String
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
             try await target.run {
                 try await $0.post(
-                    "/api/vault/move", NoteMove(from: from, to: to), as: NoteMoved.self, hint: Vault.hint)
+                    "/api/vault/move", NoteMove(from: from, to: destination), as: NoteMoved.self, hint: Vault.hint)
             } show: { body in
                 print("Moved to \(Screen.plain(body.to)).")
                 for path in body.rewritten { print("Rewrote its links in \(Screen.plain(path)).") }
             }
+        }
+
+        private var destination: String {
+            guard to.hasSuffix("/"), let name = from.split(separator: "/").last else { return to }
+            return to + name
         }
     }
 

@@ -1,0 +1,184 @@
+import Foundation
+import Testing
+
+@testable import Agent
+@testable import Store
+
+/// What happens when somebody else is at the same file in the same moment, or something fails on the way.
+@Suite struct VaultRaceTests {
+    private func files(_ test: TestVault, _ meanwhile: @escaping @Sendable () -> Void) -> VaultFiles {
+        var files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
+        files.beforeRename = meanwhile
+        return files
+    }
+
+    /// Between the last look at the note and its end, an editor saves: in place, or by a rename as most do.
+    @Test("no note text is lost to a write or delete in the same moment", arguments: ["in place", "renamed"])
+    func anEditInTheLastMomentStays(_ manner: String) throws {
+        let test = try TestVault(["a.md": "old"])
+        let path = test.notes + "/a.md"
+        let edited = files(test) {
+            try? Data("edited".utf8).write(to: URL(fileURLWithPath: path), options: manner == "renamed" ? .atomic : [])
+        }
+        let stamp = try #require(try edited.stamp(of: VaultPath("a.md")))
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try edited.write("ours", to: NotePath("a.md"), replacing: stamp)
+        }
+        #expect(try test.text(of: "a.md") == "edited")
+        try test.write("older", to: "a.md")
+        let later = try #require(try edited.stamp(of: VaultPath("a.md")))
+        #expect(throws: VaultError.changedMeanwhile("a.md")) { try edited.remove(VaultPath("a.md"), expecting: later) }
+        #expect(try test.text(of: "a.md") == "edited")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: test.notes) == ["a.md"])
+    }
+
+    @Test func whatComesOrGoesInTheLastMomentIsNoticed() throws {
+        let test = try TestVault(["a.md": "old"])
+        let path = test.notes + "/a.md"
+        let gone = files(test) { unlink(path) }
+        let stamp = try #require(try gone.stamp(of: VaultPath("a.md")))
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try gone.write("ours", to: NotePath("a.md"), replacing: stamp)
+        }
+        let come = files(test) { try? Data("theirs".utf8).write(to: URL(fileURLWithPath: path)) }
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try come.write("ours", to: NotePath("a.md"), replacing: nil)
+        }
+        #expect(try test.text(of: "a.md") == "theirs")
+        let folder = files(test) {
+            unlink(path)
+            mkdir(path, 0o700)
+        }
+        let theirs = try #require(try folder.stamp(of: VaultPath("a.md")))
+        #expect(throws: VaultError.changedMeanwhile("a.md")) {
+            try folder.write("ours", to: NotePath("a.md"), replacing: theirs)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: test.notes) == ["a.md"])
+    }
+
+    @Test(.enabled(if: geteuid() == 0)) func aNoteStaysItsOwners() async throws {
+        let test = try TestVault(["a.md": "old"])
+        #expect(chown(test.notes + "/a.md", 1234, 1235) == 0 && chmod(test.notes + "/a.md", 0o664) == 0)
+        _ = try await test.vault.write(Array("new".utf8), to: VaultPath("a.md"))
+        var status = stat()
+        #expect(stat(test.notes + "/a.md", &status) == 0)
+        #expect(status.st_uid == 1234 && status.st_gid == 1235 && status.st_mode & 0o777 == 0o664)
+    }
+
+    /// A process that has no descriptors left sees no folders: that is no reason to forget what is in them.
+    @Test func whoCannotLookForgetsNothing() throws {
+        let test = try TestVault(["a.md": "1", "sub/b.md": "2"])
+        let files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
+        var limit = rlimit()
+        #expect(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+        let usual = limit
+        defer {
+            var usual = usual
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &usual)
+        }
+        var outcomes: Set<String> = []
+        // One more each time: the list fails at another step, until nothing fails.
+        let free = dup(0)
+        close(free)
+        for more in 0..<8 {
+            limit.rlim_cur = rlim_t(Int(free) + more)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            do throws(VaultError) {
+                let found = try files.list().count
+                outcomes.insert("\(found)")
+            } catch {
+                outcomes.insert(error.isShortage ? "no room" : "\(error)")
+            }
+        }
+        #expect(outcomes == ["2", "no room"])
+    }
+
+    @Test func aMoveLeavesLinksToOthersMeaningThem() async throws {
+        let test = try TestVault([
+            "far/Hall.md": "", "x/Note.md": "", "a.md": "[[Hall]] [[hall#Shelf|it]] [[x/Hall]] [[Note]] ![[far/Hall]]",
+        ])
+        let done = try await test.vault.move(VaultPath("x/Note.md"), to: VaultPath("Hall.md"))
+        #expect(done.rewritten == ["a.md"])
+        #expect(
+            try test.text(of: "a.md")
+                == "[[far/Hall]] [[far/Hall#Shelf|it]] [[x/Hall]] [[Hall]] ![[far/Hall]]")
+    }
+
+    @Test func linksInTablesFollow() async throws {
+        let test = try TestVault(["b.md": "", "a.md": "| [[b\\|the b]] | [[b#x\\|y]] |"])
+        #expect(try await test.vault.graph().backlinks(to: "b.md")?.map(\.path) == ["a.md"])
+        _ = try await test.vault.move(VaultPath("b.md"), to: VaultPath("c.md"))
+        #expect(try test.text(of: "a.md") == "| [[c\\|the b]] | [[c#x\\|y]] |")
+    }
+
+    /// A quotation mark in the new name would end the value that the link stands in.
+    @Test func aMoveThatWouldBreakFrontMatterIsRefused() async throws {
+        let front = "---\nup: '[[b]]'\ntags: [t]\n---\n"
+        let test = try TestVault(["a.md": front, "b.md": "", "c.md": "---\nup: \"[[b]]\"\n---\n[[b]]"])
+        await #expect(throws: VaultError.unlinkable("it's.md")) {
+            _ = try await test.vault.move(VaultPath("b.md"), to: VaultPath("it's.md"))
+        }
+        #expect(try test.text(of: "a.md") == front)
+        #expect(try test.text(of: "c.md") == "---\nup: \"[[b]]\"\n---\n[[b]]")
+        try test.write("", to: "a.md")
+        _ = try await test.vault.move(VaultPath("b.md"), to: VaultPath("it's.md"))
+        #expect(try test.text(of: "c.md") == "---\nup: \"[[it's]]\"\n---\n[[it's]]")
+    }
+
+    /// A start at which a note cannot be written keeps the record, and the next one has another try.
+    @Test(.enabled(if: geteuid() == 0)) func aMoveThatCannotBeFinishedNowIsFinishedLater() async throws {
+        let test = try TestVault(["sub/a.md": "[[b]]", "d.md": ""])
+        let files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
+        let record = MoveRecord(
+            from: "b.md", to: "d.md", file: try #require(files.identity(of: VaultPath("d.md"))), targets: ["b": "d"],
+            notes: ["sub/a.md"])
+        let recordPath = test.indexPath + ".move"
+        try JSONEncoder().encode(record).write(to: URL(fileURLWithPath: recordPath))
+        // A path that is too long for a temporary file beside the note: a folder that takes no new files.
+        #expect(run("chattr", "+i", test.notes + "/sub") || run("mount", "-o", "bind", test.notes, test.notes))
+        defer { _ = run("chattr", "-i", test.notes + "/sub") }
+        guard !canWrite(test.notes + "/sub/probe") else { return }
+        #expect(try await test.vault.notes().count == 2)
+        #expect(FileManager.default.fileExists(atPath: recordPath))
+        #expect(run("chattr", "-i", test.notes + "/sub"))
+        #expect(try await test.reopened().notes().count == 2)
+        #expect(try test.text(of: "sub/a.md") == "[[d]]")
+        #expect(!FileManager.default.fileExists(atPath: recordPath))
+    }
+
+    private func run(_ words: String...) -> Bool {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = words
+        process.standardError = nil
+        do { try process.run() } catch { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+
+    private func canWrite(_ path: String) -> Bool {
+        defer { unlink(path) }
+        return FileManager.default.createFile(atPath: path, contents: nil)
+    }
+
+    /// While the notes are read anew nobody is told that they are new, and nobody takes the half for all.
+    @Test(.timeLimit(.minutes(1))) func anIndexMadeAnewIsNoNews() async throws {
+        let test = try TestVault((0..<50).reduce(into: [:]) { $0["n\($1).md"] = "apple" })
+        let following = Task { await test.vault.run() }
+        while await !test.vault.isTelling { await Task.yield() }
+        #expect(try await test.vault.reindex() == 50)
+        #expect(try await test.vault.search(["apple"], limit: 100).hits.count == 50)
+        // Lost under the hands of the process: SQLite says so at the next change.
+        try FileManager.default.removeItem(atPath: test.indexPath)
+        try test.write("banana", to: "new.md")
+        #expect(try await test.vault.search(["banana"]).hits.count == 1)
+        #expect(try await test.vault.notes().count == 51)
+        try test.write("cherry", to: "last.md")
+        var edits = test.vault.edits.makeAsyncIterator()
+        var told: [String] = []
+        while told.last != "last.md" { told += try #require(await edits.next()).map(\.path) }
+        #expect(told.allSatisfy { ["new.md", "last.md"].contains($0) })
+        following.cancel()
+        await following.value
+    }
+}

@@ -28,7 +28,8 @@ import Testing
     }
 
     /// macOS and some programs write `é` as two characters; both spellings look the same and are two files.
-    @Test(arguments: [true, false]) func aNameThatIsSpeltAnewIsFoundUnderItsNewSpelling(_ isWatching: Bool) async throws {
+    @Test(arguments: [true, false]) func aNameThatIsSpeltAnewIsFoundUnderItsNewSpelling(_ isWatching: Bool) async throws
+    {
         let (one, two) = ("caf\u{E9}.md", "cafe\u{301}.md")
         let test = try TestVault([two: "espresso", "a.md": "[[CAF\u{C9}]]"], isWatching: isWatching)
         #expect(try await test.vault.search(["espresso"]).hits.count == 1)
@@ -44,7 +45,8 @@ import Testing
         // And the vault itself gives one another spelling.
         try FileManager.default.removeItem(atPath: test.notes + "/" + one)
         _ = try await test.vault.move(VaultPath(two), to: VaultPath(one))
-        #expect(ExactText(try FileManager.default.contentsOfDirectory(atPath: test.notes).max() ?? "") == ExactText(one))
+        #expect(
+            ExactText(try FileManager.default.contentsOfDirectory(atPath: test.notes).max() ?? "") == ExactText(one))
     }
 
     @Test func linksToANameInAnotherSpellingFollowIt() async throws {
@@ -65,7 +67,8 @@ import Testing
     func aSearchIsWordsAndNeverSyntax(_ query: String) async throws {
         let test = try TestVault(["a.md": "apple"])
         #expect(try await test.vault.search(["apple"]).hits.count == 1)
-        let index = try #require(FileManager.default.attributesOfItem(atPath: test.indexPath)[.systemFileNumber] as? Int)
+        let index = try #require(
+            FileManager.default.attributesOfItem(atPath: test.indexPath)[.systemFileNumber] as? Int)
         for words in [[query], query.split(separator: " ").map(String.init), [query, "apple"]] {
             _ = try await test.vault.search(words)
             _ = try await test.vault.notes(filter: .init(prefix: query, tag: query))
@@ -90,7 +93,8 @@ import Testing
 
     @Test func aTagOrPrefixIsTakenLiterally() async throws {
         let test = try TestVault([
-            "50%/a_b.md": "#x_y", "50x/aXb.md": "#x/y", "50%.md": "#x", "a*.md": "#x0", "é/n.md": "#xz", "z.md": "#X/Z/w",
+            "50%/a_b.md": "#x_y", "50x/aXb.md": "#x/y", "50%.md": "#x", "a*.md": "#x0", "é/n.md": "#xz",
+            "z.md": "#X/Z/w",
         ])
         func paths(_ filter: NoteIndex.Filter) async throws -> [String] {
             try await test.vault.notes(filter: filter).map(\.path)

@@ -66,29 +66,18 @@ import Testing
     }
 
     /// A process that has no descriptors left sees no folders: that is no reason to forget what is in them.
-    @Test func whoCannotLookForgetsNothing() throws {
+    @Test func whoCannotLookForgetsNothing() async throws {
         let test = try TestVault(["a.md": "1", "sub/b.md": "2"])
         let files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
-        var limit = rlimit()
-        #expect(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
-        let usual = limit
-        defer {
-            var usual = usual
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &usual)
-        }
         var outcomes: Set<String> = []
         // One more each time: the list fails at another step, until nothing fails.
-        let free = dup(0)
-        close(free)
-        for more in 0..<8 {
-            limit.rlim_cur = rlim_t(Int(free) + more)
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            do throws(VaultError) {
-                let found = try files.list().count
-                outcomes.insert("\(found)")
-            } catch {
-                outcomes.insert(error.isShortage ? "no room" : "\(error)")
-            }
+        for count in 0..<64 where !outcomes.contains("2") {
+            outcomes.insert(
+                await withDescriptors(count) {
+                    do throws(VaultError) { return "\(try files.list().count)" } catch {
+                        return error.isShortage ? "no room" : "\(error)"
+                    }
+                })
         }
         #expect(outcomes == ["2", "no room"])
     }
@@ -126,39 +115,35 @@ import Testing
     }
 
     /// A start at which a note cannot be written keeps the record, and the next one has another try.
-    @Test(.enabled(if: geteuid() == 0)) func aMoveThatCannotBeFinishedNowIsFinishedLater() async throws {
+    @Test func aMoveThatCannotBeFinishedNowIsFinishedLater() async throws {
         let test = try TestVault(["sub/a.md": "[[b]]", "d.md": ""])
         let files = VaultFiles(root: test.notes, maximumNoteSize: 1000, maximumNotes: 10)
         let record = MoveRecord(
             from: "b.md", to: "d.md", file: try #require(files.identity(of: VaultPath("d.md"))), targets: ["b": "d"],
-            notes: ["sub/a.md"])
+            notes: ["sub/a.md", "gone.md"])
         let recordPath = test.indexPath + ".move"
         try JSONEncoder().encode(record).write(to: URL(fileURLWithPath: recordPath))
-        // A path that is too long for a temporary file beside the note: a folder that takes no new files.
-        #expect(run("chattr", "+i", test.notes + "/sub") || run("mount", "-o", "bind", test.notes, test.notes))
-        defer { _ = run("chattr", "-i", test.notes + "/sub") }
-        guard !canWrite(test.notes + "/sub/probe") else { return }
-        #expect(try await test.vault.notes().count == 2)
+        let vault = test.vault
+        await withDescriptors(1) { await vault.recover() }
+        #expect(try test.text(of: "sub/a.md") == "[[b]]")
         #expect(FileManager.default.fileExists(atPath: recordPath))
-        #expect(run("chattr", "-i", test.notes + "/sub"))
         #expect(try await test.reopened().notes().count == 2)
         #expect(try test.text(of: "sub/a.md") == "[[d]]")
         #expect(!FileManager.default.fileExists(atPath: recordPath))
     }
 
-    private func run(_ words: String...) -> Bool {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = words
-        process.standardError = nil
-        do { try process.run() } catch { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }
-
-    private func canWrite(_ path: String) -> Bool {
-        defer { unlink(path) }
-        return FileManager.default.createFile(atPath: path, contents: nil)
+    /// Runs `body` where this process can open no more than so many further files.
+    private func withDescriptors<Value>(_ count: Int, _ body: () async -> Value) async -> Value {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var usual = rlimit()
+        getrlimit(resource, &usual)
+        let free = dup(0)
+        close(free)
+        var limit = rlimit(rlim_cur: rlim_t(Int(free) + count), rlim_max: usual.rlim_max)
+        setrlimit(resource, &limit)
+        let value = await body()
+        setrlimit(resource, &usual)
+        return value
     }
 
     /// While the notes are read anew nobody is told that they are new, and nobody takes the half for all.

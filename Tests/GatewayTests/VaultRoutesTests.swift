@@ -205,6 +205,7 @@ import Testing
                 #expect(answer.headers["content-disposition"] == "attachment")
                 #expect(answer.headers["content-security-policy"]?.contains("sandbox") == true)
             }
+            #expect(try await client.ask("GET", "/api/vault/notes/a.md?raw=false").json["content"] as? String == "# é")
             let put = try await client.ask(
                 "PUT", "/api/vault/notes/raw.md", "# raw", headers: "Content-Type: text/markdown\r\n")
             #expect(put.status == 200 && notes.text(of: "raw.md") == "# raw")
@@ -255,6 +256,38 @@ import Testing
                 let answer = try await client.ask(method, path, body, headers: headers)
                 #expect(answer.status == status && Self.code(answer) == code, "\(method) \(path): \(answer)")
             }
+        }
+    }
+
+    /// Queries that are no words, and a grapheme that holds a quotation mark.
+    @Test func noSearchIsAnInnerError() async throws {
+        try await with(Self.house) { client, _ in
+            for query in [
+                "%E0%B5%8E%22", "%E0%B5%8E%22%20OR%20(", "%22", "NEAR(", "%00", "%CC%81", "*", "name:router%20^",
+            ] {
+                let answer = try await client.ask("GET", "/api/vault/search?q=\(query)&tag=%25&path=%5C")
+                #expect(answer.status == 200 || answer.status == 400, "\(query): \(answer)")
+                #expect(try await client.ask("GET", "/api/vault/search?q=\(query)").status < 500)
+            }
+        }
+    }
+
+    @Test func aFileThatCannotBeHadIsNoInnerError() throws {
+        for code in [ENOSPC, EDQUOT, EACCES, EIO, ENAMETOOLONG] {
+            let refusal = try #require(ErrorResponse(VaultError.file(path: "a.md", operation: "write", code: code)))
+            #expect(refusal.status == .serviceUnavailable && refusal.code == .unavailable)
+            #expect(refusal.message.hasPrefix("Cannot write a.md: "))
+            #expect(refusal.hint?.contains(code == ENOSPC || code == EDQUOT ? "room" : "read and write") == true)
+        }
+    }
+
+    @Test("EGH-31: the index is made anew when it is asked for, by an admin, and no answer is the poorer")
+    func theIndexIsMadeAnew() async throws {
+        try await with(Self.house) { client, notes in
+            let before: NoteSearchBody = try await client.decode("/api/vault/search?q=router")
+            let answer = try await client.ask("POST", "/api/vault/reindex")
+            #expect(answer.status == 200 && answer.json["notes"] as? Int == 3, "\(answer)")
+            #expect(try await client.decode("/api/vault/search?q=router", as: NoteSearchBody.self) == before)
         }
     }
 

@@ -79,7 +79,7 @@ import Testing
         try index.update([note("a.md", "A", "new words")], removing: ["b.md"])
         #expect(try index.search(["old"]).isEmpty)
         #expect(try index.search(["new"]).map(\.path) == ["a.md"])
-        #expect(try index.stamps() == ["a.md": NoteStamp(modified: 1, changed: 2, size: 9)])
+        #expect(try index.stamps() == [ExactText("a.md"): NoteStamp(modified: 1, changed: 2, size: 9)])
     }
 
     @Test func theFileIsPrivateAndSurvivesReopening() throws {

@@ -93,6 +93,26 @@ import Testing
                 == "[[far/Hall]] [[far/Hall#Shelf|it]] [[x/Hall]] [[Hall]] ![[far/Hall]]")
     }
 
+    /// What an editor saves while a move fails is nobody's to put back.
+    @Test("no note text is lost to a move that is undone") func anEditDuringAMoveStays() async throws {
+        var limits = Vault.Limits()
+        limits.noteSize = 40
+        let full = "[[b]]" + String(repeating: "x", count: 35)
+        let test = try TestVault(["a1.md": "[[b]]", "a2.md": "[[b]]", "a3.md": full, "b.md": ""], limits: limits)
+        let (first, second) = (test.notes + "/a1.md", test.notes + "/a2.md")
+        await test.vault.meanwhile {
+            // When the second one is about to be rewritten, the first one is saved.
+            guard (try? String(contentsOfFile: first, encoding: .utf8)) == "[[longer]]" else { return }
+            guard (try? String(contentsOfFile: second, encoding: .utf8)) == "[[b]]" else { return }
+            try? Data("by hand".utf8).write(to: URL(fileURLWithPath: first))
+        }
+        await #expect(throws: VaultError.tooLarge(path: "a3.md", limit: 40)) {
+            _ = try await test.vault.move(VaultPath("b.md"), to: VaultPath("longer.md"))
+        }
+        #expect(try ["a1.md", "a2.md", "a3.md", "b.md"].map(test.text(of:)) == ["by hand", "[[b]]", full, ""])
+        #expect(!FileManager.default.fileExists(atPath: test.indexPath + ".move"))
+    }
+
     @Test func linksInTablesFollow() async throws {
         let test = try TestVault(["b.md": "", "a.md": "| [[b\\|the b]] | [[b#x\\|y]] |"])
         #expect(try await test.vault.graph().backlinks(to: "b.md")?.map(\.path) == ["a.md"])
@@ -166,4 +186,8 @@ import Testing
         following.cancel()
         await following.value
     }
+}
+
+extension Vault {
+    fileprivate func meanwhile(_ body: @escaping @Sendable () -> Void) { files.beforeRename = body }
 }

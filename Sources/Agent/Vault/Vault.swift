@@ -23,7 +23,7 @@ public actor Vault {
         public init() {}
     }
 
-    let files: VaultFiles
+    var files: VaultFiles
     let limits: Limits
     let logger: Logger
     let now: @Sendable () -> Double

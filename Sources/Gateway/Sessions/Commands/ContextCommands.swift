@@ -2,6 +2,7 @@ internal import Agent
 internal import Foundation
 internal import Logging
 internal import Store
+internal import Wire
 
 // How much of a conversation is the agent given, and how is that made less? `context` counts, `compact` lets a summary
 // stand for what was said. The transcript stays as it is.
@@ -43,8 +44,22 @@ extension SessionManager {
         return lines.joined(separator: "\n")
     }
 
+    /// What the agent would be given with the next message of a session; nil when the user has no such session.
+    func window(of key: SessionKey) async throws -> SessionContextBody? {
+        let context = try await repository.context(
+            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages, length: limits.historyLength)
+        guard let context else { return nil }
+        let models = await surroundings.models()
+        let chosen = models.first { $0.id == context.model }
+        let model = chosen ?? models.first
+        return SessionContextBody(
+            sessionID: key.sessionID, model: model?.id, pinned: chosen != nil, contextWindow: model?.contextWindow,
+            tokens: Self.tokens(in: context.history), messages: context.messages.count, folded: context.folded,
+            summary: context.summary)
+    }
+
     func compact(_ key: SessionKey) async throws -> String {
-        let session = try await repository.overview(of: key.handle, sessionID: key.sessionID, limit: 1).first
+        let session = try await repository.overview(of: key.handle, sessionID: key.sessionID)
         guard session.map({ $0.running + $0.waiting == 0 }) ?? true else {
             return "A message of this session runs or waits. Stop it first, or wait."
         }

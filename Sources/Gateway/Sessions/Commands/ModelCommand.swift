@@ -23,7 +23,8 @@ extension SessionManager {
             let known = await surroundings.models().map(\.id)
             guard known.contains(model) else { return .unknown(known: known) }
         }
-        try await repository.pin(model: model, handle: key.handle, sessionID: key.sessionID, now: now())
+        try await repository.pin(
+            model: model, handle: key.handle, sessionID: key.sessionID, limit: limits.sessionsPerUser, now: now())
         return .chosen(model)
     }
 

@@ -93,7 +93,7 @@ import Testing
             asked.sort { Self.rank($0.0) < Self.rank($1.0) }
             var successes = 0
             for (method, path, body) in asked {
-                let real = path.replacing("/{id}/messages", with: "/s/messages").replacing("{handle}", with: "victim")
+                let real = path.replacing("/sessions/{id}", with: path.contains("archives") ? "/sessions/{id}" : "/sessions/s").replacing("{handle}", with: "victim")
                     .replacing("{id}", with: id).replacing("{path}", with: "House/Note.md")
                     .replacing("{key}", with: victim.nodeID.hex)
                 let query = path.hasSuffix("/backlinks") ? "?path=House/Note.md" : ""
@@ -122,7 +122,7 @@ import Testing
         let contents = answer["content"]?.fields ?? [:]
         guard !response.body.isEmpty else { return contents.isEmpty ? [] : ["no body"] }
         let type = response.headers["content-type"].map { String($0.prefix { $0 != ";" }) } ?? "none"
-        let wildcard = type.prefix { $0 != "/" } + "/*"
+        let wildcard = String(type.prefix { $0 != "/" }) + "/*"
         guard let content = contents[type] ?? contents[wildcard] ?? contents["*/*"] else { return ["type \(type)"] }
         guard type == "application/json", let schema = content["schema"] else { return [] }
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(response.body.utf8)) else {

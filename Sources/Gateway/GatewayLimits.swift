@@ -29,6 +29,8 @@ public struct GatewayLimits: Sendable {
     public var waitingPerGateway = 10_000
     /// UTF-8 bytes of the texts that wait of one device, over all its lanes. Texts of up to a 1,024th of it always may.
     public var waitingBytesPerDevice = 64 * 1024 * 1024
+    /// Sessions that one user may have; what was removed or cleared away does not count.
+    public var sessionsPerUser = 10_000
     /// Sessions that one WebSocket may watch.
     public var sessionsPerSocket = 256
     /// Sessions of one device in which turns run or wait at a time, where each session is a lane of its own.

@@ -133,7 +133,11 @@ public final class GatewayServer: Sendable {
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             broadcasts: broadcasts, logger: logger, now: configuration.now,
-            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
+            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart),
+            isRevoked: { turn in
+                guard let device = try? NodeID(turn.device) else { return false }
+                return membership.standing(of: device, handle: turn.key.handle) == .revoked
+            })
         self.sessions = manager
         let responder = GatewayResponder(
             authorizer: authorizer,
@@ -196,7 +200,12 @@ public final class GatewayServer: Sendable {
                         await self.sessions.retire(handle)
                         await self.files?.removeUploads(of: handle)
                     }
-                case .everything: group.addTask { await self.retireMissing() }
+                case .device(_, _, .revoked): group.addTask { await self.sessions.dropRevoked() }
+                case .everything:
+                    group.addTask {
+                        await self.retireMissing()
+                        await self.sessions.dropRevoked()
+                    }
                 default: break
                 }
                 guard let affected = Affected(change) else { continue }

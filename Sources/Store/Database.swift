@@ -66,6 +66,8 @@ public final class Database: Sendable {
         migrator.registerTurnUsage()
         migrator.registerSessionContext()
         migrator.registerArtifacts()
+        migrator.registerSessionList()
+        migrator.registerNetworkLists()
         return migrator
     }
 

@@ -136,7 +136,7 @@ import Testing
         ] as [([String], [String: String], Int)] {
             let server = try await world.serve(arguments, environment: environment)
             let status = try await world.run(["status", "--json"])
-            #expect(status.output.contains("\"udpPort\":\(port)"), "\(status)")
+            #expect(status.output.contains("\"udp_port\":\(port)"), "\(status)")
             server.program.signal(SIGTERM)
             #expect(try await server.program.exit() == 0)
         }
@@ -152,7 +152,7 @@ import Testing
         let status = try await world.run(["status", "--json"])
         let record = try #require(
             try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: any Sendable])
-        let port = try #require(record["udpPort"] as? Int)
+        let port = try #require(record["udp_port"] as? Int)
 
         let other = world.root.appendingPathComponent("other").path
         let taken = try await world.run(["serve", other, "--port", "\(port)"])

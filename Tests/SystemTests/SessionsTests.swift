@@ -15,10 +15,10 @@ import Testing
         }
         let list = try await world.run(["sessions", "list"])
         let cells = list.output.split(separator: "\t", omittingEmptySubsequences: false)
-        #expect(list.status == 0 && cells.count == 6 && cells[0] == "cli" && cells[1] == "4", "\(list)")
-        let show = try await world.run(["sessions", "show", "cli"])
+        #expect(list.status == 0 && cells.count == 7 && cells[0] == "cli" && cells[1] == "4", "\(list)")
+        let show = try await world.run(["sessions", "messages", "cli"])
         #expect(show.status == 0 && show.output.contains("remember that the canary is yellow"), "\(show)")
-        let part = try await world.run(["sessions", "show", "cli", "--limit", "2"])
+        let part = try await world.run(["sessions", "messages", "cli", "--limit", "2"])
         #expect(!part.output.contains("canary is yellow\n"), "\(part)")
         #expect(part.errors.contains("--before"), "\(part)")
 

@@ -57,6 +57,43 @@ extension Coordinator {
         }
     }
 
+    /// Changes role and status of a user together: both, or nothing. Each change has its own row in the audit table.
+    ///
+    /// - Parameters:
+    ///   - role: nil: it stays.
+    ///   - status: nil: it stays.
+    /// - Returns: whether anything changed.
+    /// - Throws: as ``setRole(_:of:by:)``.
+    public func change(
+        _ handle: String, role: UserRole?, status: UserStatus?, by caller: Principal
+    ) async throws -> Bool {
+        guard let role else {
+            guard let status else { return false }
+            return try await setStatus(status, of: handle, by: caller)
+        }
+        guard let status else { return try await setRole(role, of: handle, by: caller) }
+        // The audit table names what is done, and nothing that was so before.
+        let known = try await user(HandleRule.typed(handle))
+        if known?.status == status { return try await setRole(role, of: handle, by: caller) }
+        if known?.role == role { return try await setStatus(status, of: handle, by: caller) }
+        let action = role == .admin ? "user.promote" : "user.demote"
+        let second = status == .suspended ? "user.suspend" : "user.resume"
+        let now = now()
+        return try await change(action, handle, by: caller) { user, transaction in
+            guard user.role != role || user.status != status else { return nil }
+            if role == .member || status == .suspended { try Self.keepAnAdmin(without: user, in: transaction) }
+            if user.role != role { _ = try transaction.setUserRole(role, of: user.handle) }
+            if user.status != status {
+                _ = try transaction.setUserStatus(status, of: user.handle)
+                try transaction.audit(
+                    AuditRecord(
+                        at: now, actor: caller.auditName, actorDevice: caller.device?.bytes, action: second,
+                        subject: user.handle, result: "ok"))
+            }
+            return .user(user.handle, role: role, status: status)
+        }
+    }
+
     /// Removes a user, their devices and the invitations that are for them alone or were made by them. A device key that
     /// was revoked stays so, and their conversations are out of the reach of whoever has the handle next.
     ///

@@ -84,6 +84,7 @@ struct GatewayCore: Sendable {
             textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
+        settings.limits.sessionsPerUser = configuration.limits.sessionsPerUser
         settings.files = AgentFiles(
             directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
             repository: ArtifactRepository(database))

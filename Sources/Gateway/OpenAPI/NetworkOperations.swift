@@ -9,7 +9,8 @@ extension Operation {
     // MARK: Oneself
 
     static let whoAmI = Operation("As whom the agent knows the caller", answer: WhoAmI.self)
-    static let ownDevices = Operation("The caller's devices", answer: DevicesBody.self, errors: [memberAgent])
+    static let ownDevices = Operation(
+        "The caller's devices, oldest first", [.limit(), .cursor], answer: DevicesBody.self, errors: [memberAgent])
     static let inviteOwnDevice = Operation(
         "Invite another device of the caller", body: .json(NewInvitation.self), answer: CreatedInvitation.self,
         status: 201, errors: [403, memberAgent])
@@ -18,13 +19,14 @@ extension Operation {
 
     static let network = Operation("The network that the agent is in", answer: NetworkBody.self)
     static let networkAgents = Operation(
-        "The agents of the network", answer: AgentsBody.self, errors: [memberAgent])
+        "The agents of the network, oldest first", [.limit(), .cursor], answer: AgentsBody.self, errors: [memberAgent])
     static let relabelAgent = Operation("Label an agent", body: .json(LabelPatch.self), answer: AgentBody.self)
     static let removeAgent = Operation("Remove an agent from the network", answer: Removal.self, errors: [409])
 
     // MARK: Users
 
-    static let users = Operation("The users of the network", answer: UsersBody.self, errors: [memberAgent])
+    static let users = Operation(
+        "The users of the network, oldest first", [.limit(), .cursor], answer: UsersBody.self, errors: [memberAgent])
     static let changeUser = Operation(
         "Promote, demote, suspend or resume a user", body: .json(UserPatch.self), answer: UserChange.self,
         errors: [409])
@@ -33,7 +35,8 @@ extension Operation {
     // MARK: Devices
 
     static let devices = Operation(
-        "The devices of the network", [.query("user", "Only this user's")], answer: DevicesBody.self,
+        "The devices of the network, oldest first", [.limit(), .cursor, .query("user", "Only this user's")],
+        answer: DevicesBody.self,
         errors: [memberAgent])
     static let device = Operation("One device", answer: DeviceBody.self)
 
@@ -52,7 +55,7 @@ extension Operation {
     // MARK: Invitations and audit
 
     static let invitations = Operation(
-        "The invitations, without what admits", answer: InvitationsBody.self, errors: [memberAgent])
+        "The invitations without what admits, newest first", [.limit(), .cursor], answer: InvitationsBody.self, errors: [memberAgent])
     static let invite = Operation(
         "Make an invitation; its ticket is in this answer and nowhere else", body: .json(NewInvitation.self),
         answer: CreatedInvitation.self, status: 201, errors: [memberAgent])
@@ -60,7 +63,7 @@ extension Operation {
     static let audit = Operation(
         "Who did what, newest first",
         [
-            .limit(), .before,
+            .limit(), .cursor, .before,
             .query("actor", "A handle, 'operator' or 'system'"),
             .query("action", "A whole action as 'device.revoke', or its first part"),
             .query("subject", "On whom"),

@@ -32,6 +32,7 @@ struct OpenAPIDocument {
         var fields: [String: JSONValue] = [
             "operationId": .string(identifier(route)),
             "summary": .string(operation.summary),
+            "x-role": .string(role(route)),
             "responses": .object(try responses(route)),
         ]
         let parameters = pathParameters(route.path) + operation.parameters.map(parameter)
@@ -40,6 +41,15 @@ struct OpenAPIDocument {
             fields["requestBody"] = ["required": true, "content": .object(try contents(operation.bodies))]
         }
         return .object(fields)
+    }
+
+    /// Who may ask.
+    private static func role(_ route: Route) -> String {
+        switch route.access {
+        case .open: "anyone"
+        case .requires(.member, _): "member"
+        case .requires(.admin, _): "admin"
+        }
     }
 
     // MARK: Answers

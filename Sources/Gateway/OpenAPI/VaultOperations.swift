@@ -36,7 +36,8 @@ extension Operation {
     static let noteGraph = Operation("All notes, and the links between them", answer: NoteGraphBody.self)
     static let backlinks = Operation(
         "Which notes link to a note",
-        [.init(name: "path", schema: .string(), summary: "The note's path", isRequired: true)],
+        [.init(name: "path", schema: .string(), summary: "The note's path", isRequired: true), .limit(), .cursor],
         answer: BacklinksBody.self, errors: [404])
-    static let noteTags = Operation("All tags, the most used first", answer: NoteTagsBody.self)
+    static let noteTags = Operation(
+        "All tags, the most used first", [.limit(1_000, most: 10_000), .cursor], answer: NoteTagsBody.self)
 }

@@ -7,24 +7,21 @@ internal import Wire
 // Who did what? The audit table, newest first and page by page, for admins.
 
 enum AuditRoutes {
-    private static let rowsPerPage = 100
-    private static let mostRows = 1_000
-
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
             .admin(.get, "/api/audit", .audit) { request, _, _ in
                 let coordinator = try administration.coordinator
-                let limit = try request.queryNumber("limit", in: 1...mostRows) ?? rowsPerPage
+                let asked = try request.newestFirst()
                 let filter = AuditFilter(
-                    before: try request.queryNumber("before", in: 1...Int64.max),
-                    actor: try request.queryValue("actor"),
+                    before: asked.after, actor: try request.queryValue("actor"),
                     action: try request.queryValue("action"), subject: try request.queryValue("subject"))
                 // One more than is shown tells whether there is a next page.
-                let rows = try await coordinator.audit(filter, limit: limit + 1)
-                let page = rows.prefix(limit)
+                let rows = try await coordinator.audit(filter, limit: asked.limit + 1)
+                let (page, next) = try asked.page(of: rows, key: \.id)
                 return try JSON.response(
                     AuditBody(
-                        entries: page.map(AuditEntryBody.init), next: rows.count > limit ? page.last?.id : nil))
+                        entries: page.map(AuditEntryBody.init), next: next == nil ? nil : page.last?.id,
+                        nextCursor: next))
             }
         ]
     }

@@ -11,10 +11,7 @@ enum DeviceRoutes {
     static func routes(_ administration: NetworkAdministration, _ live: LiveConnections) -> [Route] {
         [
             .admin(.get, "/api/network/devices", .devices) { request, _, _ in
-                let devices = try await list(of: try request.queryValue("user"), in: try administration.coordinator)
-                let connections = live.counts()
-                return try JSON.response(
-                    DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
+                try await list(request, of: try request.queryValue("user"), in: try administration.coordinator, live)
             },
             .admin(.get, "/api/network/devices/{key}", .device) { _, context, _ in
                 let device = try await find(try context.deviceKey(), in: try administration.coordinator)
@@ -64,13 +61,20 @@ enum DeviceRoutes {
                 connectionsClosed: result == .revoked ? connections : 0))
     }
 
-    private static func list(of user: String?, in coordinator: Coordinator) async throws -> [DeviceRecord] {
-        guard let handle = user.map(HandleRule.typed) else { return try await coordinator.devices() }
-        let devices = try await coordinator.devices(of: handle)
-        if devices.isEmpty, try await !coordinator.users().contains(where: { $0.handle == handle }) {
+    /// A page of devices: of a user, or of everybody.
+    static func list(
+        _ request: Request, of user: String?, in coordinator: Coordinator, _ live: LiveConnections
+    ) async throws -> Response {
+        let handle = user.map(HandleRule.typed)
+        let asked = try request.page(by: ListPlace.self)
+        let rows = try await coordinator.devices(of: handle, after: asked.after, limit: asked.limit + 1)
+        if rows.isEmpty, let handle, try await coordinator.user(handle) == nil {
             throw AdministrationError.unknownUser(handle)
         }
-        return devices
+        let (page, next) = try asked.page(of: rows) { ListPlace(at: $0.addedAt, key: Base16.encode($0.key)) }
+        let connections = live.counts()
+        return try JSON.response(
+            DevicesBody(devices: page.map { DeviceBody($0, connections: connections) }, nextCursor: next))
     }
 
     private static func find(_ key: NodeID, in coordinator: Coordinator) async throws -> DeviceRecord {

@@ -10,9 +10,13 @@ internal import Wire
 enum InvitationRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .admin(.get, "/api/network/invitations", .invitations) { _, _, _ in
-                let invitations = try await administration.coordinator.invitations()
-                return try JSON.response(InvitationsBody(invitations: invitations.map(InvitationBody.init)))
+            .admin(.get, "/api/network/invitations", .invitations) { request, _, _ in
+                let coordinator = try administration.coordinator
+                let asked = try request.page(by: ListPlace.self)
+                let rows = try await coordinator.invitations(after: asked.after, limit: asked.limit + 1)
+                let (page, next) = try asked.page(of: rows, key: \.place)
+                return try JSON.response(
+                    InvitationsBody(invitations: page.map { InvitationBody($0.summary) }, nextCursor: next))
             },
             .admin(.post, "/api/network/invitations", .invite, announces: .created(.invitation, to: .admins)) {
                 request, context, caller in

@@ -10,11 +10,14 @@ internal import Wire
 enum NetworkAgentRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .member(.get, "/api/network/agents", .networkAgents) { _, _, _ in
+            .member(.get, "/api/network/agents", .networkAgents) { request, _, _ in
                 let (coordinator, addresses) = try administration.here()
-                let agents = try await coordinator.agents()
+                let asked = try request.page(by: ListPlace.self)
+                let rows = try await coordinator.agents(after: asked.after, limit: asked.limit + 1)
+                let (page, next) = try asked.page(of: rows) { ListPlace(at: $0.addedAt, key: $0.handle) }
                 return try JSON.response(
-                    AgentsBody(agents: agents.map { AgentBody($0, of: coordinator, addresses: addresses()) }))
+                    AgentsBody(
+                        agents: page.map { AgentBody($0, of: coordinator, addresses: addresses()) }, nextCursor: next))
             },
             .admin(
                 .patch, "/api/network/agents/{handle}", .relabelAgent,

@@ -16,14 +16,38 @@ struct PageRequest<Key: Codable & Sendable>: Sendable {
     /// - Returns: the rows to show, and the cursor of the next page; nil when there is none.
     func page<Row>(of rows: [Row], key: (Row) -> Key) throws -> (rows: [Row], nextCursor: String?) {
         guard rows.count > limit, let last = rows.prefix(limit).last else { return (rows, nil) }
+        return (Array(rows.prefix(limit)), try Self.cursor(after: key(last)))
+    }
+
+    /// What `next_cursor` says when this is the last row that was shown.
+    static func cursor(after key: Key) throws -> String {
         // As it may stand in a query (RFC 4648, section 5).
-        let cursor = try JSONEncoder().encode([key(last)]).base64EncodedString()
-            .replacing("+", with: "-").replacing("/", with: "_")
-        return (Array(rows.prefix(limit)), cursor)
+        try JSONEncoder().encode([key]).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+    }
+}
+
+extension PageRequest {
+    /// The page out of rows that are in memory already, in the order of the list.
+    ///
+    /// - Parameter isBehind: whether a row comes after the one with this key.
+    func page<Row>(
+        ofAll rows: [Row], key: (Row) -> Key, isBehind: (Row, Key) -> Bool
+    ) throws -> (rows: [Row], nextCursor: String?) {
+        guard let after else { return try page(of: Array(rows.prefix(limit + 1)), key: key) }
+        let first = rows.firstIndex { isBehind($0, after) } ?? rows.endIndex
+        return try page(of: Array(rows[first...].prefix(limit + 1)), key: key)
     }
 }
 
 extension Request {
+    /// Reads `limit` and `cursor` of what is listed newest first, by numbers; also `before`, which earlier clients send with
+    /// what `next` said.
+    func newestFirst() throws(ErrorResponse) -> PageRequest<Int64> {
+        let asked = try page(by: Int64.self)
+        let before = try queryNumber("before", in: 1...Int64.max)
+        return .init(limit: asked.limit, after: asked.after ?? before)
+    }
+
     /// Reads `limit` and `cursor`.
     ///
     /// - Parameters:

@@ -9,9 +9,12 @@ internal import Wire
 enum UserRoutes {
     static func routes(_ administration: NetworkAdministration) -> [Route] {
         [
-            .admin(.get, "/api/network/users", .users) { _, _, _ in
-                let users = try await administration.coordinator.users()
-                return try JSON.response(UsersBody(users: users.map(UserBody.init)))
+            .admin(.get, "/api/network/users", .users) { request, _, _ in
+                let coordinator = try administration.coordinator
+                let asked = try request.page(by: ListPlace.self)
+                let rows = try await coordinator.users(after: asked.after, limit: asked.limit + 1)
+                let (page, next) = try asked.page(of: rows, key: \.place)
+                return try JSON.response(UsersBody(users: page.map(UserBody.init), nextCursor: next))
             },
             .admin(
                 .patch, "/api/network/users/{handle}", .changeUser, announces: .updated(.user, "handle", to: .admins)
@@ -22,12 +25,9 @@ enum UserRoutes {
                 let patch = try await request.decode(as: UserPatch.self, context: context)
                 // Both words are understood before either changes anything.
                 let (role, status) = try patch.meaning
-                var updated = false
-                if let role { updated = try await coordinator.setRole(role, of: handle, by: caller.principal) }
-                if let status {
-                    updated = try await coordinator.setStatus(status, of: handle, by: caller.principal) || updated
-                }
-                guard let user = try await coordinator.users().first(where: { $0.handle == handle }) else {
+                let updated = try await coordinator.change(
+                    handle, role: role, status: status, by: caller.principal)
+                guard let user = try await coordinator.user(handle) else {
                     throw AdministrationError.unknownUser(handle)
                 }
                 return try JSON.response(

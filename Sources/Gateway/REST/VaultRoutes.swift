@@ -47,10 +47,7 @@ enum VaultRoutes {
             .member(.get, "/api/vault/backlinks", .backlinks) { request, _, _ in
                 try await backlinks(request, in: present(vault))
             },
-            .member(.get, "/api/vault/tags", .noteTags) { _, _, _ in
-                let tags = try await answering { try await present(vault).tags() }
-                return try JSON.response(NoteTagsBody(tags: tags.map { .init(tag: $0.name, count: $0.count) }))
-            },
+            .member(.get, "/api/vault/tags", .noteTags) { request, _, _ in try await tags(request, in: present(vault)) },
         ]
     }
 
@@ -197,8 +194,38 @@ enum VaultRoutes {
                 throw ErrorResponse.invalid("'path' is missing: which note do others link to?")
             }
             let path = try NotePath(text).description
+            let asked = try request.page(by: String.self)
             guard let notes = try await vault.graph().backlinks(to: path) else { throw VaultError.notFound(path) }
-            return try JSON.response(BacklinksBody(path: path, backlinks: notes.map(NoteBody.init)))
+            let (page, next) = try asked.page(
+                ofAll: notes.sorted { isBehind($1.path, $0.path) }, key: \.path, isBehind: { isBehind($0.path, $1) })
+            return try JSON.response(
+                BacklinksBody(path: path, backlinks: page.map(NoteBody.init), nextCursor: next))
+        }
+    }
+
+    /// By bytes: names that only look the same are two.
+    private static func isBehind(_ name: String, _ other: String) -> Bool {
+        other.utf8.lexicographicallyPrecedes(name.utf8)
+    }
+
+    /// Where a tag stands: the most used first.
+    private struct TagPlace: Codable {
+        var count: Int
+        var tag: String
+
+        func isBehind(_ other: TagPlace) -> Bool {
+            count == other.count ? VaultRoutes.isBehind(tag, other.tag) : count < other.count
+        }
+    }
+
+    private static func tags(_ request: Request, in vault: Vault) async throws -> Response {
+        try await answering {
+            let asked = try request.page(by: TagPlace.self, usual: 1_000, most: 10_000)
+            let all = try await vault.tags().map { TagPlace(count: $0.count, tag: $0.name) }
+                .sorted { $1.isBehind($0) }
+            let (page, next) = try asked.page(ofAll: all, key: { $0 }, isBehind: { $0.isBehind($1) })
+            return try JSON.response(
+                NoteTagsBody(tags: page.map { .init(tag: $0.tag, count: $0.count) }, nextCursor: next))
         }
     }
 

@@ -20,11 +20,13 @@ enum WhoAmIRoutes {
                 }
                 return try JSON.response(WhoAmI(caller, of: agent, deviceLabel: label))
             },
-            .member(.get, "/api/whoami/devices", .ownDevices) { _, _, caller in
-                let devices = try await administration.coordinator.devices(of: caller.handle)
-                let connections = live.counts()
-                return try JSON.response(
-                    DevicesBody(devices: devices.map { DeviceBody($0, connections: connections) }))
+            .member(.get, "/api/whoami/devices", .ownDevices) { request, _, caller in
+                let coordinator = try administration.coordinator
+                // The operator is no user.
+                guard try await coordinator.user(caller.handle) != nil else {
+                    return try JSON.response(DevicesBody(devices: []))
+                }
+                return try await DeviceRoutes.list(request, of: caller.handle, in: coordinator, live)
             },
             .member(
                 .patch, "/api/whoami/devices/{key}", .renameDevice(isOwn: true),

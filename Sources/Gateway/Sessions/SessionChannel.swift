@@ -1,3 +1,4 @@
+internal import Store
 internal import Wire
 
 // Who listens to a session, and what have they to get? Fan-out of one session's ordered events to the sockets that watch
@@ -17,9 +18,11 @@ struct SessionChannel: Sendable {
         case replaying(held: [EventLog.Event])
     }
 
-    /// The session's row in storage.
-    let row: Int64
+    /// The session's row in storage; 0 while it has none.
+    private(set) var row: Int64
     var log: EventLog
+    /// Whether event numbers were reserved on disk for this process.
+    private(set) var isReserved: Bool
     private(set) var live: LiveText
     /// How its clients want to be answered.
     var settings = SessionSettings()
@@ -28,15 +31,24 @@ struct SessionChannel: Sendable {
     private var watchers: [UInt64: (outbox: Outbox, mode: Mode)] = [:]
     private let heldLimit: Int
 
-    init(row: Int64, log: EventLog, limits: GatewayLimits) {
-        self.row = row
-        self.log = log
+    init(_ record: SessionRecord, isReserved: Bool, limits: GatewayLimits) {
+        row = record.id
+        log = EventLog(used: record.usedSequence, limit: record.reservedSequence)
+        self.isReserved = isReserved
         self.live = LiveText(limit: limits.liveTextLength)
         self.heldLimit = limits.backlogEvents
     }
 
     /// Nothing would be lost by forgetting it.
     var isIdle: Bool { watchers.isEmpty && turns.isEmpty && log.isSettled }
+
+    /// Numbers were reserved for it. Without effect when that was done before.
+    mutating func adopt(_ record: SessionRecord) {
+        guard !isReserved else { return }
+        row = record.id
+        log = EventLog(used: record.usedSequence, limit: record.reservedSequence)
+        isReserved = true
+    }
 
     // MARK: Events
 

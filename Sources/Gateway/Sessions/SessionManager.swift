@@ -50,6 +50,8 @@ actor SessionManager {
     let broadcasts: Broadcasts
     let logger: Logger
     let hooks: TurnHooks
+    /// Whether the device that sent a turn was put out of the network since.
+    let isRevoked: @Sendable (Turn) -> Bool
     /// Unix seconds.
     let now: @Sendable () -> Double
     let surroundings: CommandSurroundings
@@ -66,6 +68,8 @@ actor SessionManager {
     private var waitingTotal = 0
     private var lastOrdinal: Int64
     var sessions: [SessionKey: SessionChannel] = [:]
+    /// How often a session was no longer needed in memory.
+    var forgottenSessions: UInt64 = 0
     /// The sessions that each socket watches.
     var watched: [UInt64: Set<SessionKey>] = [:]
     var running: [String: Running] = [:]
@@ -87,9 +91,11 @@ actor SessionManager {
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
         hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
-        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings()
+        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings(),
+        isRevoked: @escaping @Sendable (Turn) -> Bool = { _ in false }
     ) throws {
         self.surroundings = surroundings
+        self.isRevoked = isRevoked
         self.repository = repository
         self.limits = limits
         self.laneRule = laneRule
@@ -160,6 +166,8 @@ actor SessionManager {
         }
         do {
             try await prepare(key, events: 1)
+        } catch let error as SessionStorageError {
+            return refuse(.conflict, error.description, message, watcher)
         } catch {
             logger.error("sessions::not_opened", metadata: ["error": "\(error)"])
             let text = "The server cannot keep messages at the moment: \(StorageFault(error)). Send it again later."
@@ -332,53 +340,6 @@ actor SessionManager {
 
     /// Turns that run and turns that wait, over all lanes.
     var turnCounts: (running: Int, waiting: Int) { (running.count, waitingTotal) }
-
-    // MARK: Sessions
-
-    /// Loads the session if it is not in memory, and makes sure that `events` numbers can be handed out at once.
-    func prepare(_ key: SessionKey, events: Int64) async throws {
-        if sessions[key] == nil {
-            let record = try await repository.open(
-                handle: key.handle, sessionID: key.sessionID, reserving: Self.sequenceBlock, now: now())
-            if record.usedSequence == 0 { announce(.created, key) }
-            // Another caller may have been faster; the numbers reserved here are then never used.
-            if sessions[key] == nil {
-                sessions[key] = SessionChannel(
-                    row: record.id, log: EventLog(used: record.usedSequence, limit: record.reservedSequence),
-                    limits: limits)
-            }
-        }
-        while let channel = sessions[key], channel.log.available < events {
-            let limit = channel.log.limit + Self.sequenceBlock
-            try await repository.reserveSequences(through: limit, of: channel.row)
-            sessions[key]?.log.extend(to: limit)
-        }
-    }
-
-    func forgetIfIdle(_ key: SessionKey) {
-        if sessions[key]?.isIdle ?? false { sessions[key] = nil }
-    }
-
-    func isUsable(_ identifier: String) -> Bool {
-        !identifier.isEmpty && identifier.utf8.count <= limits.identifierLength
-    }
-
-    // MARK: Frames
-
-    /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
-    func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
-        guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
-        var message = ServerMessage(
-            body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
-            messageID: turn.record.messageID)
-        message.messageIDs = turn.record.messageIDs
-        return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
-    }
-
-    /// Straight to one socket, outside of the numbered stream.
-    func reply(_ message: ServerMessage, _ watcher: Watcher) {
-        watcher.outbox.send(.text(message.frame))
-    }
 }
 
 extension EventLog.Event {

@@ -5,6 +5,10 @@ internal import Store
 // out of reach: the handle may be given to somebody else.
 
 extension SessionManager {
+    /// A device was put out of the network: what it sent and has not begun is not answered. What a restart comes before is
+    /// looked at when its turn comes.
+    func dropRevoked() async { await dropWaiting(where: isRevoked) }
+
     /// The user is gone.
     func retire(_ handle: String) async {
         _ = interrupt(.userForgets) { $0.key.handle == handle }
@@ -13,6 +17,7 @@ extension SessionManager {
         await dropWaiting { $0.key.handle == handle }
         await takeAway(handle)
         for key in sessions.keys where key.handle == handle { sessions[key] = nil }
+        forgottenSessions += 1
     }
 
     /// Again and again while the disk takes nothing: whoever has the handle next must not find anything.

@@ -99,11 +99,12 @@ extension SessionManager {
         let state = try await repository.state(
             of: channel.row, through: channel.log.released, before: channel.live.first, count: limits.historyMessages,
             bytes: limits.stateLength)
+        let title = try await repository.title(handle: key.handle, sessionID: key.sessionID)
         let messages = state.messages.map {
             ServerMessage.SessionState.Message(role: $0.role, text: $0.text, interrupted: $0.interrupted)
         }
         let body = ServerMessage.Body.sessionState(
-            .init(messages: messages, truncated: state.isTruncated, reason: reason))
+            .init(messages: messages, truncated: state.isTruncated, reason: reason, title: title))
         await watcher.outbox.sendWhenRoom(
             .text(ServerMessage(body, sessionID: key.sessionID, sequence: Int(state.sequence)).frame))
         return state.sequence

@@ -11,6 +11,7 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
+        guard !isRevoked(start.turn) else { return await endRevoked(start.turn) }
         let journal = TurnTools(
             PatientJournal(
                 turn: start.turn, journal: DurableJournal(turnID: start.turn.id, repository: repository), sessions: self
@@ -130,6 +131,17 @@ extension SessionManager {
             return
         }
         if let ending = running[turn.id]?.machine.finish(result) { await commit(ending, of: turn) }
+        leaveLane(turn)
+    }
+
+    /// A turn whose device was put out while it waited, maybe before this process began: it does not run.
+    private func endRevoked(_ turn: Turn) async {
+        await endUnstarted(turn, patiently: true)
+        leaveLane(turn)
+    }
+
+    /// The turn is over: the next one may run.
+    private func leaveLane(_ turn: Turn) {
         running[turn.id] = nil
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)
@@ -184,7 +196,11 @@ extension SessionManager {
     /// - Returns: false when it is left to that.
     @discardableResult
     func endUnstarted(_ turn: Turn, patiently: Bool = false) async -> Bool {
-        let bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
+        var bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
+        if isRevoked(turn) {
+            bodies.insert(
+                .error(code: .forbidden, text: "The device that sent this was revoked: it gets no answer."), at: 0)
+        }
         guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)
         forgetIfIdle(turn.key)

@@ -5,7 +5,7 @@ internal import GRDB
 
 /// Reads network rows within one snapshot. It does not outlive the closure that it was handed to.
 public struct NetworkReader {
-    private let database: GRDB.Database
+    let database: GRDB.Database
 
     init(_ database: GRDB.Database) { self.database = database }
 
@@ -155,7 +155,7 @@ extension NetworkRecord {
 }
 
 extension UserRecord {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         self.init(
             handle: row["handle"], pakeRecord: Array(row["pake_record"] as Data), role: try row.status("role"),
             status: try row.status("status"), createdAt: row["created_at"])
@@ -163,7 +163,7 @@ extension UserRecord {
 }
 
 extension DeviceRecord {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         self.init(
             key: Array(row["device_pubkey"] as Data), handle: row["user_handle"], label: row["label"],
             status: try row.status("status"), addedAt: row["added_at"], lastSeen: row["last_seen"])
@@ -171,7 +171,7 @@ extension DeviceRecord {
 }
 
 extension AgentRecord {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         self.init(
             handle: row["handle"], nodeID: row["node_id"], label: row["label"], ownerHandle: row["owner_handle"],
             addedAt: row["added_at"], lastSeen: row["last_seen"], addresses: Addresses.read(row["addresses"]))
@@ -190,7 +190,7 @@ enum Addresses {
 }
 
 extension InvitationRecord {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         self.init(
             code: row["code"], role: try row.status("role"), createdBy: row["created_by"],
             bindTo: row["bind_to_handle"], usesLeft: row["uses_left"], expiresAt: row["expires_at"],

@@ -43,13 +43,17 @@ public struct SessionArchiveRecord: Sendable, Equatable {
 }
 
 extension SessionRepository {
-    /// Takes the transcript of one of the user's sessions, or of all of them, out of the conversation and archives it.
+    /// Takes the transcript of one of the user's sessions, or of all of them, out of the conversation and archives it. Events
+    /// that say what was said cannot be asked for any more.
     ///
     /// - Parameters:
     ///   - sessionID: nil means every session of the user.
+    ///   - removing: the session itself goes, too.
     ///   - now: Unix seconds.
     /// - Returns: how many sessions had one.
-    public func forgetHistory(handle: String, sessionID: String?, now: Double) async throws -> Int {
+    public func forgetHistory(
+        handle: String, sessionID: String?, removing: Bool = false, now: Double
+    ) async throws -> Int {
         try await write(.forgetHistory) { connection in
             let sessions = try Int64.fetchAll(
                 connection,
@@ -67,6 +71,14 @@ extension SessionRepository {
                 for table in ["session_messages", "session_summaries"] {
                     try connection.execute(sql: "DELETE FROM \(table) WHERE session = ?", arguments: [session])
                 }
+            }
+            try SessionArchive.dropEvents(of: handle, sessionID, in: connection)
+            if removing {
+                try connection.execute(
+                    sql: """
+                        UPDATE sessions SET removed_at = ?, title = NULL, model = NULL
+                        WHERE handle = ? AND session_id = ? AND removed_at IS NULL
+                        """, arguments: [now, handle, sessionID])
             }
             return sessions.count
         }
@@ -106,6 +118,20 @@ enum SessionArchive {
         SessionArchiveRecord(
             id: row["id"], sessionID: row["session_id"], archivedAt: row["archived_at"], messages: row["messages"],
             opening: row["opening"])
+    }
+
+    /// Nothing of what was cleared can be replayed; whoever is behind gets the transcript, which is empty now.
+    static func dropEvents(of handle: String, _ sessionID: String?, in connection: GRDB.Database) throws {
+        let mine = "handle = :handle AND (:session IS NULL OR session_id = :session)"
+        let arguments: StatementArguments = ["handle": handle, "session": sessionID]
+        try connection.execute(
+            sql: """
+                UPDATE sessions SET sequence_floor = max(sequence_floor, ifnull(
+                    (SELECT max(sequence) FROM session_events WHERE session = sessions.id), 0)) WHERE \(mine)
+                """, arguments: arguments)
+        try connection.execute(
+            sql: "DELETE FROM session_events WHERE session IN (SELECT id FROM sessions WHERE \(mine))",
+            arguments: arguments)
     }
 
     /// - Returns: the id of the new archive.

@@ -63,18 +63,27 @@ extension SessionRepository {
 
     /// Binds a session to a model, or to the default with nil. A session that is not there yet is made for a model.
     ///
-    /// - Parameter now: Unix seconds.
-    public func pin(model: String?, handle: String, sessionID: String, now: Double) async throws {
+    /// - Parameter limit: how many sessions the user may have.
+    /// - Throws: ``SessionStorageError/tooMany(limit:)`` when it would be one more than that.
+    public func pin(
+        model: String?, handle: String, sessionID: String, limit: Int = .max, now: Double
+    ) async throws {
         try await write(.pinModel) { connection in
             guard let model else {
                 return try connection.execute(
                     sql: "UPDATE sessions SET model = NULL WHERE handle = ? AND session_id = ?",
                     arguments: [handle, sessionID])
             }
+            if try Self.row(handle, sessionID, in: connection) == nil {
+                try Self.refuse(beyond: limit, of: handle, in: connection)
+            }
             try connection.execute(
                 sql: """
-                    INSERT INTO sessions (handle, session_id, created_at, model) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (handle, session_id) DO UPDATE SET model = excluded.model
+                    INSERT INTO sessions (handle, session_id, created_at, last_activity, model)
+                    VALUES (?1, ?2, ?3, ?3, ?4)
+                    ON CONFLICT (handle, session_id) DO UPDATE SET model = excluded.model, removed_at = NULL,
+                        created_at = iif(removed_at IS NULL, created_at, excluded.created_at),
+                        last_activity = iif(removed_at IS NULL, last_activity, excluded.last_activity)
                     """, arguments: [handle, sessionID, now, model])
         }
     }
@@ -106,7 +115,7 @@ extension SessionRepository {
 
     static func row(_ handle: String, _ sessionID: String, in connection: GRDB.Database) throws -> Int64? {
         try Int64.fetchOne(
-            connection, sql: "SELECT id FROM sessions WHERE handle = ? AND session_id = ?",
+            connection, sql: "SELECT id FROM sessions WHERE handle = ? AND session_id = ? AND removed_at IS NULL",
             arguments: [handle, sessionID])
     }
 

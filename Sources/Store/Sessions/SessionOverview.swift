@@ -5,10 +5,13 @@ internal import GRDB
 
 /// One session of a list.
 public struct SessionOverview: Sendable, Equatable {
+    let row: Int64
     public let sessionID: String
+    /// What its owner calls it.
+    public let title: String?
     /// Unix seconds.
     public let createdAt: Double
-    /// When something was last said, or a turn accepted that waits or runs. Unix seconds.
+    /// When a turn of it was last accepted, or ended. Unix seconds.
     public let lastActivity: Double
     /// Messages of the transcript.
     public let messages: Int
@@ -19,6 +22,9 @@ public struct SessionOverview: Sendable, Equatable {
     /// Turns that are running, or begin again after a restart.
     public let running: Int
     public let waiting: Int
+
+    /// Where it stands in the list.
+    public var place: SessionPlace { SessionPlace(lastActivity: lastActivity, id: row) }
 }
 
 /// One message of a transcript, as it is kept.
@@ -41,37 +47,6 @@ public struct TranscriptPage: Sendable, Equatable {
 extension SessionRepository {
     /// A page ends behind so many bytes of text, however many messages were asked for.
     static let pageLength = 4 << 20
-
-    /// The user's sessions, the most recently active first.
-    ///
-    /// - Parameter sessionID: only this one.
-    public func overview(of handle: String, sessionID: String? = nil, limit: Int) async throws -> [SessionOverview] {
-        try await database.pool.read { connection in
-            try Row.fetchAll(
-                connection,
-                sql: """
-                    WITH unfinished AS (
-                        SELECT session, state, accepted_at FROM turns WHERE state IN ('accepted', 'running'))
-                    SELECT session_id, created_at, model,
-                        (SELECT count(*) FROM session_messages WHERE session = sessions.id) AS messages,
-                        max(created_at,
-                            ifnull((SELECT created_at FROM session_messages WHERE session = sessions.id
-                                ORDER BY id DESC LIMIT 1), 0),
-                            ifnull((SELECT max(accepted_at) FROM unfinished WHERE session = sessions.id), 0)) AS active,
-                        EXISTS (SELECT 1 FROM session_summaries WHERE session = sessions.id) AS folded,
-                        (SELECT count(*) FROM unfinished WHERE session = sessions.id AND state = 'running') AS running,
-                        (SELECT count(*) FROM unfinished WHERE session = sessions.id AND state = 'accepted') AS waiting
-                    FROM sessions WHERE handle = :handle AND (:session IS NULL OR session_id = :session)
-                    ORDER BY active DESC, id DESC LIMIT :limit
-                    """, arguments: ["handle": handle, "session": sessionID, "limit": limit]
-            ).map { row in
-                SessionOverview(
-                    sessionID: row["session_id"], createdAt: row["created_at"], lastActivity: row["active"],
-                    messages: row["messages"], model: row["model"], isFolded: row["folded"], running: row["running"],
-                    waiting: row["waiting"])
-            }
-        }
-    }
 
     /// The last messages of one of the user's sessions; nil when the user has no such session.
     ///

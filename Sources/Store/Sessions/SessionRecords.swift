@@ -8,6 +8,11 @@ public struct SessionRecord: Sendable, Equatable {
     public let usedSequence: Int64
     /// The last event number that the caller may use before it reserves more.
     public let reservedSequence: Int64
+    /// It was not there, or had been removed.
+    public let isNew: Bool
+
+    /// Of a session that has no row.
+    public static let absent = SessionRecord(id: 0, usedSequence: 0, reservedSequence: 0, isNew: true)
 }
 
 /// How far a turn has come. Only the first two can run, or run again after a crash.

@@ -16,24 +16,31 @@ public struct SessionRepository: Sendable {
 
     // MARK: Sessions
 
-    /// Finds or makes the session and reserves `block` event numbers, so that none is ever used twice, crash or not.
-    public func open(handle: String, sessionID: String, reserving block: Int64, now: Double) async throws
-        -> SessionRecord
-    {
+    /// Finds or makes the session and reserves `block` event numbers, so that none is ever used twice, crash or not. One that
+    /// was removed stays so until a turn of it is accepted.
+    ///
+    /// - Parameter limit: how many sessions the user may have.
+    /// - Throws: ``SessionStorageError/tooMany(limit:)`` when it would be one more than that.
+    public func open(
+        handle: String, sessionID: String, reserving block: Int64, limit: Int = .max, now: Double
+    ) async throws -> SessionRecord {
         try await write(.openSession) { connection in
-            try connection.run(
-                sql: """
-                    INSERT INTO sessions (handle, session_id, created_at) VALUES (?, ?, ?)
-                    ON CONFLICT (handle, session_id) DO NOTHING
-                    """, arguments: [handle, sessionID, now])
-            let row = try Row.fetchOne(
-                connection, sql: "SELECT id, sequence_high FROM sessions WHERE handle = ? AND session_id = ?",
-                arguments: [handle, sessionID])
+            let select = "SELECT id, sequence_high, removed_at FROM sessions WHERE handle = ? AND session_id = ?"
+            var row = try Row.fetchOne(connection, sql: select, arguments: [handle, sessionID])
+            let isNew = row.map { $0.hasNull(atIndex: 2) == false } ?? true
+            if isNew { try Self.refuse(beyond: limit, of: handle, in: connection) }
+            if row == nil {
+                try connection.run(
+                    sql: "INSERT INTO sessions (handle, session_id, created_at, last_activity) VALUES (?, ?, ?, ?)",
+                    arguments: [handle, sessionID, now, now])
+                row = try Row.fetchOne(connection, sql: select, arguments: [handle, sessionID])
+            }
             guard let row else { throw SessionStorageError.missing("session") }
             let (id, used): (Int64, Int64) = (row["id"], row["sequence_high"])
             try connection.run(
                 sql: "UPDATE sessions SET sequence_high = ? WHERE id = ?", arguments: [used + block, id])
-            return SessionRecord(id: id, usedSequence: used, reservedSequence: used + block)
+            return SessionRecord(
+                id: id, usedSequence: used, reservedSequence: used + block, isNew: isNew || used == 0)
         }
     }
 
@@ -49,8 +56,7 @@ public struct SessionRepository: Sendable {
     /// How many sessions the user has.
     public func sessionCount(of handle: String) async throws -> Int {
         try await database.pool.read { connection in
-            try Int.fetchOne(connection, sql: "SELECT count(*) FROM sessions WHERE handle = ?", arguments: [handle])
-                ?? 0
+            try Self.count(of: handle, in: connection)
         }
     }
 
@@ -74,6 +80,7 @@ public struct SessionRepository: Sendable {
                     turn.id, turn.ordinal, turn.lane, turn.sender, turn.session, turn.messageID, turn.text,
                     turn.source, turn.attachments, turn.acceptedAt,
                 ])
+            try Self.revive(turn.session, at: turn.acceptedAt, in: connection)
             try Self.remember(turn.messageID, of: turn, at: turn.acceptedAt, in: connection)
             if let event { try Self.insert(event, of: turn.session, in: connection) }
             return .accepted
@@ -101,7 +108,10 @@ public struct SessionRepository: Sendable {
                     UPDATE turns SET state = ?, finished_at = ? WHERE id = ? AND state IN ('accepted', 'running')
                     """, arguments: [ending.state.rawValue, ending.finishedAt, id])
             guard connection.changesCount == 1 else { return false }
-            for event in ending.events { try Self.insert(event, of: session, in: connection) }
+            // Of what was cleared only the end is told again.
+            let events = ending.isArchived ? ending.events.suffix(1) : ending.events[...]
+            for event in events { try Self.insert(event, of: session, in: connection) }
+            try Self.touch(session, at: ending.finishedAt, in: connection)
             try ending.usage?.insert(turn: id, session: session, at: ending.finishedAt, in: connection)
             if ending.isArchived {
                 let accepted = try Double.fetchOne(
@@ -213,9 +223,13 @@ public struct SessionRepository: Sendable {
 /// Why the session tables could not be used as expected.
 public enum SessionStorageError: Error, CustomStringConvertible {
     case missing(String)
+    /// The user has as many sessions as a user may have.
+    case tooMany(limit: Int)
 
     public var description: String {
         switch self {
+        case .tooMany(let limit):
+            "You have \(limit) sessions, and no user may have more here: remove some that you do not need any more."
         case .missing(let what): "the database holds no valid \(what): run `openagent doctor`"
         }
     }

@@ -46,7 +46,18 @@ public struct InvitationBody: Codable, Sendable, Equatable {
 
 public struct InvitationsBody: Codable, Sendable, Equatable {
     public var invitations: [InvitationBody]
-    public init(invitations: [InvitationBody]) { self.invitations = invitations }
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
+
+    public init(invitations: [InvitationBody], nextCursor: String? = nil) {
+        self.invitations = invitations
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case invitations
+        case nextCursor = "next_cursor"
+    }
 }
 
 /// `POST /api/network/invitations`; of `POST /api/whoami/invitations` only `ttl`, `uses` and `label` count.
@@ -151,9 +162,17 @@ public struct AuditBody: Codable, Sendable, Equatable {
     public var entries: [AuditEntryBody]
     /// The value of `before` that asks for what follows; nil at the end.
     public var next: Int64?
+    /// The same as a `cursor`.
+    public var nextCursor: String?
 
-    public init(entries: [AuditEntryBody], next: Int64?) {
+    public init(entries: [AuditEntryBody], next: Int64?, nextCursor: String? = nil) {
         self.entries = entries
         self.next = next
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entries, next
+        case nextCursor = "next_cursor"
     }
 }

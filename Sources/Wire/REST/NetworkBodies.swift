@@ -131,7 +131,18 @@ public struct UserBody: Codable, Sendable, Equatable {
 
 public struct UsersBody: Codable, Sendable, Equatable {
     public var users: [UserBody]
-    public init(users: [UserBody]) { self.users = users }
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
+
+    public init(users: [UserBody], nextCursor: String? = nil) {
+        self.users = users
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case users
+        case nextCursor = "next_cursor"
+    }
 }
 
 /// `PATCH /api/network/users/{handle}`: what is absent stays.
@@ -204,7 +215,18 @@ public struct DeviceBody: Codable, Sendable, Equatable {
 
 public struct DevicesBody: Codable, Sendable, Equatable {
     public var devices: [DeviceBody]
-    public init(devices: [DeviceBody]) { self.devices = devices }
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
+
+    public init(devices: [DeviceBody], nextCursor: String? = nil) {
+        self.devices = devices
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case devices
+        case nextCursor = "next_cursor"
+    }
 }
 
 /// `PATCH` of a device or an agent. An empty label removes it.
@@ -274,5 +296,16 @@ public struct AgentBody: Codable, Sendable, Equatable {
 
 public struct AgentsBody: Codable, Sendable, Equatable {
     public var agents: [AgentBody]
-    public init(agents: [AgentBody]) { self.agents = agents }
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
+
+    public init(agents: [AgentBody], nextCursor: String? = nil) {
+        self.agents = agents
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case agents
+        case nextCursor = "next_cursor"
+    }
 }

@@ -1,14 +1,20 @@
 // What is said over REST about conversations? A user's own sessions, what was said in them, what was cleared away, and the
 // model that answers. Times are Unix seconds.
 
-/// One session of `GET /api/sessions?limit=`.
+/// One session: of `GET /api/sessions`, and of `GET` and `PATCH /api/sessions/{id}`.
 public struct SessionBody: Codable, Sendable, Equatable {
     public var sessionID: String
+    /// Whose it is.
+    public var clientID: String
+    /// What its owner calls it; nil when it has no title.
+    public var title: String?
     /// Messages of the transcript.
     public var messages: Int
     public var createdAt: Double
-    /// When something was last said, or accepted that waits or runs.
+    /// When a turn of it was last accepted, or ended.
     public var lastActivity: Double
+    /// The same, under the reference's key.
+    public var lastActiveAt: Double
     /// The model that was chosen; nil is the default.
     public var model: String?
     /// Whether a summary stands for older messages.
@@ -19,13 +25,16 @@ public struct SessionBody: Codable, Sendable, Equatable {
     public var waiting: Int
 
     public init(
-        sessionID: String, messages: Int, createdAt: Double, lastActivity: Double, model: String?, folded: Bool,
-        running: Int, waiting: Int
+        sessionID: String, clientID: String, title: String?, messages: Int, createdAt: Double, lastActivity: Double,
+        model: String?, folded: Bool, running: Int, waiting: Int
     ) {
         self.sessionID = sessionID
+        self.clientID = clientID
+        self.title = title
         self.messages = messages
         self.createdAt = createdAt
         self.lastActivity = lastActivity
+        lastActiveAt = lastActivity
         self.model = model
         self.folded = folded
         self.running = running
@@ -33,19 +42,29 @@ public struct SessionBody: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case messages, model, folded, running, waiting
+        case title, messages, model, folded, running, waiting
         case sessionID = "session_id"
+        case clientID = "client_id"
         case createdAt = "created_at"
         case lastActivity = "last_activity"
+        case lastActiveAt = "last_active_at"
     }
 }
 
-/// The most recently active first.
+/// `GET /api/sessions?limit=&cursor=`, the most recently active first.
 public struct SessionsBody: Codable, Sendable, Equatable {
     public var sessions: [SessionBody]
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
 
-    public init(sessions: [SessionBody]) {
+    public init(sessions: [SessionBody], nextCursor: String?) {
         self.sessions = sessions
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case sessions
+        case nextCursor = "next_cursor"
     }
 }
 
@@ -75,16 +94,20 @@ public struct SessionMessagesBody: Codable, Sendable, Equatable {
     public var messages: [TranscriptMessageBody]
     /// The value of `before` that asks for what came earlier; nil at the beginning.
     public var next: Int64?
+    /// The same as a `cursor`.
+    public var nextCursor: String?
 
-    public init(sessionID: String, messages: [TranscriptMessageBody], next: Int64?) {
+    public init(sessionID: String, messages: [TranscriptMessageBody], next: Int64?, nextCursor: String? = nil) {
         self.sessionID = sessionID
         self.messages = messages
         self.next = next
+        self.nextCursor = nextCursor
     }
 
     private enum CodingKeys: String, CodingKey {
         case messages, next
         case sessionID = "session_id"
+        case nextCursor = "next_cursor"
     }
 }
 
@@ -109,32 +132,6 @@ public struct ClearedSession: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case cleared, stopped, dropped, archived
-        case sessionID = "session_id"
-    }
-}
-
-/// `POST` or `PUT /api/sessions/{id}/pin`.
-public struct SessionPin: Codable, Sendable, Equatable {
-    public var model: String
-
-    public init(model: String) {
-        self.model = model
-    }
-}
-
-/// Answer to it, and to `DELETE /api/sessions/{id}/pin`.
-public struct PinnedSession: Codable, Sendable, Equatable {
-    public var sessionID: String
-    /// Nil is the default.
-    public var model: String?
-
-    public init(sessionID: String, model: String?) {
-        self.sessionID = sessionID
-        self.model = model
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case model
         case sessionID = "session_id"
     }
 }
@@ -169,10 +166,18 @@ public struct ArchivesBody: Codable, Sendable, Equatable {
     public var archives: [ArchiveBody]
     /// The value of `before` that asks for what follows; nil at the end.
     public var next: Int64?
+    /// The same as a `cursor`.
+    public var nextCursor: String?
 
-    public init(archives: [ArchiveBody], next: Int64?) {
+    public init(archives: [ArchiveBody], next: Int64?, nextCursor: String? = nil) {
         self.archives = archives
         self.next = next
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case archives, next
+        case nextCursor = "next_cursor"
     }
 }
 
@@ -183,11 +188,19 @@ public struct ArchivedMessagesBody: Codable, Sendable, Equatable {
     public var messages: [TranscriptMessageBody]
     /// The value of `before` that asks for what came earlier; nil at the beginning.
     public var next: Int64?
+    /// The same as a `cursor`.
+    public var nextCursor: String?
 
-    public init(archive: ArchiveBody, messages: [TranscriptMessageBody], next: Int64?) {
+    public init(archive: ArchiveBody, messages: [TranscriptMessageBody], next: Int64?, nextCursor: String? = nil) {
         self.archive = archive
         self.messages = messages
         self.next = next
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case archive, messages, next
+        case nextCursor = "next_cursor"
     }
 }
 

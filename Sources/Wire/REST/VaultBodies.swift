@@ -258,10 +258,18 @@ public struct BacklinksBody: Codable, Sendable, Equatable {
     public var path: String
     /// The notes that link to it.
     public var backlinks: [NoteBody]
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
 
-    public init(path: String, backlinks: [NoteBody]) {
+    public init(path: String, backlinks: [NoteBody], nextCursor: String? = nil) {
         self.path = path
         self.backlinks = backlinks
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case path, backlinks
+        case nextCursor = "next_cursor"
     }
 }
 
@@ -281,6 +289,16 @@ public struct NoteTagsBody: Codable, Sendable, Equatable {
 
     /// The most used first.
     public var tags: [Tag]
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
 
-    public init(tags: [Tag]) { self.tags = tags }
+    public init(tags: [Tag], nextCursor: String? = nil) {
+        self.tags = tags
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case tags
+        case nextCursor = "next_cursor"
+    }
 }

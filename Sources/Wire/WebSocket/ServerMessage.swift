@@ -13,6 +13,8 @@ public struct ServerMessage: Sendable, Equatable {
     public var messageID: String?
     /// The ids of all messages that became one turn, when there are several; the last one is ``messageID``.
     public var messageIDs: [String] = []
+    /// Why a command came to nothing; nil on the answer to one that did what it says, and on all other frames.
+    public var failure: ErrorCode?
 
     public init(
         _ body: Body, sessionID: String? = nil, sequence: Int? = nil, turnID: String? = nil, messageID: String? = nil
@@ -129,20 +131,24 @@ public struct ServerMessage: Sendable, Equatable {
         public var truncated: Bool
         /// Nil when this version does not know it.
         public var reason: Reason?
+        /// What the session's owner calls it.
+        public var title: String?
 
-        public init(messages: [Message], truncated: Bool, reason: Reason? = nil) {
+        public init(messages: [Message], truncated: Bool, reason: Reason? = nil, title: String? = nil) {
             self.messages = messages
             self.truncated = truncated
             self.reason = reason
+            self.title = title
         }
 
-        private enum CodingKeys: CodingKey { case messages, truncated, reason }
+        private enum CodingKeys: CodingKey { case messages, truncated, reason, title }
 
         public init(from decoder: any Decoder) throws {
             let fields = try decoder.container(keyedBy: CodingKeys.self)
             messages = try fields.decode([Message].self, forKey: .messages)
             truncated = try fields.decode(Bool.self, forKey: .truncated)
             reason = try fields.decodeIfPresent(String.self, forKey: .reason).flatMap(Reason.init)
+            title = try fields.decodeIfPresent(String.self, forKey: .title)
         }
     }
 

@@ -6,7 +6,7 @@ extension ServerMessage: Codable {
     private enum Key: String, CodingKey {
         case type, text, model, attachments, position, usage, reason, code, seq, version, handle, network, source, data,
             format
-        case mime, resource, action, id, snapshot, messages, truncated
+        case mime, resource, action, id, snapshot, messages, truncated, ok
         case sessionID = "session_id"
         case turnID = "turn_id"
         case messageID = "message_id"
@@ -66,7 +66,9 @@ extension ServerMessage: Codable {
         case "error":
             let code = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
             body = .error(code: code ?? .internalError, text: try text(.text))
-        case "command_result": body = .commandResult(try text(.text))
+        case "command_result":
+            body = .commandResult(try text(.text))
+            failure = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
         case "text_final": body = .heard(try text(.text))
         case "audio_start":
             body = .audioStart(
@@ -133,6 +135,8 @@ extension ServerMessage: Codable {
         case .commandResult(let text):
             try put("command_result")
             try fields.encode(text, forKey: .text)
+            try fields.encode(failure == nil, forKey: .ok)
+            try fields.encodeIfPresent(failure?.rawValue, forKey: .code)
         case .heard(let text):
             try put("text_final")
             try fields.encode(text, forKey: .text)

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NIOHTTP1
+internal import Transport
 internal import Wire
 
 // How does a command ask an agent about its network? With the same requests whatever carries them: this file writes
@@ -46,16 +47,41 @@ struct Administration: Sendable {
         var json: String
     }
 
-    private let carrier: any AdministrationCarrier
+    /// How long an agent that is started again is waited for.
+    static let restartTime = Duration.seconds(5)
 
-    init(_ carrier: any AdministrationCarrier) { self.carrier = carrier }
+    private let carrier: any AdministrationCarrier
+    private let patience: Duration
+
+    /// - Parameter patience: how long an agent that can't be reached is asked again, where that can do no harm.
+    init(_ carrier: any AdministrationCarrier, patience: Duration = Self.restartTime) {
+        self.carrier = carrier
+        self.patience = patience
+    }
 
     /// - Parameter hint: what a person can do when the agent refuses and says no more than that.
     /// - Throws: ``CommandError``, and what the carrier throws.
     func get<Body: Decodable & Sendable>(
         _ path: String, as type: Body.Type = Body.self, hint: String? = nil
     ) async throws -> Answer<Body> {
-        try await send(AdministrationRequest(method: .GET, path: path), hint: hint)
+        let deadline = ContinuousClock.now + patience
+        var pause = Duration.milliseconds(100)
+        while true {
+            do { return try await send(AdministrationRequest(method: .GET, path: path), hint: hint) } catch {
+                guard Self.mayPass(error), ContinuousClock.now + pause < deadline else { throw error }
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(1))
+        }
+    }
+
+    /// Whether it is what a restart of the agent looks like from here.
+    private static func mayPass(_ error: any Error) -> Bool {
+        switch error {
+        case is ConnectError, is AgentUnreachable: true
+        case GatewayClientError.streamFailed: true
+        default: false
+        }
     }
 
     func delete<Body: Decodable & Sendable>(

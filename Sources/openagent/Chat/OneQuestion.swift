@@ -19,6 +19,8 @@ struct OneQuestion {
     let asJSON: Bool
     /// Text is shown as it comes; otherwise only the complete answer is printed.
     let streams: Bool
+    /// How long an agent that can't be reached, or is being started again, is tried.
+    let patience: Duration
 
     /// - Throws: ``CommandError`` when there is no answer, ``ChatError`` when the agent refuses.
     func run(_ line: TypedLine, signals: ShutdownSignals) async throws {
@@ -46,6 +48,12 @@ struct OneQuestion {
         var printer = AnswerPrinter()
         var connected = false
         var interrupted = false
+        /// The command has gone out on the connection that there is, or on one before.
+        var isCommandSent = false
+        /// The agent was ending and took no message: it has to be sent again.
+        var mustRepeat = false
+        /// Since when there was no connection.
+        var lost: ContinuousClock.Instant? = .now
     }
 
     /// - Returns: whether everything was said.
@@ -58,12 +66,16 @@ struct OneQuestion {
         case .chatEnded(let error): throw error
         case .chat(.connecting): break
         case .chat(.connected):
-            if case .command(let name, let argument) = line, !state.connected {
-                try await chat.command(name, sessionID: sessionID, argument: argument)
-            }
-            state.connected = true
-        case .chat(.disconnected(let reason, _)):
-            if !state.connected || line.isCommand {
+            (state.connected, state.lost) = (true, nil)
+            try await repeatWhatWasLost(line, &state)
+        case .chat(.disconnected(let reason, let pause)):
+            let lost = state.lost ?? .now
+            state.lost = lost
+            // An answer that has begun is waited for, as long as the client tries.
+            let isWaiting = state.connected && !line.isCommand && !state.mustRepeat
+            // A command that may have been carried out is not given twice, unless that changes nothing.
+            let isOver = state.isCommandSent && !line.mayBeRepeated
+            if isOver || !isWaiting && ContinuousClock.now + pause > lost + patience {
                 throw CommandError(
                     .unreachable, "the agent cannot be reached: \(reason)",
                     hint: "find out why with: openagent network doctor; on its machine with: openagent status")
@@ -74,6 +86,24 @@ struct OneQuestion {
         return false
     }
 
+    /// There is a connection, maybe not the first one.
+    private func repeatWhatWasLost(_ line: TypedLine, _ state: inout State) async throws {
+        do {
+            switch line {
+            case .command(let name, let argument):
+                try await chat.command(name, sessionID: sessionID, argument: argument)
+                state.isCommandSent = true
+            case .message(let text) where state.mustRepeat:
+                // The agent knows it by its id, should it have taken it after all.
+                try await chat.send(text, sessionID: sessionID, messageID: state.messageID, attachments: attachments)
+                state.mustRepeat = false
+            default: break
+            }
+        } catch ChatError.notConnected {
+            // Gone again already; the next connection takes it.
+        }
+    }
+
     private func show(_ message: ServerMessage, _ line: TypedLine, _ state: inout State) throws -> Bool {
         let isOurs =
             switch message.body {
@@ -82,13 +112,22 @@ struct OneQuestion {
             default: message.messageID == state.messageID || message.messageIDs.contains(state.messageID)
             }
         guard isOurs else { return false }
+        if case .error(.shuttingDown, _) = message.body, !line.isCommand {
+            state.mustRepeat = true
+            return false
+        }
+        if let failure = message.failure, !asJSON, case .commandResult(let text) = message.body {
+            throw CommandError(failure.kind, Self.sentence(text))
+        }
         if asJSON {
             write(try message.json() + "\n")
         } else if streams || message.body.isFinalWord {
             write(state.printer.text(for: message))
         }
         switch message.body {
-        case .commandResult: return true
+        case .commandResult(let text):
+            if let failure = message.failure { throw CommandError(failure.kind, Self.sentence(text)) }
+            return true
         case .error(let code, let text) where message.turnID == nil:
             throw CommandError(code.kind, text)
         case .turnComplete(let end):
@@ -101,6 +140,13 @@ struct OneQuestion {
         }
     }
 
+    /// As the rest of a line that begins with `error: `.
+    private static func sentence(_ text: String) -> String {
+        let text = text.split(separator: "\n").joined(separator: " ")
+        let rest = text.last == "." ? text.dropLast() : text[...]
+        return rest.prefix(1).lowercased() + rest.dropFirst()
+    }
+
     private func write(_ text: String) {
         Output.write(text)
     }
@@ -108,13 +154,24 @@ struct OneQuestion {
 
 extension TypedLine {
     fileprivate var isCommand: Bool { if case .command = self { true } else { false } }
+
+    /// Whether it changes nothing that the second time would change again.
+    fileprivate var mayBeRepeated: Bool {
+        guard case .command(let name, let argument) = self else { return true }
+        return switch SessionCommand(rawValue: name) {
+        case .status, .queue, .usage, .context, .help, .model: true
+        case .new, .clear, .stop, .compact, .restart, .reset: false
+        case nil: argument == nil
+        }
+    }
 }
 
 extension ErrorCode {
     /// Of a message or command that was not accepted.
     fileprivate var kind: CommandError.Kind {
         switch self {
-        case .queueFull: .state
+        case .queueFull, .conflict: .state
+        case .notFound: .usage
         case .forbidden: .refused
         case .unavailable, .shuttingDown: .unreachable
         case .invalid, .badMessage, .tooLarge: .usage

@@ -13,11 +13,12 @@ struct Agents: ParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List every agent of the network.")
 
+        @OptionGroup var list: ListOptions
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
             try await target.run {
-                try await $0.get(Agents.path, as: AgentsBody.self)
+                try await $0.pages(Agents.path, atMost: list.count(or: .max), as: AgentsBody.self)
             } show: { body in
                 var table = Table(
                     "HANDLE", "NODE", "ROLE", "OWNER", "LAST SEEN", "ADDRESSES", "LABEL", ids: ["NODE"],

@@ -5,8 +5,7 @@ struct Audit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show who changed what in the network, newest first.")
 
-    @Option(help: ArgumentHelp("At most so many rows.", valueName: "n"))
-    var limit = 50
+    @OptionGroup var list: ListOptions
     @Option(help: ArgumentHelp("Only what this handle did; also operator and system.", valueName: "handle"))
     var actor: String?
     @Option(help: ArgumentHelp("Only this action, as device.revoke.", valueName: "action"))
@@ -17,19 +16,14 @@ struct Audit: AsyncParsableCommand {
     var before: Int64?
     @OptionGroup var target: TargetOptions
 
-    func validate() throws {
-        if limit < 1 { throw ValidationError("--limit is at least 1") }
-    }
-
     func run() async throws {
-        let path = Administration.path(
-            "/api/audit",
-            query: [
-                ("limit", "\(limit)"), ("before", before.map(String.init)), ("actor", actor), ("action", action),
-                ("subject", subject),
-            ])
+        let query = [
+            ("before", before.map(String.init)), ("actor", actor), ("action", action), ("subject", subject),
+        ]
         try await target.run {
-            try await $0.get(path, as: AuditBody.self, hint: "see: openagent audit --help")
+            try await $0.pages(
+                "/api/audit", query: query, atMost: list.count(or: 50), as: AuditBody.self,
+                hint: "see: openagent audit --help")
         } show: { body in
             var table = Table(
                 "ID", "TIME", "ACTOR", "DEVICE", "ACTION", "SUBJECT", "RESULT", ids: ["DEVICE", "SUBJECT"],

@@ -35,6 +35,7 @@ struct Chat: AsyncParsableCommand {
         }
         let uploads = try attachments.map { try FileUpload(path: $0) }
         let signals = await ShutdownSignals()
+        let patience = client.timeout.duration
         let client = try await client.open(network: network)
         let result: Result<Void, any Error>
         do {
@@ -44,7 +45,7 @@ struct Chat: AsyncParsableCommand {
                     for upload in uploads { files.append(try await Transfer.send(upload, through: client).attachment) }
                     let asking = OneQuestion(
                         chat: ChatClient(dialer: client.pool), sessionID: session, attachments: files, asJSON: json,
-                        streams: isatty(STDOUT_FILENO) == 1)
+                        streams: isatty(STDOUT_FILENO) == 1, patience: patience)
                     try await asking.run(line, signals: signals)
                 })
         } catch {

@@ -14,13 +14,15 @@ struct Devices: ParsableCommand {
 
         @Option(help: ArgumentHelp("Only this user's devices.", valueName: "handle"))
         var user: String?
+        @OptionGroup var list: ListOptions
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
             try await target.run { network in
-                guard let user else { return try await DeviceScope(network).list() }
-                return try await network.get(
-                    Administration.path(DeviceScope.everybody, query: [("user", user)]), as: DevicesBody.self,
+                let count = list.count(or: .max)
+                guard let user else { return try await DeviceScope(network).list(atMost: count) }
+                return try await network.pages(
+                    DeviceScope.everybody, query: [("user", user)], atMost: count, as: DevicesBody.self,
                     hint: "see: openagent users list")
             } show: { body in
                 var table = Table(
@@ -161,7 +163,9 @@ private struct DeviceScope {
         path = caller.role == "admin" ? Self.everybody : "/api/whoami/devices"
     }
 
-    func list() async throws -> Administration.Answer<DevicesBody> { try await network.get(path) }
+    func list(atMost count: Int = .max) async throws -> Administration.Answer<DevicesBody> {
+        try await network.pages(path, atMost: count, as: DevicesBody.self)
+    }
 
     func device(_ prefix: IDPrefix) async throws -> DeviceBody {
         try prefix.only(among: try await list().value.devices, id: \.device)

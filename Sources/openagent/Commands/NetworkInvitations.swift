@@ -13,12 +13,14 @@ extension Network {
 
             @Option(help: ArgumentHelp("The same as: network invites revoke ID.", valueName: "id", visibility: .hidden))
             var revoke: String?
+            @OptionGroup var list: ListOptions
             @OptionGroup var target: TargetOptions
 
             func run() async throws {
                 if let revoke { return try await Invitations.revoke(revoke, target) }
                 try await target.run {
-                    try await $0.get("/api/network/invitations", as: InvitationsBody.self)
+                    try await $0.pages(
+                        "/api/network/invitations", atMost: list.count(or: .max), as: InvitationsBody.self)
                 } show: { body in
                     var table = Table(
                         "ID", "FOR", "STATE", "USES", "EXPIRES", "BY", "LABEL", texts: ["FOR", "BY", "LABEL"])
@@ -48,7 +50,8 @@ extension Network {
         private static func revoke(_ id: String, _ target: TargetOptions) async throws {
             let prefix = try IDPrefix(id, of: "invitation", list: "openagent network invites")
             try await target.run { network in
-                let list = try await network.get("/api/network/invitations", as: InvitationsBody.self)
+                let list = try await network.pages(
+                    "/api/network/invitations", atMost: .max, as: InvitationsBody.self)
                 let invitation = try prefix.only(among: list.value.invitations, id: \.id)
                 guard invitation.state == "open" else {
                     throw CommandError(

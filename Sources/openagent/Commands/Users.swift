@@ -14,11 +14,12 @@ struct Users: ParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List every user of the network.")
 
+        @OptionGroup var list: ListOptions
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
             try await target.run {
-                try await $0.get(Users.path, as: UsersBody.self)
+                try await $0.pages(Users.path, atMost: list.count(or: .max), as: UsersBody.self)
             } show: { body in
                 var table = Table("HANDLE", "ROLE", "STATUS", "DEVICES", "LAST LOGIN", "SINCE", texts: ["HANDLE"])
                 for user in body.users {

@@ -150,8 +150,8 @@ struct Vault: ParsableCommand {
         func run() async throws {
             try await target.run { agent in
                 try await patiently {
-                    try await agent.get(
-                        Administration.path("/api/vault/backlinks", query: [("path", path)]), as: BacklinksBody.self,
+                    try await agent.pages(
+                        "/api/vault/backlinks", query: [("path", path)], atMost: .max, as: BacklinksBody.self,
                         hint: Vault.hint)
                 }
             } show: { body in
@@ -167,7 +167,7 @@ struct Vault: ParsableCommand {
 
         func run() async throws {
             try await target.run { agent in
-                try await patiently { try await agent.get("/api/vault/tags", as: NoteTagsBody.self) }
+                try await patiently { try await agent.pages("/api/vault/tags", atMost: .max, as: NoteTagsBody.self) }
             } show: { body in
                 var table = Table("TAG", "NOTES", texts: ["TAG"])
                 for tag in body.tags { table.add(tag.tag, "\(tag.count)") }

@@ -81,7 +81,7 @@ struct TargetOptions: ParsableArguments {
         let logger = try log.fileLogger(environment: environment)
         switch choice {
         case .agent(let directory):
-            switch InstanceState(directory) {
+            switch try await Self.state(of: directory, within: min(timeout.duration, Administration.restartTime)) {
             case .running(let record):
                 return try await RunningAgentCarrier(
                     directory: directory, record: record, timeout: timeout.duration, logger: logger)
@@ -98,6 +98,15 @@ struct TargetOptions: ParsableArguments {
             return ProxyCarrier(
                 place, token: try token(environment), timeout: timeout.duration)
         }
+    }
+
+    /// What becomes of an agent that is being started: it says soon where it listens.
+    private static func state(of directory: AgentDirectory, within time: Duration) async throws -> InstanceState {
+        let deadline = ContinuousClock.now + time
+        while case .starting = InstanceState(directory), ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return InstanceState(directory)
     }
 
     private func choose(_ environment: [String: String]) throws -> Choice {

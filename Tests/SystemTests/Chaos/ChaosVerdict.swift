@@ -58,7 +58,7 @@ struct ChaosVerdict {
                 lastPlace = max(place, lastPlace)
             }
             for message in client.unanswered { blame(\.lost, "\(message.id): its client saw no end") }
-            checkEvents(of: client, ledger)
+            checkEvents(of: client, ledger, forgotten)
         }
     }
 
@@ -88,7 +88,8 @@ struct ChaosVerdict {
         }
     }
 
-    private mutating func checkEvents(of client: ChaosClient, _ ledger: ChaosLedger) {
+    /// - Parameter forgotten: its events went with its transcript.
+    private mutating func checkEvents(of client: ChaosClient, _ ledger: ChaosLedger, _ forgotten: String?) {
         for session in client.sessions {
             let stored = ledger.events[.init(handle: client.device.handle, sessionID: session)] ?? [:]
             let seen = client.seen[session] ?? [:]
@@ -98,7 +99,7 @@ struct ChaosVerdict {
             }
             var ends: [String: Int] = [:]
             for (sequence, event) in seen where event.type != "delta" {
-                if stored[sequence] == nil {
+                if stored[sequence] == nil, session != forgotten {
                     problems.append("\(client.name) saw \(session)#\(sequence) \(event), which was never kept")
                 }
                 if ["response", "turn_complete"].contains(event.type) { ends["\(event)", default: 0] += 1 }

@@ -12,6 +12,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var waitingTurnsPerLane = 20
         /// Turns that may wait in all lanes together, 1 to 1,000,000.
         public var waitingTurns = 10_000
+        /// Sessions of one user, 1 to 1,000,000.
+        public var sessionsPerUser = 10_000
         /// Open streams of one connection, 1 to 10,000.
         public var streamsPerConnection = 100
         /// Connections of one device, 1 to 1,000.
@@ -128,6 +130,8 @@ public struct AgentConfiguration: Sendable, Equatable {
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane
             limits.waitingTurns = try section.integer("waiting_turns", in: 1...1_000_000) ?? limits.waitingTurns
+            limits.sessionsPerUser =
+                try section.integer("sessions_per_user", in: 1...1_000_000) ?? limits.sessionsPerUser
             limits.streamsPerConnection =
                 try section.integer("streams_per_connection", in: 1...10_000) ?? limits.streamsPerConnection
             limits.connectionsPerDevice =

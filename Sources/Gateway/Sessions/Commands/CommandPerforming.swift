@@ -26,6 +26,18 @@ struct CommandSurroundings: Sendable {
     }
 }
 
+/// What a command is answered.
+struct CommandAnswer: Sendable {
+    var text: String
+    /// Why it came to nothing; nil when it did what it says.
+    var failure: ErrorCode?
+
+    init(_ text: String, failure: ErrorCode? = nil) {
+        self.text = text
+        self.failure = failure
+    }
+}
+
 extension SessionManager {
     /// Carries out commands that take long, until the task is cancelled. One caller, for the lifetime of the manager.
     nonisolated func runErrands() async {
@@ -46,7 +58,7 @@ extension SessionManager {
         // One at a time for each user: it may cost money, and keeps a model busy.
         guard compacting.insert(caller.handle).inserted else {
             let text = "A conversation of yours is being compacted at the moment: wait for it."
-            return answer(command, text, at: place, watcher)
+            return answer(command, CommandAnswer(text, failure: .conflict), at: place, watcher)
         }
         // A model thinks about it: the socket must hear its client meanwhile.
         errandsContinuation.yield {
@@ -61,51 +73,58 @@ extension SessionManager {
         _ command: ClientMessage.Command, _ caller: Caller, at place: UInt64, _ watcher: Watcher
     ) async {
         let known = SessionCommand(rawValue: command.name)
-        let text: String
+        let said: CommandAnswer
         do {
             if let known {
-                text = try await answer(known, command, caller)
+                said = try await answer(known, command, caller)
             } else {
-                text = "Unknown command: \(command.name.prefix(100))"
+                said = CommandAnswer("Unknown command: \(command.name.prefix(100))", failure: .invalid)
             }
+        } catch let error as SessionStorageError {
+            said = CommandAnswer(error.description, failure: .conflict)
         } catch {
             logger.error("sessions::command_failed", metadata: ["command": "\(command.name)", "error": "\(error)"])
-            text = "This could not be done: \(StorageFault(error)). Try again later."
+            said = CommandAnswer(
+                "This could not be done: \(StorageFault(error)). Try again later.", failure: .unavailable)
         }
-        answer(command, text, at: place, watcher)
+        answer(command, said, at: place, watcher)
         // Said first: the end of the process begins with the end of the sockets.
         if known == .restart { surroundings.requestRestart?() }
     }
 
     private func answer(
-        _ request: ClientMessage.Command, _ text: String, at place: UInt64, _ watcher: Watcher
+        _ request: ClientMessage.Command, _ said: CommandAnswer, at place: UInt64, _ watcher: Watcher
     ) {
         // An id that is too long to be one is not said again.
         let sessionID = request.sessionID.flatMap { isUsable($0) ? $0 : nil }
-        let frame = ServerMessage(.commandResult(text), sessionID: sessionID).frame
-        for frame in answers[watcher.id]?.fill(place, frame) ?? [] { watcher.outbox.send(.text(frame)) }
+        var message = ServerMessage(.commandResult(said.text), sessionID: sessionID)
+        message.failure = said.failure
+        for frame in answers[watcher.id]?.fill(place, message.frame) ?? [] { watcher.outbox.send(.text(frame)) }
     }
 
     private func answer(
         _ command: SessionCommand, _ request: ClientMessage.Command, _ caller: Caller
-    ) async throws -> String {
-        guard request.sessionID.map(isUsable) ?? true else { return "The session's id is too long." }
+    ) async throws -> CommandAnswer {
+        guard request.sessionID.map(isUsable) ?? true else {
+            return CommandAnswer("The session's id is too long.", failure: .invalid)
+        }
         // Commands about one conversation mean the one that a client has that names none.
         let key = SessionKey(
             handle: caller.handle, sessionID: request.sessionID ?? ClientMessage.defaultSessionID)
         switch command {
-        case .stop: return await stopping(request, caller)
-        case .new, .clear, .reset: return try await startingAfresh(request, caller)
-        case .status: return try await status(of: caller)
-        case .queue: return "Queue depth: \(load(of: caller).waiting)"
-        case .usage: return try await usage(of: caller)
+        case .stop: return CommandAnswer(await stopping(request, caller))
+        case .new, .clear, .reset: return CommandAnswer(try await startingAfresh(request, caller))
+        case .status: return CommandAnswer(try await status(of: caller))
+        case .queue: return CommandAnswer("Queue depth: \(load(of: caller).waiting)")
+        case .usage: return CommandAnswer(try await usage(of: caller))
         case .model: return try await model(request.argument, of: key)
-        case .context: return try await contextReport(of: key)
+        case .context: return CommandAnswer(try await contextReport(of: key))
         case .compact: return try await compact(key)
         case .restart:
             return surroundings.requestRestart == nil
-                ? "Nobody serves this agent, so there is nothing to restart." : "Restarting..."
-        case .help: return SessionCommand.list
+                ? CommandAnswer("Nobody serves this agent, so there is nothing to restart.", failure: .conflict)
+                : CommandAnswer("Restarting...")
+        case .help: return CommandAnswer(SessionCommand.list)
         }
     }
 }

@@ -2,6 +2,7 @@ internal import Agent
 internal import Foundation
 internal import Logging
 internal import Store
+internal import Wire
 
 // How much of a conversation is the agent given, and how is that made less? `context` counts, `compact` lets a summary
 // stand for what was said. The transcript stays as it is.
@@ -43,17 +44,31 @@ extension SessionManager {
         return lines.joined(separator: "\n")
     }
 
-    func compact(_ key: SessionKey) async throws -> String {
-        let session = try await repository.overview(of: key.handle, sessionID: key.sessionID, limit: 1).first
+    /// What the agent would be given with the next message of a session; nil when the user has no such session.
+    func window(of key: SessionKey) async throws -> SessionContextBody? {
+        let context = try await repository.context(
+            handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages, length: limits.historyLength)
+        guard let context else { return nil }
+        let models = await surroundings.models()
+        let chosen = models.first { $0.id == context.model }
+        let model = chosen ?? models.first
+        return SessionContextBody(
+            sessionID: key.sessionID, model: model?.id, pinned: chosen != nil, contextWindow: model?.contextWindow,
+            tokens: Self.tokens(in: context.history), messages: context.messages.count, folded: context.folded,
+            summary: context.summary)
+    }
+
+    func compact(_ key: SessionKey) async throws -> CommandAnswer {
+        let session = try await repository.overview(of: key.handle, sessionID: key.sessionID)
         guard session.map({ $0.running + $0.waiting == 0 }) ?? true else {
-            return "A message of this session runs or waits. Stop it first, or wait."
+            return CommandAnswer("A message of this session runs or waits. Stop it first, or wait.", failure: .conflict)
         }
         let context = try await repository.context(
             handle: key.handle, sessionID: key.sessionID, limit: limits.historyMessages, length: limits.historyLength)
         guard let context, context.messages.count >= Self.worthFolding else {
             let count = context?.messages.count ?? 0
-            return
-                "There is too little to compact: \(Self.count(count))\(context?.summary == nil ? "" : " since the last time")."
+            let since = context?.summary == nil ? "" : " since the last time"
+            return CommandAnswer("There is too little to compact: \(Self.count(count))\(since).")
         }
         let models = await surroundings.models()
         let summary: String
@@ -63,17 +78,22 @@ extension SessionManager {
         } catch {
             logger.warning("sessions::not_summarized", metadata: ["error": "\(error)"])
             let reason = (error as? AgentError)?.description ?? "the model took too long"
-            return "The conversation was not compacted: \(reason)."
+            return CommandAnswer("The conversation was not compacted: \(reason).", failure: .upstreamFailed)
         }
         guard summary.contains(where: { !$0.isWhitespace }) else {
-            return "The conversation was not compacted: the model gave no summary."
+            return CommandAnswer(
+                "The conversation was not compacted: the model gave no summary.", failure: .upstreamFailed)
         }
         guard
             try await repository.fold(
                 context, into: summary, handle: key.handle, sessionID: key.sessionID, now: now())
-        else { return "The conversation was cleared meanwhile: there is nothing to compact." }
+        else {
+            return CommandAnswer(
+                "The conversation was cleared meanwhile: there is nothing to compact.", failure: .conflict)
+        }
         let (count, tokens) = (Self.count(context.messages.count), Self.tokens(in: summary))
-        return "Compacted \(count) into a summary of about \(tokens) tokens. The transcript stays as it is."
+        return CommandAnswer(
+            "Compacted \(count) into a summary of about \(tokens) tokens. The transcript stays as it is.")
     }
 
     private func summarize(_ history: [ChatMessage], model: String?) async throws -> String {

@@ -23,7 +23,8 @@ extension SessionManager {
             let known = await surroundings.models().map(\.id)
             guard known.contains(model) else { return .unknown(known: known) }
         }
-        try await repository.pin(model: model, handle: key.handle, sessionID: key.sessionID, now: now())
+        try await repository.pin(
+            model: model, handle: key.handle, sessionID: key.sessionID, limit: limits.sessionsPerUser, now: now())
         return .chosen(model)
     }
 
@@ -37,15 +38,15 @@ extension SessionManager {
 
     // MARK: Command
 
-    func model(_ argument: String?, of key: SessionKey) async throws -> String {
+    func model(_ argument: String?, of key: SessionKey) async throws -> CommandAnswer {
         let argument = argument?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-        guard !argument.isEmpty else { return try await listModels(of: key) }
+        guard !argument.isEmpty else { return CommandAnswer(try await listModels(of: key)) }
         let choice = try await choose(Self.defaults.contains(argument) ? nil : argument, for: key)
         if case .chosen = choice { announce(.updated, key) }
         switch choice {
-        case .chosen(let model?): return "This session is answered by \(model) now."
-        case .chosen(nil): return "This session is answered by the default model now."
-        case .unknown(let known): return Self.unknownModel(argument, known)
+        case .chosen(let model?): return CommandAnswer("This session is answered by \(model) now.")
+        case .chosen(nil): return CommandAnswer("This session is answered by the default model now.")
+        case .unknown(let known): return CommandAnswer(Self.unknownModel(argument, known), failure: .notFound)
         }
     }
 

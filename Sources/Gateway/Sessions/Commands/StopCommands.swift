@@ -38,9 +38,10 @@ extension SessionManager {
 
     /// Stops what runs and waits in a session, and archives its transcript.
     ///
+    /// - Parameter removing: the session itself goes, too. What a stopped turn says last is added to its archive.
     /// - Throws: when it cannot be archived; then nothing of it is forgotten.
-    func clear(_ key: SessionKey) async throws -> Stopped {
-        try await clear(handle: key.handle, sessionID: key.sessionID) { $0.key == key }
+    func clear(_ key: SessionKey, removing: Bool = false) async throws -> Stopped {
+        try await clear(handle: key.handle, sessionID: key.sessionID, removing: removing) { $0.key == key }
     }
 
     // MARK: Commands
@@ -77,11 +78,12 @@ extension SessionManager {
     }
 
     private func clear(
-        handle: String, sessionID: String?, where matches: (Turn) -> Bool
+        handle: String, sessionID: String?, removing: Bool = false, where matches: (Turn) -> Bool
     ) async throws -> Stopped {
         var stopped = Stopped(running: interrupt(.userForgets, where: matches))
         (stopped.dropped, stopped.unsaved) = await dropWaiting(where: matches)
-        stopped.archived = try await repository.forgetHistory(handle: handle, sessionID: sessionID, now: now())
+        stopped.archived = try await repository.forgetHistory(
+            handle: handle, sessionID: sessionID, removing: removing, now: now())
         return stopped
     }
 

@@ -47,6 +47,8 @@ import Testing
         "DELETE /api/network/invitations/{id}": .init(rule: .admin),
         "GET /api/audit": .init(rule: .admin),
         "GET /api/system": .init(rule: .member),
+        "POST /api/chat": .init(rule: .member, body: #"{"message":"hello"}"#),
+        "GET /api/events": .init(rule: .member),
         "GET /api/sessions": .init(rule: .member),
         "GET /api/sessions/{id}/messages": .init(rule: .member),
         "POST /api/sessions/{id}/clear": .init(rule: .member),

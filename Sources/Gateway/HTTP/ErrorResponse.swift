@@ -15,6 +15,8 @@ struct ErrorResponse: Error, Sendable {
     var code: ErrorCode
     var message: String
     var hint: String?
+    /// What the answer's head says besides, e.g. `Allow`.
+    var headers: HTTPFields = [:]
 
     static let notFound = ErrorResponse(status: .notFound, code: .notFound, message: "There is no such thing here.")
     static let internalError = ErrorResponse(
@@ -28,7 +30,9 @@ struct ErrorResponse: Error, Sendable {
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
         let body = ErrorBody(code: code, message: message, hint: hint)
-        return (try? JSON.response(body, status: status)) ?? Response(status: status)
+        var response = (try? JSON.response(body, status: status)) ?? Response(status: status)
+        response.headers.append(contentsOf: headers)
+        return response
     }
 
     /// What Hummingbird reports by itself (a body that is too long, no JSON, …) in our words.
@@ -70,6 +74,11 @@ struct ErrorResponse: Error, Sendable {
         ErrorResponse(status: .badRequest, code: .invalid, message: message, hint: hint)
     }
 
+    /// What `/ws` says with `code`, as the answer to a request.
+    init(_ code: ErrorCode, _ message: String, hint: String? = nil) {
+        self.init(status: code.status, code: code, message: message, hint: hint)
+    }
+
     init(status: HTTPResponse.Status, code: ErrorCode, message: String, hint: String? = nil) {
         self.status = status
         self.code = code
@@ -81,10 +90,17 @@ struct ErrorResponse: Error, Sendable {
 /// Answers as JSON.
 enum JSON {
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(data: try data(value))))
+    }
+
+    /// One line.
+    static func text(_ value: some Encodable) throws -> String { String(decoding: try data(value), as: UTF8.self) }
+
+    private static func data(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Response(
-            status: status, headers: [.contentType: "application/json; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(data: try encoder.encode(value))))
+        return try encoder.encode(value)
     }
 }

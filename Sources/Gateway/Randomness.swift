@@ -1,4 +1,5 @@
 internal import Certs
+internal import Transport
 
 // Where does chance come from? From the system; a test brings bytes of its own, so that what it builds twice is the same twice.
 // Keys and passwords are not made here.

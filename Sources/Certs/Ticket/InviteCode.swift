@@ -10,7 +10,9 @@ public enum InviteCode {
     /// A new code in its normalised form.
     ///
     /// - Parameter random: gives so many random bytes.
-    static func new(_ random: (_ count: Int) -> [UInt8]) -> String { Base32.encode(random(length)) }
+    static func random(_ random: (_ count: Int) -> [UInt8] = { randomBytes($0) }) -> String {
+        Base32.encode(random(length))
+    }
 
     /// The form that is stored and compared: trimmed, lower case, without hyphens and spaces.
     public static func normalised(_ text: String) -> String {

@@ -62,20 +62,20 @@ final class Listening: Sendable {
     /// Runs `body`, which reads the outbox and writes the answer.
     ///
     /// - Parameters:
-    ///   - silence: after which a sign of life is put in line; nil: never.
+    ///   - silence: after which a sign of life is put in line; nil: nothing is written before the end.
     ///   - time: after which the outbox is closed with ``WebSocketClosing/waited``.
     func attend(
         silence: Duration? = nil, atMost time: Duration? = nil, _ body: () async throws -> Void
     ) async throws {
         let (outbox, origin, now) = (watcher.outbox, origin, room.now)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                guard let closing = await outbox.closing() else { return }
-                if closing != .slow { try await Task.sleep(for: Self.farewellTime) }
-                // The writer is stuck behind a peer that does not read.
-                origin.abort()
-            }
             if let silence {
+                group.addTask {
+                    guard let closing = await outbox.closing() else { return }
+                    if closing != .slow { try await Task.sleep(for: Self.farewellTime) }
+                    // The writer is stuck behind a peer that does not read.
+                    origin.abort()
+                }
                 group.addTask {
                     while true {
                         try await Task.sleep(for: silence)

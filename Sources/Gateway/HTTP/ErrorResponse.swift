@@ -23,9 +23,11 @@ struct ErrorResponse: Error, Sendable {
         status: .internalServerError, code: .internalError, message: "The server could not answer this request.",
         hint: "The server's log says why.")
     static let tooLarge = ErrorResponse(
-        status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
+        status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.",
+        hint: "Send less at once. Files go in pieces: POST /api/upload")
     static let forbidden = ErrorResponse(
-        status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.")
+        status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.",
+        hint: "Ask an admin of the network.")
 
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
@@ -42,7 +44,8 @@ struct ErrorResponse: Error, Sendable {
         case .contentTooLarge: self = .tooLarge
         case .badRequest, .unprocessableContent, .unsupportedMediaType:
             self.init(
-                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
+                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.",
+                hint: "What is expected says GET /api/openapi.json")
         default: self = .internalError
         }
     }

@@ -50,7 +50,7 @@ private struct OneShot: Sendable {
         }
         let messageID = body.messageID.flatMap(Self.named) ?? "api-" + random.uuid()
         let known: [Attachment]
-        do { known = try await files.resolve(attachments, of: caller) } catch let error as MessageFiles.Unusable {
+        do { known = try await files.resolve(attachments, of: caller) } catch {
             throw ErrorResponse(error.code, error.text)
         }
         listening = try Listening(room, hears: .nothing, as: caller, in: context)
@@ -78,7 +78,7 @@ private struct OneShot: Sendable {
                 for item in items {
                     guard case .message(_, _, let step) = await take(item, &turn) else { continue }
                     switch step {
-                    case .refused(let code, let text): refusal = ErrorResponse(code, text)
+                    case .refused(let code, let text): refusal = Self.refusal(code, text)
                     case .end: break
                     case .event, .ignored, .elsewhere: continue
                     }
@@ -113,7 +113,7 @@ private struct OneShot: Sendable {
             while beginning.isEmpty, let items = await outbox.next() {
                 for (index, item) in items.enumerated() {
                     guard case .message(let message, let frame, let step) = await take(item, &turn) else { continue }
-                    if case .refused(let code, let text) = step { throw ErrorResponse(code, text) }
+                    if case .refused(let code, let text) = step { throw Self.refusal(code, text) }
                     guard step == .event || step == .end else { continue }
                     beginning = [ServerSentEvent(message, frame: frame)]
                     first = Array(items[(index + 1)...])
@@ -185,6 +185,17 @@ private struct OneShot: Sendable {
         return .message(message, frame: frame, step)
     }
 
+    /// Why the message did not become a turn.
+    private static func refusal(_ code: ErrorCode, _ text: String) -> ErrorResponse {
+        let hint: String? =
+            switch code {
+            case .queueFull: "Wait for an answer, then send it again."
+            case .unavailable, .shuttingDown: "Send it again later, with a message_id: it never runs twice."
+            default: nil
+            }
+        return ErrorResponse(code, text, hint: hint)
+    }
+
     /// Why there is no answer although nobody refused the message.
     private func broken(_ closing: WebSocketClosing?, _ turn: AwaitedTurn) throws -> any Error {
         let session = turn.sessionID.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
@@ -195,7 +206,7 @@ private struct OneShot: Sendable {
         case .waited?:
             return ErrorResponse(.timedOut, "There is no answer yet. The turn goes on.", hint: hint)
         case .restarting?: return ErrorResponse(.shuttingDown, "The server is restarting.", hint: hint)
-        case .expired?: return Refusal.badCertificate(.expired)
+        case .expired?: return Refusal.badCertificate(.expired(at: caller.expiresAt ?? 0))
         case .unavailable?: return Refusal.membershipUnavailable
         case .revoked?: return Refusal.revoked
         case .suspended?: return Refusal.inactive

@@ -5,6 +5,7 @@ import Testing
 @testable import Certs
 @testable import Gateway
 @testable import Store
+@testable import Transport
 @testable import Wire
 
 // P-93: whatever goes wrong is said with a stable code, a message and, where somebody can do something about it, a hint. Each cause
@@ -197,8 +198,7 @@ import Testing
             limits.chatTime = .seconds(60)
         }
         let isBare = row.setting == .bare
-        var voice = Voice()
-        if row.setting == .brokenVoice { voice.textToSpeech = BrokenMouth() }
+        let voice = Voice(textToSpeech: row.setting == .brokenVoice ? BrokenMouth() : nil)
         let gateway = try TestGateway(
             limits: limits, voice: voice, routes: routes, place: row.setting == .memberAgent ? .member : .coordinator,
             files: isBare ? nil : TestFiles(), vault: isBare ? nil : notes.vault)

@@ -15,7 +15,7 @@ struct AllowedMethods: Sendable {
 
         func matches(_ path: [Substring]) -> Bool {
             guard takesRest ? path.count > parts.count : path.count == parts.count else { return false }
-            return zip(parts, path).allSatisfy { $0 == nil || $0.map { $0 == $1 } == true }
+            return zip(parts, path).allSatisfy { part, text in part.map { $0 == text } ?? true }
         }
     }
 

@@ -40,7 +40,7 @@ extension Request {
     func queryNumber<Number: FixedWidthInteger>(
         _ name: String, in range: ClosedRange<Number>
     ) throws(ErrorResponse) -> Number? {
-        guard uri.queryParameters.has(name) else { return nil }
+        guard uri.queryParameters.has(name[...]) else { return nil }
         let text = try queryValue(name) ?? ""
         guard let number = Number(text), range.contains(number) else {
             throw .invalid("'\(name)' is a whole number from \(range.lowerBound) to \(range.upperBound).")

@@ -5,7 +5,7 @@ BINARY = .build/release/openagent
 RELEASE = swift build -c release --static-swift-stdlib
 SOURCES = Package.swift Sources Tests Benchmarks
 
-.PHONY: help run build man test lint format bench chaos fuzz clean packages
+.PHONY: help run build man test lint format bench chaos fuzz api-fuzz clean packages
 
 help:
 	@echo "make run      install what is missing, build, serve the agent in $(AGENT)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench    measure (ONLY=proxy for a part)"
 	@echo "make chaos    kill the server under its clients (ROUNDS=500, SEED= repeats one)"
 	@echo "make fuzz     attack the parsers (FUZZ_SECONDS=60 for each)"
+	@echo "make api-fuzz  hold a served agent against its document (API_FUZZ_SECONDS=900, API_FUZZ_SEED=)"
 	@echo "make format   rewrite the sources with the repository's style"
 	@echo "make clean    remove what was built"
 
@@ -47,6 +48,7 @@ test:
 	@for page in man/*.1; do man --warnings --local-file "$$page" > /dev/null || exit 1; done
 	swift test --skip-build --no-parallel
 	Tests/Interop/run
+	Tests/API/run
 
 bench:
 	scripts/install-packages bench
@@ -62,6 +64,12 @@ chaos:
 fuzz:
 	scripts/install-packages run
 	FUZZ_SECONDS="$(FUZZ_SECONDS)" Tests/Fuzz/run
+
+api-fuzz: API_FUZZ_SECONDS ?= 900
+api-fuzz:
+	scripts/install-packages test
+	swift build --product openagent
+	API_FUZZ_SECONDS="$(API_FUZZ_SECONDS)" API_FUZZ_SEED="$(or $(API_FUZZ_SEED),1)" API_FUZZ_EXAMPLES=500 Tests/API/run
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

@@ -33,6 +33,10 @@ public struct GatewayLimits: Sendable {
     public var sessionsPerUser = 10_000
     /// Sessions that one WebSocket may watch.
     public var sessionsPerSocket = 256
+    /// How long a request waits for the answer to its message. The turn goes on.
+    public var chatTime: Duration = .seconds(900)
+    /// How long a stream of events is silent before it shows that it lives.
+    public var streamSilence: Duration = .seconds(15)
     /// Sessions of one device in which turns run or wait at a time, where each session is a lane of its own.
     public var lanesPerDevice = 64
     /// UTF-8 bytes of a `session_id` or `message_id`.

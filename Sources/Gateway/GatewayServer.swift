@@ -30,6 +30,10 @@ public struct GatewayConfiguration: Sendable {
     public var voice = Voice()
     /// Unix seconds.
     public var now: @Sendable () -> Double
+    /// What the names of new things are made of.
+    var random = Randomness.system
+    /// Whether somebody serves the agent: otherwise no turn runs, and nothing happens that one could listen to.
+    var isServed = true
     /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
     public var requestRestart: (@Sendable () -> Void)?
 
@@ -82,8 +86,9 @@ public final class GatewayServer: Sendable {
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
                 return .init(
-                    turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.socketCount)
-            }
+                    turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.listenerCount)
+            } + ChatRoutes.routes(Listening.Room(configuration, live, sessions), files, configuration.random)
+            + EventRoutes.routes(Listening.Room(configuration, live, sessions))
         return routes
             + DocumentRoutes.routes(
                 version: configuration.agent.version, others: routes + [GatewayResponder.upgradeRequired(webSocket)])
@@ -112,7 +117,9 @@ public final class GatewayServer: Sendable {
         let live = LiveConnections()
         self.live = live
         monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
-        let broadcasts = Broadcasts { frame, audience in live.send(frame, to: audience, in: membership) }
+        let broadcasts = Broadcasts { frame, resource, audience in
+            live.send(frame, of: resource, to: audience, in: membership)
+        }
         self.broadcasts = broadcasts
         self.configuration = configuration
         self.membership = membership
@@ -122,7 +129,9 @@ public final class GatewayServer: Sendable {
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
             agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
         self.authorizer = authorizer
-        let files = configuration.files.map { ArtifactStore($0, logger: logger, now: configuration.now) }
+        let files = configuration.files.map {
+            ArtifactStore($0, random: configuration.random, logger: logger, now: configuration.now)
+        }
         self.files = files
         var hooks = configuration.hooks
         if let files { hooks.content = hooks.content ?? AnswerFiles(files) }
@@ -132,7 +141,7 @@ public final class GatewayServer: Sendable {
         if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
-            broadcasts: broadcasts, logger: logger, now: configuration.now,
+            broadcasts: broadcasts, random: configuration.random, logger: logger, now: configuration.now,
             surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart),
             isRevoked: { turn in
                 guard let device = try? NodeID(turn.device) else { return false }
@@ -221,9 +230,9 @@ public final class GatewayServer: Sendable {
 
     /// Measures the machine while somebody listens. While nobody does there is no timer.
     private func tellSystem() async {
-        for await _ in live.firstSockets {
+        for await _ in live.firstListeners {
             await monitor.run {
-                live.socketCount > 0
+                live.isMeasured
             } tell: { snapshot in
                 live.offer(snapshot: ServerMessage(.systemSnapshot(snapshot)).frame, in: membership)
             }
@@ -241,15 +250,17 @@ public final class GatewayServer: Sendable {
         await sessions.retireMissing { $0 == own ? true : membership.isUser($0) }
     }
 
-    /// Answers a request that the operator makes in this process; needs no ``run()``.
+    /// Answers a request of this process; needs no ``run()``.
     ///
+    /// - Parameter caller: nil is the operator.
     /// - Throws: ``GatewayClientError/bodyTooLarge(limit:)``.
-    func respondToOperator(
-        method: HTTPMethod, path: String, headers: HTTPHeaders, body: ByteBuffer, maximumBody: Int
+    func respond(
+        method: HTTPMethod, path: String, headers: HTTPHeaders, body: ByteBuffer, maximumBody: Int,
+        as caller: Caller? = nil
     ) async throws -> GatewayResponse {
-        try await responder.respondToOperator(
-            HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers), body: body,
-            maximumBody: maximumBody)
+        try await responder.respond(
+            to: HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers), body: body,
+            maximumBody: maximumBody, as: caller)
     }
 
     /// Closes each connection on which no member has shown a certificate for too long: keep-alives would hold it, and
@@ -322,7 +333,8 @@ public final class GatewayServer: Sendable {
             let watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: configuration.limits))
             // In the registry before its rights are looked at again: no change can slip between the two.
             if case .success(let caller) = authorizer.authenticate(credential) {
-                live.add(watcher, of: caller.isOperator ? nil : caller.handle, on: credential.peer)
+                let peer = credential.peer
+                live.add(watcher, of: caller.isOperator ? nil : caller.handle, at: peer.node, on: peer)
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,

@@ -47,6 +47,8 @@ import Testing
         "DELETE /api/network/invitations/{id}": .init(rule: .admin),
         "GET /api/audit": .init(rule: .admin),
         "GET /api/system": .init(rule: .member),
+        "POST /api/chat": .init(rule: .member, body: #"{"message":"hello"}"#),
+        "GET /api/events": .init(rule: .member),
         "GET /api/sessions": .init(rule: .member),
         "GET /api/sessions/{id}": .init(rule: .member),
         "PATCH /api/sessions/{id}": .init(rule: .member, body: #"{"title":"theirs"}"#),

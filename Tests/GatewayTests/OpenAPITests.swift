@@ -33,6 +33,9 @@ import Testing
                 let id = try #require(operation["operationId"]?.string)
                 #expect(ids.insert(id).inserted, "\(id) is there twice")
                 #expect(operation["summary"]?.string?.isEmpty == false)
+                let tag = try #require(operation["tags"]?.items?.first)
+                #expect(document["tags"]?.items?.contains { $0["name"] == tag } == true)
+                #expect((operation["security"] != nil) == (path == "/api/health"))
                 let parameters = operation["parameters"]?.items ?? []
                 let inPath = parameters.filter { $0["in"] == "path" }.compactMap { $0["name"]?.string }
                 let expected = path.matches(of: /\{([a-z]+)\}/).map { String($0.1) }
@@ -120,6 +123,10 @@ import Testing
     static func problems(_ response: TestResponse, _ operation: JSONValue) -> [String] {
         guard let answer = operation["responses"]?["\(response.status)"] else { return ["no such status"] }
         let contents = answer["content"]?.fields ?? [:]
+        // What goes on has no length, and isn't read here.
+        if response.headers["content-type"] == "text/event-stream" {
+            return contents["text/event-stream"] == nil ? ["type text/event-stream"] : []
+        }
         guard !response.body.isEmpty else { return contents.isEmpty ? [] : ["no body"] }
         let type = response.headers["content-type"].map { String($0.prefix { $0 != ";" }) } ?? "none"
         let wildcard = String(type.prefix { $0 != "/" }) + "/*"

@@ -17,7 +17,7 @@ extension Store.Database {
     }
 
     /// The file may not grow, as on a full disk.
-    fileprivate func setFull(_ isFull: Bool) throws {
+    func setFull(_ isFull: Bool) throws {
         try pool.writeWithoutTransaction {
             _ = try Int.fetchOne($0, sql: "PRAGMA max_page_count = \(isFull ? 1 : 1_000_000_000)")
         }

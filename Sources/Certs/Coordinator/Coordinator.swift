@@ -27,6 +27,8 @@ public final class Coordinator: Sendable {
     let repository: NetworkRepository
     let identity: SecretKey
     let now: @Sendable () -> Double
+    /// So many random bytes, for invitations.
+    let random: @Sendable (_ count: Int) -> [UInt8]
     let logger: Logger
     let logins = Mutex(Logins())
     let computations = ComputationQueue()
@@ -44,18 +46,20 @@ public final class Coordinator: Sendable {
     /// - Parameters:
     ///   - identity: the agent's identity key, which is also the key that signs certificates.
     ///   - now: Unix seconds.
+    ///   - random: gives so many random bytes for the codes of invitations; nil: the system's.
     /// - Throws: ``NetworkStateError`` when this agent does not coordinate a network with this key, or when the database
     ///   cannot be read.
     public convenience init(
         repository: NetworkRepository, identity: SecretKey, now: @escaping @Sendable () -> Double,
-        logger: Logger = Logger(label: "openagent.coordinator")
+        random: (@Sendable (_ count: Int) -> [UInt8])? = nil, logger: Logger = Logger(label: "openagent.coordinator")
     ) throws {
-        try self.init(repository: repository, identity: identity, watches: Watches(), now: now, logger: logger)
+        try self.init(
+            repository: repository, identity: identity, watches: Watches(), now: now, random: random, logger: logger)
     }
 
     init(
         repository: NetworkRepository, identity: SecretKey, watches: Watches, now: @escaping @Sendable () -> Double,
-        logger: Logger
+        random: (@Sendable (_ count: Int) -> [UInt8])? = nil, logger: Logger
     ) throws {
         let (row, users, devices, agents) = try repository.read {
             try ($0.network(), $0.users(), $0.devices(), $0.agents())
@@ -67,6 +71,7 @@ public final class Coordinator: Sendable {
         self.identity = identity
         self.watches = watches
         self.now = now
+        self.random = random ?? { randomBytes($0) }
         self.logger = logger
     }
 
@@ -75,17 +80,19 @@ public final class Coordinator: Sendable {
     /// - Parameters:
     ///   - name: what people call the network, and the agent in it.
     ///   - now: Unix seconds.
+    ///   - random: gives so many random bytes; nil: the system's.
     /// - Returns: the network, old or new.
     /// - Throws: ``NetworkStateError`` when the agent is a member of another's network, or its key has changed.
     public static func createNetworkIfMissing(
-        repository: NetworkRepository, identity: SecretKey, name: String, now: Double
+        repository: NetworkRepository, identity: SecretKey, name: String, now: Double,
+        random: (@Sendable (_ count: Int) -> [UInt8])? = nil
     ) throws -> NetworkIdentity {
         try repository.write { transaction in
             if let row = try transaction.rows.network(), row.role != .standalone {
                 return try Self.identity(of: row, key: identity.nodeID)
             }
             let row = NetworkRecord(
-                role: .coordinator, networkID: Base16.encode(randomBytes(16)), name: name,
+                role: .coordinator, networkID: Base16.encode((random ?? randomBytes)(16)), name: name,
                 coordinatorKey: identity.nodeID.bytes, createdAt: now)
             try transaction.setNetwork(row, coordinatorNodeID: identity.nodeID.hex)
             try transaction.upsertAgent(

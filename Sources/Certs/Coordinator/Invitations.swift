@@ -92,7 +92,8 @@ extension Coordinator {
                 return invitation
             }
             let invitation = Invitation(
-                code: InviteCode.random(), role: .user, createdBy: Self.bootstrapCreator, bindTo: nil, usesLeft: 1,
+                code: InviteCode.random(random), role: .user, createdBy: Self.bootstrapCreator, bindTo: nil,
+                usesLeft: 1,
                 expiresAt: now + Self.invitationLifetime, createdAt: now)
             try transaction.insertInvitation(invitation)
             try transaction.audit(
@@ -109,7 +110,7 @@ extension Coordinator {
     ///   somebody who isn't there, ``AdministrationError/forbidden``.
     public func createInvitation(_ request: InvitationRequest, by caller: Principal) async throws -> Invitation {
         let now = now()
-        let code = InviteCode.random()
+        let code = InviteCode.random(random)
         let handle = request.handle.map(HandleRule.typed).flatMap { $0.isEmpty ? nil : $0 }
         _ = try await administer("invitation.create", on: Self.invitationID(code), by: caller, now: now) {
             transaction in

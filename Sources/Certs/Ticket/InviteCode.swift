@@ -8,7 +8,11 @@ public enum InviteCode {
     static let length = 12
 
     /// A new code in its normalised form.
-    static func random() -> String { Base32.encode(randomBytes(length)) }
+    ///
+    /// - Parameter random: gives so many random bytes.
+    static func random(_ random: (_ count: Int) -> [UInt8] = { randomBytes($0) }) -> String {
+        Base32.encode(random(length))
+    }
 
     /// The form that is stored and compared: trimmed, lower case, without hyphens and spaces.
     public static func normalised(_ text: String) -> String {

@@ -13,6 +13,19 @@ enum Audience: Sendable, Equatable {
     case handle(String)
 }
 
+/// What somebody who listens wants to hear of what is told to many.
+struct Interest: Sendable {
+    /// Nil: all.
+    var resources: Set<Broadcasts.Resource>?
+    /// Measurements of the machine.
+    var snapshots: Bool
+
+    static let everything = Interest(resources: nil, snapshots: true)
+    static let nothing = Interest(resources: [], snapshots: false)
+
+    var isNothing: Bool { resources?.isEmpty == true && !snapshots }
+}
+
 /// Tells connected clients what has changed.
 struct Broadcasts: Sendable {
     /// What may change (websocket.md §8, and what this gateway has besides).
@@ -28,20 +41,22 @@ struct Broadcasts: Sendable {
         case changed
     }
 
-    private let send: @Sendable (_ frame: String, _ audience: [Audience]) -> Void
+    private let send: @Sendable (_ frame: String, _ resource: Resource, _ audience: [Audience]) -> Void
 
     /// - Parameter send: gives the frame to those who listen and may hear it; never waits for any of them.
-    init(send: @escaping @Sendable (_ frame: String, _ audience: [Audience]) -> Void) { self.send = send }
+    init(send: @escaping @Sendable (_ frame: String, _ resource: Resource, _ audience: [Audience]) -> Void) {
+        self.send = send
+    }
 
     /// Nobody listens.
-    static let none = Broadcasts { _, _ in }
+    static let none = Broadcasts { _, _, _ in }
 
     /// - Parameters:
     ///   - id: what has changed; nil when it is not one thing alone. Never anything secret.
     ///   - audience: whoever is in one of them hears it, once.
     func publish(_ resource: Resource, _ action: Action, id: String? = nil, to audience: [Audience]) {
         let event = ServerMessage.ResourceEvent(resource: resource.rawValue, action: action.rawValue, id: id)
-        send(ServerMessage(.resourceEvent(event)).frame, audience)
+        send(ServerMessage(.resourceEvent(event)).frame, resource, audience)
     }
 }
 

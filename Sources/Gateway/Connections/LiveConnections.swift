@@ -20,6 +20,7 @@ final class LiveConnections: Sendable {
         /// Nil for the operator.
         let handle: String?
         let outbox: Outbox
+        let interest: Interest
     }
 
     private struct Entry {
@@ -37,9 +38,12 @@ final class LiveConnections: Sendable {
         /// The sockets of each user; the operator's are under the operator's name.
         var ofHandle: [String: Set<UInt64>] = [:]
         var hasSockets: Bool { !listeners.isEmpty }
+        /// How many want measurements of the machine.
+        var measured = 0
 
         mutating func drop(_ socket: UInt64) {
             guard let listener = listeners.removeValue(forKey: socket) else { return }
+            if listener.interest.snapshots { measured -= 1 }
             let name = listener.handle ?? Principal.operator.auditName
             ofHandle[name]?.remove(socket)
             if ofHandle[name]?.isEmpty == true { ofHandle[name] = nil }
@@ -71,13 +75,13 @@ final class LiveConnections: Sendable {
     let newcomers: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>
     private let newcomer: AsyncStream<(id: UInt64, since: ContinuousClock.Instant)>.Continuation
 
-    /// Says each time that there is a socket, after there was none. One consumer.
-    let firstSockets: AsyncStream<Void>
-    private let firstSocket: AsyncStream<Void>.Continuation
+    /// Says each time that somebody wants measurements of the machine, after nobody did. One consumer.
+    let firstListeners: AsyncStream<Void>
+    private let firstListener: AsyncStream<Void>.Continuation
 
     init() {
         (newcomers, newcomer) = AsyncStream.makeStream()
-        (firstSockets, firstSocket) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (firstListeners, firstListener) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// A number that no other connection or socket of this gateway has.
@@ -112,46 +116,64 @@ final class LiveConnections: Sendable {
     /// How many connections each key has that has one.
     func counts() -> [NodeID: Int] { state.withLock { $0.ofNode.mapValues(\.count) } }
 
-    /// - Parameter handle: nil for the operator's.
-    func add(_ watcher: Watcher, of handle: String?, on peer: PeerConnection) {
+    /// Keeps a socket, or a request that goes on listening, until ``remove(_:on:)`` or until its connection goes.
+    ///
+    /// - Parameters:
+    ///   - handle: nil for the operator's.
+    ///   - peer: nil when it came over no connection.
+    func add(
+        _ watcher: Watcher, of handle: String?, at node: NodeID, on peer: PeerConnection?,
+        hears interest: Interest = .everything
+    ) {
         let isFirst = state.withLock { state in
-            guard state.entries[peer.id] != nil else { return false }
-            defer {
+            if let peer {
+                guard state.entries[peer.id] != nil else { return false }
                 state.entries[peer.id]?.sockets[watcher.id] = Socket(handle: handle, outbox: watcher.outbox)
-                state.listeners[watcher.id] = Listener(
-                    node: peer.node, handle: handle, outbox: watcher.outbox)
-                state.ofHandle[handle ?? Principal.operator.auditName, default: []].insert(watcher.id)
             }
-            return !state.hasSockets
+            state.listeners[watcher.id] = Listener(
+                node: node, handle: handle, outbox: watcher.outbox, interest: interest)
+            state.ofHandle[handle ?? Principal.operator.auditName, default: []].insert(watcher.id)
+            guard interest.snapshots else { return false }
+            state.measured += 1
+            return state.measured == 1
         }
-        if isFirst { firstSocket.yield() }
+        if isFirst { firstListener.yield() }
     }
 
-    func remove(_ watcher: Watcher, on peer: PeerConnection) {
+    func remove(_ watcher: Watcher, on peer: PeerConnection?) {
         state.withLock { state in
-            state.entries[peer.id]?.sockets[watcher.id] = nil
+            if let peer { state.entries[peer.id]?.sockets[watcher.id] = nil }
             state.drop(watcher.id)
             Self.notify(&state)
         }
     }
 
-    /// How many sockets there are.
-    var socketCount: Int { state.withLock { $0.listeners.count } }
+    /// How many sockets and streams of events there are.
+    var listenerCount: Int { state.withLock { $0.listeners.values.count { !$0.interest.isNothing } } }
+
+    /// Whether somebody wants measurements of the machine.
+    var isMeasured: Bool { state.withLock { $0.measured > 0 } }
 
     /// Gives a frame to everybody in the audience who may hear it, asked of the membership at this moment; whoever's
     /// standing is not known hears nothing. Waits for nobody.
-    func send(_ frame: String, to audience: [Audience], in membership: any Membership) {
-        for outbox in hearing(audience, in: membership) { outbox.broadcast(frame) }
+    func send(
+        _ frame: String, of resource: Broadcasts.Resource, to audience: [Audience], in membership: any Membership
+    ) {
+        let hearing = hearing(audience, in: membership) { $0.resources?.contains(resource) ?? true }
+        for outbox in hearing { outbox.broadcast(frame) }
     }
 
-    /// Offers everybody the newest measurement of the machine.
+    /// Offers everybody who wants it the newest measurement of the machine.
     func offer(snapshot frame: String, in membership: any Membership) {
-        for outbox in hearing([.everybody], in: membership) { outbox.offer(snapshot: frame) }
+        for outbox in hearing([.everybody], in: membership, where: \.snapshots) { outbox.offer(snapshot: frame) }
     }
 
-    private func hearing(_ audience: [Audience], in membership: any Membership) -> [Outbox] {
+    private func hearing(
+        _ audience: [Audience], in membership: any Membership, where isWanted: (Interest) -> Bool
+    ) -> [Outbox] {
         let candidates = state.withLock { $0.listeners(in: audience) }
         return candidates.filter { listener in
+            guard isWanted(listener.interest) else { return false }
             let isAdmin: Bool
             if let handle = listener.handle {
                 guard case .active(let role) = membership.standing(of: listener.node, handle: handle) else {

@@ -20,6 +20,7 @@ actor ArtifactStore {
     nonisolated let files: AgentFiles
     let uploads: UploadFolder
     let logger: Logger
+    private let random: Randomness
     /// Unix seconds.
     let now: @Sendable () -> Double
     /// Who writes which unfinished upload at the moment.
@@ -45,8 +46,11 @@ actor ArtifactStore {
     }
 
     /// Clears away what an earlier process left half done.
-    init(_ files: AgentFiles, logger: Logger, now: @escaping @Sendable () -> Double) {
+    init(
+        _ files: AgentFiles, random: Randomness = .system, logger: Logger, now: @escaping @Sendable () -> Double
+    ) {
         self.files = files
+        self.random = random
         self.logger = logger
         self.now = now
         uploads = UploadFolder(path: files.directory.uploads)
@@ -76,7 +80,7 @@ actor ArtifactStore {
         let count = whole[owner, default: 0]
         guard count < files.unfinishedUploads else { throw .tooManyUploads }
         try prepareFolder()
-        let key = Base16.encode(randomBytes(16))
+        let key = random.hex(16)
         let writer = try FileWriter(uploads.data(key), limit: files.largest)
         active[key] = writer
         whole[owner] = count + 1
@@ -110,7 +114,7 @@ actor ArtifactStore {
         _ key: String, size: Int64, sha256: String, as description: Description
     ) async throws -> ArtifactRecord {
         let record = ArtifactRecord(
-            id: Base16.encode(randomBytes(16)), owner: description.owner, sessionID: description.sessionID,
+            id: random.hex(16), owner: description.owner, sessionID: description.sessionID,
             filename: FileName.safe(description.filename), mimeType: description.mimeType, size: size, sha256: sha256,
             origin: description.origin, uploadID: description.uploadID, createdAt: now())
         do {

@@ -15,20 +15,26 @@ struct ErrorResponse: Error, Sendable {
     var code: ErrorCode
     var message: String
     var hint: String?
+    /// What the answer's head says besides, e.g. `Allow`.
+    var headers: HTTPFields = [:]
 
     static let notFound = ErrorResponse(status: .notFound, code: .notFound, message: "There is no such thing here.")
     static let internalError = ErrorResponse(
         status: .internalServerError, code: .internalError, message: "The server could not answer this request.",
         hint: "The server's log says why.")
     static let tooLarge = ErrorResponse(
-        status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.")
+        status: .contentTooLarge, code: .tooLarge, message: "The request's body is too long.",
+        hint: "Send less at once. Files go in pieces: POST /api/upload")
     static let forbidden = ErrorResponse(
-        status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.")
+        status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.",
+        hint: "Ask an admin of the network.")
 
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
         let body = ErrorBody(code: code, message: message, hint: hint)
-        return (try? JSON.response(body, status: status)) ?? Response(status: status)
+        var response = (try? JSON.response(body, status: status)) ?? Response(status: status)
+        response.headers.append(contentsOf: headers)
+        return response
     }
 
     /// What Hummingbird reports by itself (a body that is too long, no JSON, …) in our words.
@@ -38,7 +44,8 @@ struct ErrorResponse: Error, Sendable {
         case .contentTooLarge: self = .tooLarge
         case .badRequest, .unprocessableContent, .unsupportedMediaType:
             self.init(
-                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.")
+                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.",
+                hint: "What is expected says GET /api/openapi.json")
         default: self = .internalError
         }
     }
@@ -70,6 +77,11 @@ struct ErrorResponse: Error, Sendable {
         ErrorResponse(status: .badRequest, code: .invalid, message: message, hint: hint)
     }
 
+    /// What `/ws` says with `code`, as the answer to a request.
+    init(_ code: ErrorCode, _ message: String, hint: String? = nil) {
+        self.init(status: code.status, code: code, message: message, hint: hint)
+    }
+
     init(status: HTTPResponse.Status, code: ErrorCode, message: String, hint: String? = nil) {
         self.status = status
         self.code = code
@@ -81,10 +93,17 @@ struct ErrorResponse: Error, Sendable {
 /// Answers as JSON.
 enum JSON {
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(data: try data(value))))
+    }
+
+    /// One line.
+    static func text(_ value: some Encodable) throws -> String { String(decoding: try data(value), as: UTF8.self) }
+
+    private static func data(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Response(
-            status: status, headers: [.contentType: "application/json; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(data: try encoder.encode(value))))
+        return try encoder.encode(value)
     }
 }

@@ -10,6 +10,17 @@ struct GatewayRequestSource: RequestContextSource {
     let authentication: Result<Caller, Refusal>
     /// Bytes of a body that is read into memory.
     let bodyLength: Int
+    let origin: RequestOrigin
+}
+
+/// Where a request came from, for answers that go on after it was authorized.
+struct RequestOrigin: Sendable {
+    /// Nil when it came over no connection.
+    var peer: PeerConnection?
+    /// Who asks, as it is at the moment of the call.
+    var authenticate: @Sendable () -> Result<Caller, Refusal>
+    /// Ends the stream at once, also while something is being written to it.
+    var abort: @Sendable () -> Void = {}
 }
 
 /// Hummingbird's context of one request.
@@ -24,10 +35,12 @@ struct GatewayContext: RequestContext {
     let announced = Announced()
 
     let maxUploadSize: Int
+    let origin: RequestOrigin
 
     init(source: GatewayRequestSource) {
         maxUploadSize = source.bodyLength
         coreContext = CoreRequestContextStorage(source: source)
         authentication = source.authentication
+        origin = source.origin
     }
 }

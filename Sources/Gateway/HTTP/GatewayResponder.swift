@@ -20,6 +20,7 @@ struct GatewayResponder: Sendable {
     private let bodyLength: Int
     private let logger: Logger
     private let strangers: StrangerLog
+    private let methods: AllowedMethods
 
     /// - Parameters:
     ///   - routes: everything that can be asked.
@@ -38,8 +39,10 @@ struct GatewayResponder: Sendable {
         self.logger = logger
         open = Set(routes.filter(\.isOpen).map { Self.key($0.method, $0.path) })
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: OwnErrors())
-        for route in routes + [Self.upgradeRequired(webSocket)] {
+        let all = routes + [Self.upgradeRequired(webSocket)]
+        methods = AllowedMethods(all)
+        router.add(middleware: OwnErrors(methods: methods))
+        for route in all {
             router.on(RouterPath(Self.pattern(route.path)), method: route.method) { request, context in
                 try await Self.run(route, request, context, broadcasts)
             }
@@ -60,23 +63,32 @@ struct GatewayResponder: Sendable {
     }
 
     /// Answers one request. Never throws: every failure has an answer.
-    func respond(to request: Request, from credential: StreamCredential) async -> Response {
+    ///
+    /// - Parameter abort: ends the stream that the request came on.
+    func respond(
+        to request: Request, from credential: StreamCredential, abort: @escaping @Sendable () -> Void
+    ) async -> Response {
         var log = logger
         log[metadataKey: "peer"] = "\(credential.peer.node.short)"
         log[metadataKey: "remote"] = "\(credential.peer.remote())"
-        return await respond(to: request, authentication: authorizer.authenticate(credential), log: log)
+        let authorizer = authorizer
+        let origin = RequestOrigin(
+            peer: credential.peer, authenticate: { authorizer.authenticate(credential) }, abort: abort)
+        return await respond(to: request, origin: origin, log: log)
     }
 
-    /// Answers one request that the operator makes in this process, where no connection is needed to know who it is.
-    func respondToOperator(_ request: Request) async -> Response {
+    /// Answers one request of this process, where no connection is needed to know who asks.
+    ///
+    /// - Parameter caller: nil is the operator: only the agent's own process can ask so.
+    func respond(to request: Request, as caller: Caller?) async -> Response {
         var log = logger
         log[metadataKey: "peer"] = "in process"
-        return await respond(to: request, authentication: .success(.operator(of: authorizer.agent)), log: log)
+        let caller = caller ?? .operator(of: authorizer.agent)
+        return await respond(to: request, origin: RequestOrigin(authenticate: { .success(caller) }), log: log)
     }
 
-    private func respond(
-        to request: Request, authentication: Result<Caller, Refusal>, log: Logger
-    ) async -> Response {
+    private func respond(to request: Request, origin: RequestOrigin, log: Logger) async -> Response {
+        let authentication = origin.authenticate()
         var log = log
         log[metadataKey: "method"] = "\(request.method)"
         log[metadataKey: "path"] = "\(Self.path(of: request.head).prefix(200))"
@@ -87,7 +99,7 @@ struct GatewayResponder: Sendable {
             case let left?: log[metadataKey: "unlogged"] = "\(left)"
             }
         }
-        var response = await answer(request, authentication: authentication, log: log)
+        var response = await answer(request, authentication: authentication, origin: origin, log: log)
         response.headers[.xContentTypeOptions] = "nosniff"
         if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         if request.method == .head { response = response.createHeadResponse() }
@@ -97,7 +109,7 @@ struct GatewayResponder: Sendable {
     }
 
     private func answer(
-        _ request: Request, authentication: Result<Caller, Refusal>, log: Logger
+        _ request: Request, authentication: Result<Caller, Refusal>, origin: RequestOrigin, log: Logger
     ) async -> Response {
         if case .failure(let refusal) = authentication,
             !open.contains(Self.key(request.method, Self.path(of: request.head)))
@@ -105,7 +117,8 @@ struct GatewayResponder: Sendable {
             return Self.refuse(refusal, log: log)
         }
         let context = GatewayContext(
-            source: GatewayRequestSource(logger: log, authentication: authentication, bodyLength: bodyLength))
+            source: GatewayRequestSource(
+                logger: log, authentication: authentication, bodyLength: bodyLength, origin: origin))
         do {
             return try await router.respond(to: request, context: context)
         } catch let refusal as Refusal {
@@ -175,12 +188,16 @@ struct GatewayResponder: Sendable {
 
 /// Turns what Hummingbird reports by itself into our words, before the router answers in its own.
 private struct OwnErrors: RouterMiddleware {
+    let methods: AllowedMethods
+
     func handle(
         _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)
         } catch let error as HTTPError {
+            // Handlers have a word of their own for what isn't there: this is the router's.
+            if error.status == .notFound { return try methods.answer(to: request) }
             throw ErrorResponse(error)
         } catch is NIOTooManyBytesError {
             throw ErrorResponse.tooLarge

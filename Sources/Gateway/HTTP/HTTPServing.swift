@@ -16,8 +16,8 @@ struct HTTPServing: HTTPChannelHandler {
 
     init(_ gateway: GatewayResponder, for credential: StreamCredential, idleTime: Duration) {
         self.idleTime = idleTime
-        responder = { request, writer, _ in
-            let response = await gateway.respond(to: request, from: credential)
+        responder = { request, writer, channel in
+            let response = await gateway.respond(to: request, from: credential) { channel.close(promise: nil) }
             try await writer.write(response: response.head, body: response.body)
         }
     }

@@ -8,17 +8,19 @@ internal import Synchronization
 internal import Wire
 
 // How is a request answered that came over no stream? The responder is asked directly, and its answer collected. Who asks
-// is the operator: only the agent's own process can.
+// is the operator, unless the process says otherwise: only the agent's own process can.
 
 extension GatewayResponder {
-    /// Answers one request that the operator makes in this process.
+    /// Answers one request of this process.
     ///
+    /// - Parameter caller: nil is the operator.
     /// - Throws: ``GatewayClientError/bodyTooLarge(limit:)``, and what goes wrong while the answer's body is made.
-    func respondToOperator(_ head: HTTPRequestHead, body: ByteBuffer, maximumBody: Int) async throws -> GatewayResponse
-    {
+    func respond(
+        to head: HTTPRequestHead, body: ByteBuffer, maximumBody: Int, as caller: Caller?
+    ) async throws -> GatewayResponse {
         let request = Request(
             head: try HTTPRequest(head, secure: false, splitCookie: false), body: RequestBody(buffer: body))
-        let response = await respondToOperator(request)
+        let response = await respond(to: request, as: caller)
         let collected = CollectedBody(limit: maximumBody)
         try await response.body.write(collected)
         let answer = HTTPResponseHead(HTTPResponse(status: response.status, headerFields: response.headers))

@@ -17,16 +17,18 @@ enum AgentPlace: Sendable {
     /// - Throws: `NetworkStateError`, `CertificateError`, and when the database cannot be read.
     init(
         repository: NetworkRepository, identity: SecretKey, name: String, now: @escaping @Sendable () -> Double,
-        logger: Logger
+        random: Randomness = .system, logger: Logger
     ) throws {
         if let record = try repository.read({ try $0.network() }), record.role == .member {
             self = .member(
                 try MemberLink(record, repository: repository, identity: identity, now: now, logger: logger))
             return
         }
-        _ = try Coordinator.createNetworkIfMissing(repository: repository, identity: identity, name: name, now: now())
+        _ = try Coordinator.createNetworkIfMissing(
+            repository: repository, identity: identity, name: name, now: now(), random: random.bytes)
         self = .coordinator(
-            try Coordinator(repository: repository, identity: identity, now: now, logger: logger))
+            try Coordinator(
+                repository: repository, identity: identity, now: now, random: random.bytes, logger: logger))
     }
 
     var networkID: String {

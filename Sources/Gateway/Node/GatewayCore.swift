@@ -15,6 +15,8 @@ struct GatewayCore: Sendable {
         var now: @Sendable () -> Double
         /// What `${NAME}` and `{env:NAME}` refer to.
         var environment: [String: String] = [:]
+        /// What the names of new things are made of; never keys.
+        var random = Randomness.system
     }
 
     let place: AgentPlace
@@ -54,7 +56,7 @@ struct GatewayCore: Sendable {
         let repository = NetworkRepository(database)
         let place = try AgentPlace(
             repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now,
-            logger: logger)
+            random: seams.random, logger: logger)
         self.place = place
 
         var vaultLimits = Vault.Limits()
@@ -78,6 +80,8 @@ struct GatewayCore: Sendable {
         settings.vault = vault
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
+        settings.isServed = requestRestart != nil
+        settings.random = seams.random
         let voiceFiles = VoiceFiles(folder: directory.voice)
         settings.voice = Voice(
             speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
@@ -85,6 +89,7 @@ struct GatewayCore: Sendable {
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         settings.limits.sessionsPerUser = configuration.limits.sessionsPerUser
+        settings.limits.chatTime = .seconds(configuration.limits.chatSeconds)
         settings.files = AgentFiles(
             directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
             repository: ArtifactRepository(database))

@@ -60,7 +60,7 @@ public struct OfflineAgent: Sendable {
         method: HTTPMethod = .GET, path: String, headers: HTTPHeaders = [:], body: ByteBuffer? = nil,
         maximumBody: Int = 16 << 20
     ) async throws -> GatewayResponse {
-        try await core.gateway.respondToOperator(
+        try await core.gateway.respond(
             method: method, path: path, headers: headers, body: body ?? ByteBuffer(), maximumBody: maximumBody)
     }
 

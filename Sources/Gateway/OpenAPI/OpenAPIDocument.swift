@@ -22,10 +22,35 @@ struct OpenAPIDocument {
                 "description":
                     "Reached over the overlay with a device's certificate, or through the loopback proxy.",
             ],
+            "tags": .array(Set(routes.map(Self.tag)).sorted().map { ["name": .string($0)] }),
             "paths": .object(paths.mapValues(JSONValue.object)),
-            "components": ["schemas": ["Error": try JSONSchema(of: ErrorBody.self).json]],
+            "security": [["deviceCertificate": []]],
+            "components": [
+                "schemas": ["Error": try JSONSchema(of: ErrorBody.self).json],
+                "securitySchemes": [
+                    "deviceCertificate": [
+                        "type": "mutualTLS",
+                        "description":
+                            "A device's certificate in front of each stream, which counts only on a connection of that device's key. Nothing in a request's header says who asks; the loopback proxy shows the certificate of its device.",
+                    ]
+                ],
+            ],
         ]
     }
+
+    /// The area of a route, by which readers find it.
+    private static func tag(_ route: Route) -> String {
+        let parts = route.path.split(separator: "/").map(String.init)
+        let name = parts.count > 1 ? parts[1] : parts.first ?? ""
+        return areas[name] ?? name
+    }
+
+    /// Areas that are not called like their paths.
+    private static let areas = [
+        "health": "agent", "openapi.json": "agent", "agent-info": "agent", "system": "agent", "restart": "agent",
+        "events": "agent", "audit": "network", "ws": "sessions", "chat": "sessions", "upload": "files",
+        "tts": "speech", "stt": "speech", "workflow-runs": "workflows", "workflow-block-types": "workflows",
+    ]
 
     private static func operation(_ route: Route) throws -> JSONValue {
         let operation = route.operation
@@ -33,8 +58,10 @@ struct OpenAPIDocument {
             "operationId": .string(identifier(route)),
             "summary": .string(operation.summary),
             "x-role": .string(role(route)),
+            "tags": [.string(tag(route))],
             "responses": .object(try responses(route)),
         ]
+        if route.isOpen { fields["security"] = [] }
         let parameters = pathParameters(route.path) + operation.parameters.map(parameter)
         if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
         if !operation.bodies.isEmpty {
@@ -57,13 +84,13 @@ struct OpenAPIDocument {
     private static func responses(_ route: Route) throws -> [String: JSONValue] {
         var responses: [String: JSONValue] = [:]
         for status in errors(of: route) {
-            responses["\(status)"] = ["description": "Why not", "content": .object(error)]
+            responses["\(status)"] = ["description": "Why not", "content": .object(error(status))]
         }
         if !route.isOpen {
             responses["401"] = ["description": "No certificate that counts", "content": .object(plainText)]
             responses["503"] = [
                 "description": "The members of the network can't be asked, or what is asked for isn't there now",
-                "content": .object(plainText.merging(error) { first, _ in first }),
+                "content": .object(plainText.merging(error(503)) { first, _ in first }),
             ]
         }
         for (status, answers) in Dictionary(grouping: route.operation.answers, by: \.status) {
@@ -86,9 +113,17 @@ struct OpenAPIDocument {
     }
 
     private static let plainText: [String: JSONValue] = ["text/plain": ["schema": ["type": "string"]]]
-    private static let error: [String: JSONValue] = [
-        "application/json": ["schema": ["$ref": "#/components/schemas/Error"]]
-    ]
+
+    /// With an example: the code that goes with the status.
+    private static func error(_ status: Int) -> [String: JSONValue] {
+        var content: [String: JSONValue] = ["schema": ["$ref": "#/components/schemas/Error"]]
+        if let code = ErrorCode.allCases.first(where: { Int($0.status.code) == status }) {
+            content["example"] = [
+                "error": ["code": .string(code.rawValue), "message": "What is wrong.", "hint": "What to do."]
+            ]
+        }
+        return ["application/json": .object(content)]
+    }
 
     private static func contents(_ contents: [Operation.Content]) throws -> [String: JSONValue] {
         try contents.reduce(into: [:]) { all, content in
@@ -127,8 +162,17 @@ struct OpenAPIDocument {
 
     private static func pathParameters(_ path: String) -> [JSONValue] {
         names(in: path).map { name in
-            ["name": .string(name), "in": "path", "required": true, "schema": ["type": "string"]]
+            ["name": .string(name), "in": "path", "required": true, "schema": shapes[name] ?? shape(longest: 256)]
         }
+    }
+
+    /// What the parts of paths must be, by their names.
+    private static let shapes: [String: JSONValue] = [
+        "key": ["type": "string", "pattern": "^[0-9a-fA-F]{64}$"], "path": shape(longest: 1_024),
+    ]
+
+    private static func shape(longest: Int64) -> JSONValue {
+        ["type": "string", "minLength": 1, "maxLength": .integer(longest)]
     }
 
     /// `{name}`, and `{name:**}` for the rest of the path.

@@ -29,16 +29,19 @@ extension GatewayContext {
 extension Request {
     /// A value of the query; nil when it is absent or empty.
     func queryValue(_ name: String) throws(ErrorResponse) -> String? {
-        guard let text = uri.queryParameters.get(name), !text.isEmpty else { return nil }
+        let texts = uri.queryParameters.getAll(name)
+        guard texts.count <= 1 else { throw .invalid("'\(name)' is there more than once.") }
+        guard let text = texts.first, !text.isEmpty else { return nil }
         guard text.utf8.count <= longestName else { throw .invalid("'\(name)' is too long.") }
         return text
     }
 
-    /// A whole number of the query; nil when it is absent or empty.
+    /// A whole number of the query; nil when it is absent.
     func queryNumber<Number: FixedWidthInteger>(
         _ name: String, in range: ClosedRange<Number>
     ) throws(ErrorResponse) -> Number? {
-        guard let text = try queryValue(name) else { return nil }
+        guard uri.queryParameters.has(name[...]) else { return nil }
+        let text = try queryValue(name) ?? ""
         guard let number = Number(text), range.contains(number) else {
             throw .invalid("'\(name)' is a whole number from \(range.lowerBound) to \(range.upperBound).")
         }

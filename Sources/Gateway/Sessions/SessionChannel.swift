@@ -8,6 +8,8 @@ internal import Wire
 struct Watcher: Sendable {
     let id: UInt64
     let outbox: Outbox
+    /// Whether spoken answers are of use to it.
+    var hearsSpeech = true
 }
 
 /// One session while somebody watches it or a turn is under way.
@@ -28,7 +30,7 @@ struct SessionChannel: Sendable {
     var settings = SessionSettings()
     /// Turns that are accepted and have not ended.
     var turns: Set<String> = []
-    private var watchers: [UInt64: (outbox: Outbox, mode: Mode)] = [:]
+    private var watchers: [UInt64: (outbox: Outbox, mode: Mode, hearsSpeech: Bool)] = [:]
     private let heldLimit: Int
 
     init(_ record: SessionRecord, isReserved: Bool, limits: GatewayLimits) {
@@ -77,12 +79,15 @@ struct SessionChannel: Sendable {
         for watcher in watchers.values { watcher.outbox.send(.text(frame)) }
     }
 
-    /// Those who are not catching up, by their ids.
-    var liveWatchers: [UInt64: Outbox] {
+    /// Those who hear speech and are not catching up, by their ids.
+    var listeners: [UInt64: Outbox] {
         watchers.compactMapValues { watcher in
-            if case .live = watcher.mode { watcher.outbox } else { nil }
+            if case .live = watcher.mode, watcher.hearsSpeech { watcher.outbox } else { nil }
         }
     }
+
+    /// Somebody watches, and nobody who does hears speech.
+    var isOnlyRead: Bool { !watchers.isEmpty && !watchers.values.contains(where: \.hearsSpeech) }
 
     private mutating func deliver(_ events: [EventLog.Event]) {
         guard !events.isEmpty else { return }
@@ -103,12 +108,12 @@ struct SessionChannel: Sendable {
 
     /// From now on.
     mutating func watch(_ watcher: Watcher) {
-        if watchers[watcher.id] == nil { watchers[watcher.id] = (watcher.outbox, .live) }
+        if watchers[watcher.id] == nil { watchers[watcher.id] = (watcher.outbox, .live, watcher.hearsSpeech) }
     }
 
     /// From now on, but held back until ``takeHeld(for:)`` has given everything out.
     mutating func beginReplay(to watcher: Watcher) {
-        watchers[watcher.id] = (watcher.outbox, .replaying(held: []))
+        watchers[watcher.id] = (watcher.outbox, .replaying(held: []), watcher.hearsSpeech)
     }
 
     /// What happened during the replay and was held back.

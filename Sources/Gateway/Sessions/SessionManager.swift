@@ -48,6 +48,7 @@ actor SessionManager {
     let limits: GatewayLimits
     let laneRule: SessionLane
     let broadcasts: Broadcasts
+    let random: Randomness
     let logger: Logger
     let hooks: TurnHooks
     /// Whether the device that sent a turn was put out of the network since.
@@ -90,8 +91,9 @@ actor SessionManager {
     /// - Throws: when the database cannot be read.
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
-        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
-        now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings(),
+        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, random: Randomness = .system,
+        logger: Logger, now: @escaping @Sendable () -> Double,
+        surroundings: CommandSurroundings = CommandSurroundings(),
         isRevoked: @escaping @Sendable (Turn) -> Bool = { _ in false }
     ) throws {
         self.surroundings = surroundings
@@ -101,6 +103,7 @@ actor SessionManager {
         self.laneRule = laneRule
         self.hooks = hooks
         self.broadcasts = broadcasts
+        self.random = random
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
@@ -239,7 +242,7 @@ actor SessionManager {
         lastOrdinal += 1
         return Turn(
             TurnRecord(
-                id: UUID().uuidString.lowercased(), ordinal: lastOrdinal,
+                id: random.uuid(), ordinal: lastOrdinal,
                 lane: caller.lane(for: key.sessionID, by: laneRule), sender: caller.sender,
                 session: sessions[key]?.row ?? 0, handle: key.handle, sessionID: key.sessionID,
                 messageID: message.messageID, text: message.text, source: message.source.rawValue,

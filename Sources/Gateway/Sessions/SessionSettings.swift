@@ -77,7 +77,7 @@ extension SessionManager {
     /// How answers of a session are spoken.
     func speech(for key: SessionKey) -> (speak: Bool, language: String?) {
         let settings = sessions[key]?.settings ?? SessionSettings()
-        return (settings.speak, settings.language)
+        return (settings.speak && sessions[key]?.isOnlyRead != true, settings.language)
     }
 
     /// Keeps a file for the caller's next message in a session. Who may use the file was asked before.

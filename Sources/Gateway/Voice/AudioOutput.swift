@@ -102,5 +102,5 @@ actor AudioOutput {
 
 extension SessionManager {
     /// The sockets that are told now what happens in a session, by their ids.
-    func audience(of key: SessionKey) -> [UInt64: Outbox] { sessions[key]?.liveWatchers ?? [:] }
+    func audience(of key: SessionKey) -> [UInt64: Outbox] { sessions[key]?.listeners ?? [:] }
 }

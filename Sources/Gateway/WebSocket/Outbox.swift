@@ -96,6 +96,9 @@ final class Outbox: Sendable {
         if let closing { finish(closing) } else { arrival.yield() }
     }
 
+    /// There is no first frame to wait for.
+    func greet() { state.withLock { $0.isGreeted = true } }
+
     /// Puts a frame in line that the peer did not ask for. Before the greeting there is nobody to hear it.
     func broadcast(_ frame: String) {
         if state.withLock({ $0.isGreeted }) { send(.text(frame)) }

@@ -168,31 +168,3 @@ public struct ServerMessage: Sendable, Equatable {
         }
     }
 }
-
-/// Stable names of errors on the wire, for programs. New names may come; readers treat an unknown one as `internal`.
-public struct ErrorCode: RawRepresentable, Hashable, Sendable, Codable {
-    public let rawValue: String
-    public init(rawValue: String) { self.rawValue = rawValue }
-
-    public static let badMessage = ErrorCode(rawValue: "bad_message")
-    public static let unknownType = ErrorCode(rawValue: "unknown_type")
-    public static let tooLarge = ErrorCode(rawValue: "too_large")
-    public static let queueFull = ErrorCode(rawValue: "queue_full")
-    public static let unauthorized = ErrorCode(rawValue: "unauthorized")
-    public static let forbidden = ErrorCode(rawValue: "forbidden")
-    public static let notFound = ErrorCode(rawValue: "not_found")
-    public static let conflict = ErrorCode(rawValue: "conflict")
-    public static let preconditionFailed = ErrorCode(rawValue: "precondition_failed")
-    public static let notText = ErrorCode(rawValue: "not_text")
-    public static let invalid = ErrorCode(rawValue: "invalid")
-    public static let budgetExceeded = ErrorCode(rawValue: "budget_exceeded")
-    public static let notConfigured = ErrorCode(rawValue: "not_configured")
-    public static let dependencyMissing = ErrorCode(rawValue: "dependency_missing")
-    public static let rateLimited = ErrorCode(rawValue: "rate_limited")
-    public static let notImplemented = ErrorCode(rawValue: "not_implemented")
-    public static let upstreamFailed = ErrorCode(rawValue: "upstream_failed")
-    public static let timedOut = ErrorCode(rawValue: "timed_out")
-    public static let unavailable = ErrorCode(rawValue: "unavailable")
-    public static let shuttingDown = ErrorCode(rawValue: "shutting_down")
-    public static let internalError = ErrorCode(rawValue: "internal")
-}

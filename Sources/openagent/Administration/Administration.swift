@@ -36,6 +36,11 @@ struct AdministrationReply: Sendable {
 protocol AdministrationCarrier: Sendable {
     /// - Returns: whatever the agent answered; any status is an answer.
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply
+    /// As ``exchange(_:)``, but takes longer if need be, and what is answered as a stream of events goes to `receive` as it
+    /// comes; the reply's body is empty then.
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply
     func close() async
 }
 
@@ -123,8 +128,12 @@ struct Administration: Sendable {
     }
 
     /// The answer as it came, if it is no error.
-    func raw(_ request: AdministrationRequest) async throws -> AdministrationReply {
-        let reply = try await carrier.exchange(request)
+    ///
+    /// - Parameter receive: gets the parts of a stream of events as they come.
+    func raw(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        let reply = try await carrier.follow(request, receive)
         guard reply.status < 400 else { throw CommandError(refusal: reply, hint: nil) }
         return reply
     }

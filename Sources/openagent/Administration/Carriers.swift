@@ -26,6 +26,31 @@ private struct StreamExchange: Sendable {
             body: request.body.map { ByteBuffer(bytes: $0) })
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
+
+    /// Bytes of an answer that is no stream.
+    private static let longest = 16 << 20
+    /// More than an agent waits by itself.
+    private static let patience = Duration.seconds(86_500)
+
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        var headers = headers
+        headers.add(contentsOf: request.fields)
+        let question = GatewayRequest(
+            method: request.method, path: request.path, headers: headers,
+            body: request.body.map { .bytes(ByteBuffer(bytes: $0)) } ?? .none)
+        return try await GatewayClient(dialer: dialer).withResponse(question, headTimeout: Self.patience) {
+            head, body in
+            let status = Int(head.status.code)
+            guard status < 300, head.headers.first(name: "Content-Type")?.hasPrefix("text/event-stream") == true else {
+                let bytes = try await body.collect(upTo: Self.longest)
+                return AdministrationReply(status: status, body: Array(bytes.readableBytesView))
+            }
+            while let bytes = try await body.next() { try receive(Array(bytes.readableBytesView)) }
+            return AdministrationReply(status: status, body: [])
+        }
+    }
 }
 
 /// The server on this machine. Whoever holds the agent's key is its operator and shows no certificate.
@@ -46,6 +71,12 @@ struct RunningAgentCarrier: AdministrationCarrier {
         try await StreamExchange(dialer: pool).send(request)
     }
 
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await StreamExchange(dialer: pool).follow(request, receive)
+    }
+
     func close() async {
         pool.close()
         await endpoint.close()
@@ -60,6 +91,12 @@ struct NetworkCarrier: AdministrationCarrier {
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
         try await StreamExchange(dialer: client.pool).send(request)
+    }
+
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await StreamExchange(dialer: client.pool).follow(request, receive)
     }
 
     func close() async { await client.close() }
@@ -80,8 +117,21 @@ struct ProxyCarrier: AdministrationCarrier {
     }
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
+        try await saying { try await streams.send(request) }
+    }
+
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await saying { try await streams.follow(request, receive) }
+    }
+
+    /// Says that it is the proxy that is missing.
+    private func saying(
+        _ work: () async throws -> AdministrationReply
+    ) async throws -> AdministrationReply {
         do {
-            return try await streams.send(request)
+            return try await work()
         } catch let error as AgentUnreachable {
             guard case .dial(let why) = error.cause else { throw error }
             throw CommandError(

@@ -28,6 +28,13 @@ struct StoppedAgentCarrier: AdministrationCarrier {
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
 
+    /// Of an agent that nobody serves nothing goes on that one could follow.
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await exchange(request)
+    }
+
     /// What was asked is answered and committed; a database that does not close in good order is repaired when it is
     /// opened again.
     func close() async { try? agent.close() }

@@ -9,6 +9,8 @@ struct API: AsyncParsableCommand {
         discussion: """
             What can be asked: openagent api GET /api/openapi.json
 
+            A stream of events is printed as it comes, until it ends or Ctrl-C: openagent api GET /api/events
+
             An answer of 400 or more is an error: the command prints why and ends with the exit code for it.
             """)
 
@@ -53,10 +55,21 @@ struct API: AsyncParsableCommand {
     func run() async throws {
         let request = AdministrationRequest(
             method: HTTPMethod(rawValue: method.uppercased()), path: path, body: try body(), headers: try headers())
-        let reply = try await target.ask { try await $0.raw(request) }
+        let reply: AdministrationReply
+        do {
+            reply = try await target.ask { agent in
+                try await agent.raw(request) { part in
+                    Output.write(part, to: .standardOutput)
+                    // The stream may go on for ever.
+                    guard Output.isRead else { throw NobodyReads() }
+                }
+            }
+        } catch is NobodyReads { return }
         Output.write(reply.body, to: .standardOutput)
         if Screen.isTerminal, let last = reply.body.last, last != UInt8(ascii: "\n") { Output.write("\n") }
     }
+
+    private struct NobodyReads: Error {}
 
     private func headers() throws -> [(String, String)] {
         try header.map { line in

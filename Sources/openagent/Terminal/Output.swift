@@ -9,6 +9,11 @@ enum Output {
     /// Why standard output did not take everything; 0 when it did, or when nobody reads it.
     private static let failure = Atomic<Int32>(0)
 
+    private static let hasReader = Atomic<Bool>(true)
+
+    /// Whether somebody takes what is written to standard output.
+    static var isRead: Bool { hasReader.load(ordering: .relaxed) }
+
     static func write(_ text: String) { write(text, to: .standardOutput) }
 
     static func writeError(_ text: String) { write(text, to: .standardError) }
@@ -51,6 +56,6 @@ enum Output {
     }
 
     private static func note(_ code: Int32) {
-        if code != EPIPE { failure.store(code, ordering: .relaxed) }
+        if code == EPIPE { hasReader.store(false, ordering: .relaxed) } else { failure.store(code, ordering: .relaxed) }
     }
 }

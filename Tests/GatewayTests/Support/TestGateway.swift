@@ -327,6 +327,8 @@ extension GatewayLimits {
     static var patient: GatewayLimits {
         var limits = GatewayLimits()
         limits.preambleTime = .seconds(60)
+        // Agents that do what a test says answer no message by themselves.
+        limits.chatTime = .milliseconds(200)
         return limits
     }
 }

@@ -24,6 +24,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var noteSize = 1 << 20
         /// The largest file that a user may upload or an answer may carry in bytes, 1 KiB to 64 GiB.
         public var fileSize = 1 << 30
+        /// How many seconds a request waits for the answer to its message, 1 to 86,400.
+        public var chatSeconds = 900
 
         public init() {}
     }
@@ -139,6 +141,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             limits.connections = try section.integer("connections", in: 16...100_000) ?? limits.connections
             limits.noteSize = try section.integer("note_size", in: 1024...(64 << 20)) ?? limits.noteSize
             limits.fileSize = try section.integer("file_size", in: 1024...(64 << 30)) ?? limits.fileSize
+            limits.chatSeconds = try section.integer("chat_seconds", in: 1...86_400) ?? limits.chatSeconds
         }
     }
 }

@@ -62,7 +62,7 @@ extension SessionManager {
             broadcasts.publish(.session, .deleted, id: request.sessionID, to: [.handle(caller.handle)])
             parts.append("forgot \(stopped.archived) prior conversation\(stopped.archived == 1 ? "" : "s")")
         }
-        parts.append("fresh session: \(UUID().uuidString.prefix(8).lowercased())")
+        parts.append("fresh session: \(random.hex(4))")
         return Self.sentence(parts)
     }
 

@@ -1,0 +1,183 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import Testing
+
+@testable import Agent
+@testable import Certs
+@testable import Gateway
+@testable import Store
+@testable import Transport
+@testable import Wire
+
+// A whole agent in memory: database and notes in a temporary folder, everything put together as `serve` does it, and nothing bound.
+// Requests go to its routes as the operator's or a member's.
+
+@Suite struct GatewayCoreTests {
+    /// One agent with a clock that stands still and chance that can be repeated.
+    final class World: Sendable {
+        static let time: Double = 1_750_000_000
+
+        let directory: AgentDirectory
+        let core: GatewayCore
+        private let key: SecretKey
+        private let device: SecretKey
+
+        init(seed: UInt64, configuration yaml: String? = nil, environment: [String: String] = [:]) throws {
+            directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/core-\(UUID().uuidString)")
+            _ = try directory.create(name: "Ada")
+            if let yaml { try Data(yaml.utf8).write(to: URL(filePath: directory.configuration)) }
+            key = try SecretKey(seed: Array(repeating: 7, count: 32))
+            device = try SecretKey(seed: Array(repeating: 8, count: 32))
+            let state = Mutex(SplitMix(state: seed))
+            let seams = GatewayCore.Seams(
+                now: { Self.time }, environment: environment,
+                random: Randomness { count in
+                    state.withLock { state in (0..<count).map { _ in UInt8(truncatingIfNeeded: state.next()) } }
+                })
+            core = try GatewayCore.build(
+                key: key, directory: directory,
+                configuration: try AgentConfiguration.load(directory, environment: environment).configuration,
+                version: "1", seams: seams, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                requestRestart: {})
+        }
+
+        deinit {
+            try? core.close()
+            try? FileManager.default.removeItem(atPath: directory.path)
+        }
+
+        /// Somebody of the network who is no admin.
+        var member: Caller {
+            let certificate = DeviceCertificate.issue(
+                handle: "ana", deviceKey: device.nodeID, networkID: core.place.networkID, issuedAt: Self.time,
+                signedBy: key)
+            return Caller(certificate, role: .member)
+        }
+
+        /// - Parameter caller: nil is the operator.
+        func ask(
+            _ method: String, _ path: String, _ body: String? = nil, headers: HTTPHeaders = [:],
+            as caller: Caller? = nil
+        ) async throws -> TestResponse {
+            let answer = try await core.gateway.respond(
+                method: HTTPMethod(rawValue: method), path: path, headers: headers,
+                body: ByteBuffer(string: body ?? ""), maximumBody: 4 << 20, as: caller)
+            return TestResponse(
+                status: Int(answer.status.code),
+                headers: Dictionary(answer.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first },
+                body: String(buffer: answer.body))
+        }
+
+        /// Runs turns while `body` does.
+        func run<T: Sendable>(_ body: @escaping @Sendable (World) async throws -> T) async throws -> T {
+            try await withThrowingTaskGroup(of: T?.self) { group in
+                group.addTask {
+                    await self.core.gateway.run()
+                    return nil
+                }
+                group.addTask { try await body(self) }
+                defer { group.cancelAll() }
+                while let result = try await group.next() { if let result { return result } }
+                throw Timeout(what: "the test's body")
+            }
+        }
+    }
+
+    private struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+
+    @Test func theOperatorAndAMemberAreServedWithoutASocket() async throws {
+        let world = try World(seed: 1)
+        try await world.run { world in
+            let me: WhoAmI = try await world.ask("GET", "/api/whoami").decode()
+            #expect(me.isOperator && me.agent == "Ada")
+            let other: WhoAmI = try await world.ask("GET", "/api/whoami", as: world.member).decode()
+            #expect(!other.isOperator && other.handle == "ana")
+            #expect(try await world.ask("GET", "/api/audit").status == 200)
+            #expect(try await world.ask("GET", "/api/audit", as: world.member).status == 403)
+            let note = #"{"content":"The router is in the hall."}"#
+            #expect(try await world.ask("PUT", "/api/vault/notes/House.md", note, as: world.member).status == 200)
+            let question = #"{"message":"where is the router?"}"#
+            let answer: ChatAnswer = try await world.ask("POST", "/api/chat", question, as: world.member).decode()
+            #expect(answer.response.contains("in the hall") && answer.created && !answer.errored)
+            let path = "/api/sessions/\(answer.sessionID)/messages"
+            #expect(try await world.ask("GET", path, as: world.member).body.contains("in the hall"))
+            // A conversation is its owner's, whoever else asks.
+            #expect(try await world.ask("GET", path).status == 404)
+        }
+    }
+
+    @Test func secretsComeThroughTheSeamAndNotFromTheProcess() throws {
+        let yaml = "name: ${NAME_OF_IT}\n"
+        let world = try World(seed: 1, configuration: yaml, environment: ["NAME_OF_IT": "Grace"])
+        #expect(throws: ConfigurationError.self) { try AgentConfiguration.load(world.directory, environment: [:]) }
+        #expect(world.core.place.networkName == "Grace")
+    }
+
+    /// Asks for everything, as the operator and as a member, and writes down what was said.
+    private static func transcript(_ world: World) async throws -> [String] {
+        var said: [String] = []
+        func ask(_ method: String, _ path: String, _ body: String?, headers: HTTPHeaders = [:]) async throws {
+            for caller in [nil, world.member] {
+                let answer = try await world.ask(method, path, body, headers: headers, as: caller)
+                let text = answer.body.replacing(world.directory.path, with: "DIR")
+                    // The file system's time, which is nobody's seam.
+                    .replacing(/"modified":[0-9.]+/, with: "")
+                said.append("\(method) \(path): \(answer.status) \(text)")
+            }
+        }
+        try await ask("PUT", "/api/vault/notes/House/Note.md", #"{"content":"one [[Other]] #tag"}"#)
+        let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n"
+        try await ask("POST", "/api/upload", form, headers: ["Content-Type": "multipart/form-data; boundary=b"])
+        for message in ["note", "hello", "remember: the key is under the mat"] {
+            try await ask("POST", "/api/chat", #"{"message":"\#(message)"}"#)
+        }
+        let routes = AccessMatrixTests.table.sorted { left, right in
+            let (first, second) = (left.key.hasPrefix("GET"), right.key.hasPrefix("GET"))
+            return first == second ? left.key < right.key : first
+        }
+        for (route, expected) in routes {
+            let parts = route.split(separator: " ").map(String.init)
+            // The machine's state, and a stream without an end.
+            if ["/api/system", "/api/events"].contains(parts[1]) { continue }
+            let path = parts[1].replacing("{handle}", with: "ana").replacing("{id}", with: "s")
+                .replacing("{key}", with: String(repeating: "0", count: 64))
+                .replacing("{path:**}", with: "House/Note.md")
+            try await ask(parts[0], path + (path.hasSuffix("backlinks") ? "?path=House/Note.md" : ""), expected.body)
+        }
+        return said
+    }
+
+    @Test func twoCoresWithEqualSeamsSayTheSameToEveryQuestion() async throws {
+        let transcripts = try await [1, 1, 2].asyncMap { seed in
+            try await World(seed: seed).run { try await Self.transcript($0) }
+        }
+        #expect(transcripts[0].count > 100)
+        for (first, second) in zip(transcripts[0], transcripts[1]) { #expect(first == second) }
+        // Chance is in it: other names come from other bytes.
+        let others = zip(transcripts[0], transcripts[2]).filter { $0 != $1 }.map(\.0)
+        for path in ["POST /api/chat", "POST /api/upload", "POST /api/network/invitations", "GET /api/network:"] {
+            #expect(others.contains { $0.hasPrefix(path) }, "\(path)")
+        }
+        #expect(transcripts[0].allSatisfy { !$0.contains(": 500 ") })
+    }
+}
+
+extension Sequence {
+    fileprivate func asyncMap<T>(_ transform: (Element) async throws -> T) async rethrows -> [T] {
+        var results: [T] = []
+        for element in self { results.append(try await transform(element)) }
+        return results
+    }
+}

@@ -41,7 +41,7 @@ struct Serve: AsyncParsableCommand {
         _ = try directory.create(name: name)
         let loaded = try AgentConfiguration.load(directory, environment: AgentOptions.environment)
         var overrides = try overrides()
-        overrides.logLevel = try log.level()
+        overrides.logLevel = try log.chosenLevel()
         let level = LogLevel(overrides.applied(to: loaded.configuration).logLevel)
         let lock = try await InstanceLock.take(directory)
         defer { lock.release() }

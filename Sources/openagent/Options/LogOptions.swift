@@ -17,10 +17,10 @@ struct LogOptions: ParsableArguments {
     var level: Logger.Level?
 
     /// The level that flag, environment and file decide.
-    func level(file: Logger.Level) throws -> Logger.Level { try level() ?? file }
+    func level(file: Logger.Level) throws -> Logger.Level { try chosenLevel() ?? file }
 
     /// The level that flag and environment decide; nil when neither does.
-    func level() throws -> Logger.Level? {
+    func chosenLevel() throws -> Logger.Level? {
         try Setting.resolve(
             flag: level, variable: "OPENAGENT_LOG_LEVEL", environment: AgentOptions.environment,
             parse: { Logger.Level(rawValue: $0.lowercased()) })

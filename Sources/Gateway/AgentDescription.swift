@@ -1,11 +1,13 @@
 public import Transport
 
-// What does the gateway tell about the agent that it serves? Facts that are fixed while it runs.
+// What does the gateway tell about the agent that it serves? Facts that are fixed while it runs, but for its
+// name.
 
 /// The agent behind a gateway.
 public struct AgentDescription: Sendable {
     /// The name that users see.
-    public var name: String
+    public var name: String { currentName() }
+    private let currentName: @Sendable () -> String
     /// The agent's directory on its machine.
     public var directory: String
     public var nodeID: NodeID
@@ -16,11 +18,12 @@ public struct AgentDescription: Sendable {
     /// The version of this program.
     public var version: String
 
+    /// - Parameter name: asked each time when somebody wants to know.
     public init(
-        name: String, directory: String, nodeID: NodeID, networkID: String, networkName: String,
+        name: @autoclosure @escaping @Sendable () -> String, directory: String, nodeID: NodeID, networkID: String, networkName: String,
         networkRole: String = "coordinator", version: String
     ) {
-        self.name = name
+        currentName = name
         self.directory = directory
         self.nodeID = nodeID
         self.networkID = networkID

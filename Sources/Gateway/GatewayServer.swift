@@ -28,6 +28,8 @@ public struct GatewayConfiguration: Sendable {
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
     public var voice = Voice()
+    /// Its configuration; nil: there is no file that could be read or written.
+    public var store: ConfigurationStore?
     /// Unix seconds.
     public var now: @Sendable () -> Double
     /// What the names of new things are made of.
@@ -74,14 +76,14 @@ public final class GatewayServer: Sendable {
         let administration = configuration.administration
         let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
         let routes =
-            HealthRoutes.routes(configuration.agent) + AgentInfoRoutes.routes(configuration.agent)
+            HealthRoutes.routes(configuration.agent, configuration.store) + AgentInfoRoutes.routes(configuration.agent)
             + WhoAmIRoutes.routes(configuration.agent, administration, live)
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
-            + VoiceRoutes.routes(configuration.voice)
+            + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -138,7 +140,7 @@ public final class GatewayServer: Sendable {
         let voice = configuration.voice
         speechIn = SpeechIn(voice, identifierLength: configuration.limits.identifierLength, logger: logger)
         speechOut = SpeechOut(voice, logger: logger)
-        if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
+        if hooks.listener == nil, voice.isChanging || voice.textToSpeech != nil { hooks.listener = speechOut }
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             broadcasts: broadcasts, random: configuration.random, logger: logger, now: configuration.now,
@@ -169,6 +171,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
+            group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
             group.addTask { await self.speechIn.run(self.sessions) }

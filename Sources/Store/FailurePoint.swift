@@ -37,6 +37,14 @@ enum FailurePoint {
         #endif
     }
 
+    /// A file is complete beside the one whose place it will take: `rename:openagent.yaml`.
+    @inline(__always)
+    static func reach(beforeRenameTo path: String) {
+        #if DEBUG
+        reach("rename:\(path.split(separator: "/").last ?? "")")
+        #endif
+    }
+
     @inline(__always)
     static func reach(after commit: SessionCommit) {
         #if DEBUG

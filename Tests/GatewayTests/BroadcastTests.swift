@@ -31,7 +31,9 @@ import Testing
     func everyMutationIsHeard(_ name: String) async throws {
         let files = try TestFiles()
         let notes = try TestNotes(["House/Note.md": "one"])
-        let gateway = try TestGateway(place: .coordinator, files: files, vault: notes.vault)
+        let config = try TestConfiguration("name: Ada\n")
+        let gateway = try TestGateway(
+            place: .coordinator, files: files, vault: notes.vault, store: config.store)
         let declared = try gateway.routes().first { "\($0.method.rawValue) \($0.path)" == name }
         guard case .event(let resource, let action, _, _)? = declared?.announces else { return }
         try await gateway.run { running in
@@ -48,7 +50,7 @@ import Testing
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())
-                .replacing("{path:**}", with: "House%2FNote.md")
+                .replacing("{path:**}", with: "House%2FNote.md").replacing("{section}", with: "name")
             let stream = try await running.stream(actor)
             let body = AccessMatrixTests.table[name]?.body
             let answer =
@@ -61,6 +63,8 @@ import Testing
             #expect(event.action == action.rawValue)
             if path.contains(invited) {
                 #expect(event.id == invited)
+            } else if name.contains("/config") {
+                #expect(event.id == "name")
             } else if name.contains("/vault/") {
                 #expect(event.id == (name.contains("move") ? "Other.md" : "House/Note.md"))
             } else if path.contains("ictim") {

@@ -16,18 +16,21 @@ public struct Librarian: AgentRuntime {
     private static let passagesQuoted = 5
 
     private let vault: Vault
-    private let stream: WordStream
+    private let pace: @Sendable () -> Double
     private let now: @Sendable () -> Double
     private let logger: Logger
 
     /// - Parameters:
-    ///   - wordsPerSecond: the pace of answers; 0 is as fast as the listener takes them.
+    ///   - wordsPerSecond: the pace of answers, asked before each; 0 is as fast as the listener takes them.
     ///   - now: Unix time in seconds.
-    public init(vault: Vault, wordsPerSecond: Double = 0, logger: Logger, now: @escaping @Sendable () -> Double) {
+    public init(
+        vault: Vault, wordsPerSecond: @autoclosure @escaping @Sendable () -> Double = 0, logger: Logger,
+        now: @escaping @Sendable () -> Double
+    ) {
         self.vault = vault
         self.now = now
         self.logger = logger
-        stream = WordStream(wordsPerSecond: wordsPerSecond)
+        pace = wordsPerSecond
     }
 
     public func run(
@@ -52,7 +55,7 @@ public struct Librarian: AgentRuntime {
                     text = files.map { "\($0)\n\n\(answer)" } ?? answer
                 }
             }
-            let sent = await stream.send(text) { await emit(.delta($0)) }
+            let sent = await WordStream(wordsPerSecond: pace()).send(text) { await emit(.delta($0)) }
             guard sent == text else { return interrupted(after: sent) }
             try await journal.append(.modelReply(text))
             return TurnOutcome(text: text, model: Self.model)

@@ -58,14 +58,15 @@ public struct AgentDoctor: Sendable {
     // MARK: Files
 
     private func examineConfiguration() -> AgentFinding {
-        do throws(ConfigurationError) {
-            let warnings = try AgentConfiguration.load(directory, environment: environment).warnings
-            if warnings.isEmpty { return .ok("configuration", "openagent.yaml is understood") }
-            return .warning(
-                "configuration", warnings.joined(separator: "; "), fix: "correct or remove these keys")
-        } catch {
-            return .problem("configuration", "\(error)", fix: "edit \(directory.configuration)")
+        let examination = AgentConfiguration.examine(directory, environment: environment)
+        guard examination.errors.isEmpty else {
+            return .problem(
+                "configuration", examination.errors.map(\.description).joined(separator: "; "),
+                fix: "edit \(directory.configuration); an agent that runs goes on with what was there before")
         }
+        if examination.warnings.isEmpty { return .ok("configuration", "openagent.yaml is understood") }
+        return .warning(
+            "configuration", examination.warnings.joined(separator: "; "), fix: "correct or remove these keys")
     }
 
     private func examineModes() -> [AgentFinding] {

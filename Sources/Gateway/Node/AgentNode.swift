@@ -44,6 +44,7 @@ public struct AgentNode: Sendable {
     private let running: RunningAgents
     private let grace: Duration
     private let seams: GatewayCore.Seams
+    private let logLevel: LogLevel?
     private let logger: Logger
 
     /// - Parameters:
@@ -52,16 +53,20 @@ public struct AgentNode: Sendable {
     ///   - grace: how long running turns may go on after the first signal.
     ///   - environment: what the configuration may refer to.
     ///   - now: Unix seconds.
+    ///   - overrides: what wins over the file.
+    ///   - logLevel: follows the file.
     public init(
         directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
-        grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double, logger: Logger
+        grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double,
+        overrides: ConfigurationOverrides = .init(), logLevel: LogLevel? = nil, logger: Logger
     ) {
         self.directory = directory
-        self.configuration = configuration
+        self.configuration = overrides.applied(to: configuration)
         self.version = version
         self.running = running
         self.grace = grace
-        seams = GatewayCore.Seams(now: now, environment: environment)
+        seams = GatewayCore.Seams(now: now, environment: environment, overrides: overrides)
+        self.logLevel = logLevel
         self.logger = logger
     }
 
@@ -81,6 +86,7 @@ public struct AgentNode: Sendable {
             key: key, directory: directory, configuration: configuration, version: version, seams: seams,
             logger: logger, requestRestart: { stop.yield(.restart) })
         let (place, gateway) = (core.place, core.gateway)
+        if let logLevel { core.store.reconcile { logLevel.set($0.logLevel) } }
         let endpoint = try await bindEndpoint(key: key, place: place)
         core.addresses.follow { endpoint.advertisedAddresses() }
         do {
@@ -97,6 +103,10 @@ public struct AgentNode: Sendable {
             }
             group.addTask {
                 await core.vault.run()
+                return nil
+            }
+            group.addTask {
+                await core.store.run()
                 return nil
             }
             group.addTask {

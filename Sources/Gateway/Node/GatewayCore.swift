@@ -17,6 +17,8 @@ struct GatewayCore: Sendable {
         var environment: [String: String] = [:]
         /// What the names of new things are made of; never keys.
         var random = Randomness.system
+        /// What wins over the file.
+        var overrides = ConfigurationOverrides()
     }
 
     let place: AgentPlace
@@ -25,6 +27,8 @@ struct GatewayCore: Sendable {
     let addresses: AdvertisedAddresses
     /// Works by itself; running keeps its index at hand.
     let vault: Vault
+    /// The configuration that holds; running notices changes by hand.
+    let store: ConfigurationStore
     private let database: Database
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
@@ -52,6 +56,11 @@ struct GatewayCore: Sendable {
         seams: Seams, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
         let now = seams.now
+        let store = ConfigurationStore(
+            directory: directory, configuration: configuration, environment: seams.environment,
+            overrides: seams.overrides, logger: logger)
+        self.store = store
+        let configuration = store.active
         database = try Database(path: directory.database)
         let repository = NetworkRepository(database)
         let place = try AgentPlace(
@@ -66,10 +75,10 @@ struct GatewayCore: Sendable {
             logger: logger, now: now)
         self.vault = vault
         let librarian = Librarian(
-            vault: vault, wordsPerSecond: configuration.librarianWordsPerSecond, logger: logger, now: now)
+            vault: vault, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now)
         var settings = GatewayConfiguration(
             agent: AgentDescription(
-                name: configuration.name, directory: directory.path, nodeID: key.nodeID, networkID: place.networkID,
+                name: store.active.name, directory: directory.path, nodeID: key.nodeID, networkID: place.networkID,
                 networkName: place.networkName, networkRole: place.role, version: version),
             coordinator: place.coordinatorNode, now: now)
         let addresses = AdvertisedAddresses(directory, node: key.nodeID)
@@ -84,8 +93,9 @@ struct GatewayCore: Sendable {
         settings.random = seams.random
         let voiceFiles = VoiceFiles(folder: directory.voice)
         settings.voice = Voice(
-            speechToText: configuration.speechToText.map { CommandSpeechToText($0, files: voiceFiles) },
-            textToSpeech: configuration.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) })
+            ear: { store.active.speechToText.map { CommandSpeechToText($0, files: voiceFiles) } },
+            mouth: { store.active.textToSpeech.map { CommandTextToSpeech($0, files: voiceFiles) } })
+        settings.store = store
         settings.limits.waitingPerLane = configuration.limits.waitingTurnsPerLane
         settings.limits.waitingPerGateway = configuration.limits.waitingTurns
         settings.limits.sessionsPerUser = configuration.limits.sessionsPerUser
@@ -96,6 +106,7 @@ struct GatewayCore: Sendable {
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)
+        store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0.limits) }
     }
 
     /// To be called once, when nothing uses the rooms any more.

@@ -4,11 +4,17 @@ internal import Wire
 // Does the agent live? `GET /api/health`, for anybody; it tells strangers nothing but the version.
 
 enum HealthRoutes {
-    static func routes(_ agent: AgentDescription) -> [Route] {
+    /// - Parameter store: tells how the configuration is, if there is one.
+    static func routes(_ agent: AgentDescription, _ store: ConfigurationStore? = nil) -> [Route] {
         [
             .open(.get, "/api/health", .health) { _, context in
                 let isMember = (try? context.authentication.get()) != nil
-                return try JSON.response(HealthBody(version: agent.version, agent: isMember ? agent.name : nil))
+                guard isMember else { return try JSON.response(HealthBody(version: agent.version, agent: nil)) }
+                let config = store.map { store in
+                    let error = store.health.error
+                    return ConfigurationHealth(ok: error == nil, problem: error?.problem, line: error?.line)
+                }
+                return try JSON.response(HealthBody(version: agent.version, agent: agent.name, config: config))
             }
         ]
     }

@@ -45,7 +45,7 @@ actor SessionManager {
     static let sequenceBlock: Int64 = 1_000
 
     let repository: SessionRepository
-    let limits: GatewayLimits
+    var limits: GatewayLimits
     let laneRule: SessionLane
     let broadcasts: Broadcasts
     let random: Randomness

@@ -74,6 +74,13 @@ struct PendingAttachments: Sendable {
 }
 
 extension SessionManager {
+    /// Bounds that somebody has moved. They count for what is accepted from now on; in a lane in which turns wait already,
+    /// for what comes once it was empty.
+    func adopt(_ new: AgentConfiguration.Limits) {
+        limits.waitingPerLane = new.waitingTurnsPerLane
+        limits.waitingPerGateway = new.waitingTurns
+    }
+
     /// How answers of a session are spoken.
     func speech(for key: SessionKey) -> (speak: Bool, language: String?) {
         let settings = sessions[key]?.settings ?? SessionSettings()

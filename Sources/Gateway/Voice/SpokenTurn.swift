@@ -116,7 +116,7 @@ final class SpeechOut: TurnListener {
     private let voice: Voice
     private let logger: Logger
     private let turns = Mutex<[String: SpokenTurn]>([:])
-    private let (starts, start) = AsyncStream.makeStream(of: SpokenTurn.self)
+    private let (starts, start) = AsyncStream.makeStream(of: (SpokenTurn, any TextToSpeech).self)
 
     init(_ voice: Voice, logger: Logger) {
         self.voice = voice
@@ -125,21 +125,21 @@ final class SpeechOut: TurnListener {
 
     /// Speaks until the task is cancelled. Once.
     func run() async {
-        guard let backend = voice.textToSpeech else { return }
+        guard voice.isChanging || voice.textToSpeech != nil else { return }
         await withDiscardingTaskGroup { group in
-            for await turn in starts { group.addTask { await turn.run(by: backend) } }
+            for await (turn, backend) in starts { group.addTask { await turn.run(by: backend) } }
             group.cancelAll()
         }
     }
 
     func began(_ turn: Turn, in sessions: SessionManager) async {
-        guard voice.textToSpeech != nil else { return }
+        guard let backend = voice.textToSpeech else { return }
         let settings = await sessions.speech(for: turn.key)
         guard turn.record.source != ClientMessage.Source.typed.rawValue || settings.speak else { return }
         let spoken = SpokenTurn(
             turn, language: settings.language, voice: voice, sessions: sessions, logger: logger)
         turns.withLock { $0[turn.id] = spoken }
-        start.yield(spoken)
+        start.yield((spoken, backend))
     }
 
     func delta(_ text: String, of turn: Turn, in sessions: SessionManager) async {

@@ -30,8 +30,12 @@ struct VoiceLimits: Sendable {
 
 /// The agent's ear and mouth.
 public struct Voice: Sendable {
-    let speechToText: (any SpeechToText)?
-    let textToSpeech: (any TextToSpeech)?
+    var speechToText: (any SpeechToText)? { ear() }
+    var textToSpeech: (any TextToSpeech)? { mouth() }
+    /// Whether it may learn to speak, or forget it, while it runs.
+    let isChanging: Bool
+    private let ear: @Sendable () -> (any SpeechToText)?
+    private let mouth: @Sendable () -> (any TextToSpeech)?
     var limits = VoiceLimits()
     /// Recognitions, and syntheses, at a time.
     let hearing = Slots(2, waiting: 16)
@@ -43,7 +47,17 @@ public struct Voice: Sendable {
     ///   - speechToText: nil: no speech is understood.
     ///   - textToSpeech: nil: the agent doesn't speak.
     public init(speechToText: (any SpeechToText)? = nil, textToSpeech: (any TextToSpeech)? = nil) {
-        self.speechToText = speechToText
-        self.textToSpeech = textToSpeech
+        ear = { speechToText }
+        mouth = { textToSpeech }
+        isChanging = false
+    }
+
+    /// Backends that are asked for before each use.
+    init(
+        ear: @escaping @Sendable () -> (any SpeechToText)?, mouth: @escaping @Sendable () -> (any TextToSpeech)?
+    ) {
+        self.ear = ear
+        self.mouth = mouth
+        isChanging = true
     }
 }

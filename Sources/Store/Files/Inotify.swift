@@ -34,10 +34,13 @@ public final class Inotify {
     /// Watches an open folder: names that come, go or move, and content or attributes that change. Links are not followed,
     /// since the folder is open already. The same folder always has the same watch.
     ///
+    /// - Parameter openFiles: whether each change of a file counts that stays open, and each of its attributes. Without
+    ///   them a file counts once it is complete, and a database beside it wakes nobody.
     /// - Returns: nil when it cannot be watched.
-    public func watch(folder: Int32) -> Watch? {
+    public func watch(folder: Int32, openFiles: Bool = true) -> Watch? {
         let mask =
-            IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB
+            IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE
+            | (openFiles ? IN_MODIFY | IN_ATTRIB : 0)
             | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR
         let watch = inotify_add_watch(descriptor, "/proc/self/fd/\(folder)", UInt32(mask))
         return watch >= 0 ? watch : nil

@@ -13,6 +13,7 @@ public enum PrivateFile {
     public static func replace(_ path: String, with bytes: [UInt8]) throws(PrivateFileError) {
         let temporary = "\(path).\(getpid()).\(UInt32.random(in: .min ... .max)).tmp"
         try create(temporary, bytes)
+        FailurePoint.reach(beforeRenameTo: path)
         guard rename(temporary, path) == 0 else {
             let code = errno
             unlink(temporary)

@@ -8,10 +8,28 @@ public struct HealthBody: Codable, Sendable, Equatable {
     public var version: String
     /// The agent's name; only for users of the network.
     public var agent: String?
+    /// How its configuration is; only for users of the network.
+    public var config: ConfigurationHealth?
 
-    public init(version: String, agent: String?) {
+    public init(version: String, agent: String?, config: ConfigurationHealth? = nil) {
         self.version = version
         self.agent = agent
+        self.config = config
+    }
+}
+
+/// Whether the file of the configuration is good. While it is not, what it said before holds.
+public struct ConfigurationHealth: Codable, Sendable, Equatable {
+    public var ok: Bool
+    /// What is wrong, with the key.
+    public var problem: String?
+    /// Where in `openagent.yaml`.
+    public var line: Int?
+
+    public init(ok: Bool, problem: String? = nil, line: Int? = nil) {
+        self.ok = ok
+        self.problem = problem
+        self.line = line
     }
 }
 

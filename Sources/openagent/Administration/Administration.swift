@@ -30,6 +30,8 @@ struct AdministrationRequest: Sendable {
 struct AdministrationReply: Sendable {
     var status: Int
     var body: [UInt8]
+    /// Of what was asked for, in its quotes.
+    var etag: String?
 }
 
 /// A way for requests to one agent.
@@ -163,10 +165,25 @@ struct Administration: Sendable {
         return Answer(value: value, json: String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
+    /// - Parameter status: a refusal that the caller can do something about.
+    /// - Returns: nil when the agent refused with that status.
+    func send<Body: Decodable & Sendable>(
+        _ request: AdministrationRequest, accepting status: Int?, as type: Body.Type = Body.self, hint: String?
+    ) async throws -> Answer<Body>? {
+        let reply = try await carrier.exchange(request)
+        if reply.status == status { return nil }
+        return try understood(reply, hint: hint)
+    }
+
     private func send<Body: Decodable & Sendable>(
         _ request: AdministrationRequest, hint: String?
     ) async throws -> Answer<Body> {
-        let reply = try await carrier.exchange(request)
+        try understood(try await carrier.exchange(request), hint: hint)
+    }
+
+    private func understood<Body: Decodable & Sendable>(
+        _ reply: AdministrationReply, hint: String?
+    ) throws -> Answer<Body> {
         guard (200..<300).contains(reply.status) else { throw CommandError(refusal: reply, hint: hint) }
         do {
             return Answer(

@@ -24,7 +24,9 @@ private struct StreamExchange: Sendable {
         let answer = try await GatewayClient(dialer: dialer).request(
             method: request.method, path: request.path, headers: headers,
             body: request.body.map { ByteBuffer(bytes: $0) })
-        return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
+        return AdministrationReply(
+            status: Int(answer.status.code), body: Array(answer.body.readableBytesView),
+            etag: answer.headers.first(name: "ETag"))
     }
 
     /// Bytes of an answer that is no stream.

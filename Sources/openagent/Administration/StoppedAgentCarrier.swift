@@ -25,7 +25,9 @@ struct StoppedAgentCarrier: AdministrationCarrier {
         let answer = try await agent.request(
             method: request.method, path: request.path, headers: request.fields,
             body: request.body.map { ByteBuffer(bytes: $0) })
-        return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
+        return AdministrationReply(
+            status: Int(answer.status.code), body: Array(answer.body.readableBytesView),
+            etag: answer.headers.first(name: "ETag"))
     }
 
     /// Of an agent that nobody serves nothing goes on that one could follow.

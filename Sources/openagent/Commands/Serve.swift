@@ -40,20 +40,21 @@ struct Serve: AsyncParsableCommand {
         let directory = Self.directory(named: self.directory ?? agent)
         _ = try directory.create(name: name)
         let loaded = try AgentConfiguration.load(directory, environment: AgentOptions.environment)
-        let configuration = try overridden(loaded.configuration)
+        var overrides = try overrides()
+        overrides.logLevel = try log.chosenLevel()
+        let level = LogLevel(overrides.applied(to: loaded.configuration).logLevel)
         let lock = try await InstanceLock.take(directory)
         defer { lock.release() }
 
         let output = LogOutput.standardOutput()
-        let level = try log.level(file: configuration.logLevel)
         let logger = Logger(label: "openagent") { AgentLogHandler(label: $0, output: output, level: level) }
         for warning in loaded.warnings { logger.warning("config::unknown_key", metadata: ["problem": "\(warning)"]) }
 
         let signals = await ShutdownSignals()
         let node = AgentNode(
-            directory: directory, configuration: configuration, version: OpenAgentVersion.current,
+            directory: directory, configuration: loaded.configuration, version: OpenAgentVersion.current,
             running: try AgentOptions.running(), grace: grace.duration, environment: AgentOptions.environment,
-            now: { Date().timeIntervalSince1970 }, logger: logger)
+            now: { Date().timeIntervalSince1970 }, overrides: overrides, logLevel: level, logger: logger)
         let ending = try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
             _exit(130)
@@ -74,20 +75,14 @@ struct Serve: AsyncParsableCommand {
         return here.isAgent ? here : AgentDirectory("my-agent")
     }
 
-    private func overridden(_ file: AgentConfiguration) throws -> AgentConfiguration {
-        var configuration = file
+    /// What wins over the file for as long as the agent runs.
+    private func overrides() throws -> ConfigurationOverrides {
         let environment = AgentOptions.environment
-        if let port = try Setting.resolve(
-            flag: port, variable: "OPENAGENT_PORT", environment: environment, parse: { UInt16($0) })
-        {
-            configuration.port = port == 0 ? nil : port
-        }
-        if let name = try Setting.resolve(
-            flag: name, variable: "OPENAGENT_NAME", environment: environment, parse: AgentConfiguration.checkedName)
-        {
-            configuration.name = name
-        }
-        return configuration
+        return ConfigurationOverrides(
+            name: try Setting.resolve(
+                flag: name, variable: "OPENAGENT_NAME", environment: environment, parse: AgentConfiguration.checkedName),
+            port: try Setting.resolve(
+                flag: port, variable: "OPENAGENT_PORT", environment: environment, parse: { UInt16($0) }))
     }
 
     /// The greeting is for people. Where standard output carries JSON lines it goes to standard error: a ticket is no log.

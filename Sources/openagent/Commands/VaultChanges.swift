@@ -75,7 +75,7 @@ extension Vault {
             let name = path.split(separator: "/").last.map(String.init) ?? "note.md"
             let file = folder.appending(path: name)
             try Data(text.utf8).write(to: file)
-            try edit(file.path)
+            try Editor.open(file.path)
             let edited = Array(try Data(contentsOf: file))
             guard edited != Array(text.utf8) else {
                 try? FileManager.default.removeItem(at: folder)
@@ -103,22 +103,6 @@ extension Vault {
                 guard reply.status == 200 else { throw CommandError(refusal: reply, hint: Vault.hint) }
                 let note = try JSONDecoder().decode(NoteContentBody.self, from: Data(reply.body))
                 return (note.content, note.etag)
-            }
-        }
-
-        private func edit(_ file: String) throws {
-            let environment = ProcessInfo.processInfo.environment
-            let editor = environment["VISUAL"] ?? environment["EDITOR"] ?? "vi"
-            let process = Process()
-            // An editor may be given with arguments; the file is one of its own and is never read by the shell.
-            process.executableURL = URL(filePath: "/bin/sh")
-            process.arguments = ["-c", "\(editor) \"$1\"", "sh", file]
-            try process.run()
-            process.waitUntilExit()
-            guard process.terminationStatus == 0 else {
-                throw CommandError(
-                    .failed, "the editor '\(editor)' failed, and nothing was changed", hint: "set EDITOR to another one"
-                )
             }
         }
     }

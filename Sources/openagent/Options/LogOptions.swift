@@ -17,10 +17,13 @@ struct LogOptions: ParsableArguments {
     var level: Logger.Level?
 
     /// The level that flag, environment and file decide.
-    func level(file: Logger.Level) throws -> Logger.Level {
+    func level(file: Logger.Level) throws -> Logger.Level { try chosenLevel() ?? file }
+
+    /// The level that flag and environment decide; nil when neither does.
+    func chosenLevel() throws -> Logger.Level? {
         try Setting.resolve(
             flag: level, variable: "OPENAGENT_LOG_LEVEL", environment: AgentOptions.environment,
-            parse: { Logger.Level(rawValue: $0.lowercased()) }) ?? file
+            parse: { Logger.Level(rawValue: $0.lowercased()) })
     }
 
     /// A logger for a command whose terminal belongs to the conversation: it writes to a private file.

@@ -76,26 +76,60 @@ public struct AgentConfiguration: Sendable, Equatable {
     ///
     /// - Parameter environment: what `${NAME}` and `{env:NAME}` refer to.
     /// - Returns: the settings, and for each key that this version does not know a sentence for the log.
-    /// - Throws: ``ConfigurationError``
+    /// - Throws: ``ConfigurationError``, the first in the file.
     public static func load(
         _ directory: AgentDirectory, environment: [String: String]
     ) throws(ConfigurationError) -> (configuration: AgentConfiguration, warnings: [String]) {
+        try examine(directory, environment: environment).usable()
+    }
+
+    /// Reads a file and says of everything in it what is wrong.
+    ///
+    /// - Parameter file: another one than the agent's, whose paths still begin in the agent's folder.
+    public static func examine(
+        _ directory: AgentDirectory, file: String? = nil, environment: [String: String]
+    ) -> ConfigurationExamination {
+        let file = file ?? directory.configuration
+        do throws(ConfigurationError) {
+            let text = try text(of: file)
+            return examine(text ?? "", file: file, directory, environment: environment)
+        } catch {
+            return ConfigurationExamination(configuration: Self(directory: directory), errors: [error])
+        }
+    }
+
+    /// Examines a text as if it were in the file.
+    static func examine(
+        _ text: String, file: String, _ directory: AgentDirectory, environment: [String: String]
+    ) -> ConfigurationExamination {
+        var examination = ConfigurationExamination(configuration: Self(directory: directory))
+        let references = ConfigurationReferences(environment: environment, directory: directory)
+        do throws(ConfigurationError) {
+            guard var root = try ConfigurationSection(yaml: text, file: file, references: references) else {
+                return examination
+            }
+            try examination.configuration.read(&root, directory: directory)
+            examination.warnings = root.warnings
+            examination.errors = root.errors
+        } catch {
+            examination.errors = [error]
+        }
+        return examination
+    }
+
+    /// The text of a file; nil when there is none.
+    static func text(of file: String) throws(ConfigurationError) -> String? {
         let bytes: [UInt8]?
         do {
-            bytes = try PrivateFile.read(directory.configuration)
+            bytes = try PrivateFile.read(file)
         } catch {
             throw .unreadable(error)
         }
-        var configuration = AgentConfiguration(directory: directory)
-        guard let bytes else { return (configuration, []) }
+        guard let bytes else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw .syntax(file: directory.configuration, line: 1, problem: "the file is not UTF-8 text")
+            throw .syntax(file: file, line: 1, problem: "the file is not UTF-8 text")
         }
-        let references = ConfigurationReferences(environment: environment, directory: directory)
-        guard var root = try ConfigurationSection(yaml: text, file: directory.configuration, references: references)
-        else { return (configuration, []) }
-        try configuration.read(&root, directory: directory)
-        return (configuration, root.warnings)
+        return text
     }
 
     private mutating func read(
@@ -143,5 +177,23 @@ public struct AgentConfiguration: Sendable, Equatable {
             limits.fileSize = try section.integer("file_size", in: 1024...(64 << 30)) ?? limits.fileSize
             limits.chatSeconds = try section.integer("chat_seconds", in: 1...86_400) ?? limits.chatSeconds
         }
+    }
+}
+
+/// What a configuration says, and everything that is wrong with it.
+public struct ConfigurationExamination: Sendable {
+    /// As far as it could be understood.
+    public var configuration: AgentConfiguration
+    /// Sentences about keys that this version does not know.
+    public var warnings: [String] = []
+    /// In the order of their lines.
+    public var errors: [ConfigurationError] = []
+
+    /// The settings and the sentences.
+    ///
+    /// - Throws: the first error.
+    public func usable() throws(ConfigurationError) -> (configuration: AgentConfiguration, warnings: [String]) {
+        if let error = errors.first { throw error }
+        return (configuration, warnings)
     }
 }

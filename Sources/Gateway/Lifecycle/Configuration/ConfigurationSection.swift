@@ -13,27 +13,45 @@ struct ConfigurationSection {
     private let prefix: String
     private let file: String
     private let references: ConfigurationReferences
+    private let mistakes: Mistakes
     private var asked: Set<String> = []
     private var inner: [String] = []
+
+    /// What was wrong in all sections of a file. Belongs to whoever reads it.
+    private final class Mistakes {
+        var all: [ConfigurationError] = []
+    }
+
+    /// Everything that was wrong until now, in the order of the lines. A value that is wrong reads as one that is missing.
+    var errors: [ConfigurationError] { mistakes.all.sorted { $0.line ?? 0 < $1.line ?? 0 } }
 
     /// - Returns: nil for a file without content.
     /// - Throws: ``ConfigurationError`` when the text is no YAML mapping.
     init?(yaml: String, file: String, references: ConfigurationReferences) throws(ConfigurationError) {
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: yaml)
-        } catch {
-            throw Self.syntaxError(error, file: file)
-        }
-        guard let node, !node.isEmpty else { return nil }
+        guard let node = try Self.compose(yaml, file: file) else { return nil }
         guard case .mapping(let mapping) = node else {
             throw .syntax(file: file, line: node.line, problem: "expected lines such as 'name: my-agent'")
         }
-        self.init(mapping: mapping, prefix: "", file: file, references: references)
+        self.init(mapping: mapping, prefix: "", file: file, references: references, mistakes: Mistakes())
     }
 
-    private init(mapping: Node.Mapping, prefix: String, file: String, references: ConfigurationReferences) {
+    /// The nodes of a text; nil when there is nothing in it.
+    ///
+    /// - Throws: ``ConfigurationError/syntax(file:line:problem:)``
+    static func compose(_ yaml: String, file: String) throws(ConfigurationError) -> Node? {
+        do {
+            guard let node = try Yams.compose(yaml: yaml), !node.isEmpty else { return nil }
+            return node
+        } catch {
+            throw syntaxError(error, file: file)
+        }
+    }
+
+    private init(
+        mapping: Node.Mapping, prefix: String, file: String, references: ConfigurationReferences, mistakes: Mistakes
+    ) {
         self.mapping = mapping
+        self.mistakes = mistakes
         self.prefix = prefix
         self.file = file
         self.references = references
@@ -45,10 +63,10 @@ struct ConfigurationSection {
     ) throws(ConfigurationError) {
         guard let node = take(key) else { return }
         guard case .mapping(let mapping) = node else {
-            throw invalid(key, node, expected: "a section with keys of its own")
+            return mistakes.all.append(invalid(key, node, expected: "a section with keys of its own"))
         }
         var section = ConfigurationSection(
-            mapping: mapping, prefix: prefix + key + ".", file: file, references: references)
+            mapping: mapping, prefix: prefix + key + ".", file: file, references: references, mistakes: mistakes)
         try read(&section)
         inner += section.warnings
     }
@@ -77,14 +95,22 @@ struct ConfigurationSection {
         _ key: String, _ expected: String, _ parse: (String) -> Value?
     ) throws(ConfigurationError) -> Value? {
         guard let node = take(key) else { return nil }
-        guard case .scalar(let scalar) = node else { throw invalid(key, node, expected: expected) }
+        guard case .scalar(let scalar) = node else {
+            mistakes.all.append(invalid(key, node, expected: expected))
+            return nil
+        }
         let text: String
         do {
             text = try references.replace(in: scalar.string)
         } catch {
-            throw .invalid(file: file, line: node.line, key: prefix + key, problem: error.description)
+            mistakes.all.append(
+                .invalid(file: file, line: node.line, key: prefix + key, problem: error.description))
+            return nil
         }
-        guard let value = parse(text) else { throw invalid(key, node, expected: expected, found: scalar.string) }
+        guard let value = parse(text) else {
+            mistakes.all.append(invalid(key, node, expected: expected, found: scalar.string))
+            return nil
+        }
         return value
     }
 
@@ -144,6 +170,23 @@ public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
     case unreadable(PrivateFileError)
     case syntax(file: String, line: Int, problem: String)
     case invalid(file: String, line: Int, key: String, problem: String)
+
+    /// Counted from 1; nil when the file can't be read.
+    public var line: Int? {
+        switch self {
+        case .unreadable: nil
+        case .syntax(_, let line, _), .invalid(_, let line, _, _): line
+        }
+    }
+
+    /// What is wrong, without file and line.
+    public var problem: String {
+        switch self {
+        case .unreadable(let error): error.description
+        case .syntax(_, _, let problem): problem
+        case .invalid(_, _, let key, let problem): "\(key): \(problem)"
+        }
+    }
 
     public var description: String {
         switch self {

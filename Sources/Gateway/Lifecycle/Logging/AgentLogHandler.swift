@@ -9,7 +9,13 @@ public import Logging
 public struct AgentLogHandler: LogHandler {
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
-    public var logLevel: Logger.Level
+    /// Until it is set for this logger alone, that of all.
+    public var logLevel: Logger.Level {
+        get { ownLevel ?? sharedLevel.current }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
+    private let sharedLevel: LogLevel
 
     private let label: String
     private let output: LogOutput
@@ -17,14 +23,23 @@ public struct AgentLogHandler: LogHandler {
 
     /// - Parameter label: the part of the program that speaks; the `source` of its lines.
     public init(label: String, output: LogOutput, level: Logger.Level) {
+        self.init(label: label, output: output, level: LogLevel(level)) { Date() }
+    }
+
+    /// - Parameter level: may change at any time.
+    public init(label: String, output: LogOutput, level: LogLevel) {
         self.init(label: label, output: output, level: level) { Date() }
     }
 
     init(label: String, output: LogOutput, level: Logger.Level, now: @escaping @Sendable () -> Date) {
+        self.init(label: label, output: output, level: LogLevel(level), now: now)
+    }
+
+    init(label: String, output: LogOutput, level: LogLevel, now: @escaping @Sendable () -> Date) {
         self.label = label
         self.output = output
         self.now = now
-        logLevel = level
+        sharedLevel = level
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

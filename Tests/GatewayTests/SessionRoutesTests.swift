@@ -158,7 +158,7 @@ import Testing
                 ("GET", "/api/sessions/s/messages?before=x", nil, 400),
                 ("GET", "/api/sessions/nothing/messages", nil, 404),
                 ("GET", "/api/sessions/archives/nothing", nil, 404),
-                ("PUT", "/api/sessions/s/pin", #"{"model":"gpt-9"}"#, 400),
+                ("PUT", "/api/sessions/s/pin", #"{"model":"gpt-9"}"#, 404),
                 ("PUT", "/api/sessions/s/pin", "{}", 400),
                 ("POST", "/api/sessions/s/pin", #"{"model":"other"}"#, 200),
                 ("DELETE", "/api/sessions/s/pin", nil, 200),

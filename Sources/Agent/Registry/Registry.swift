@@ -66,6 +66,9 @@ public struct Registry: Sendable {
         return row
     }
 
+    /// The vendors whose address is known by their name.
+    public static var vendors: [String] { Vendor.known.map(\.name) }
+
     /// What a field of secrets becomes: markers keep what is stored, references and new values take its place.
     static func merge(
         _ wanted: [String: String], into stored: [String: Secret], _ field: String, oneLine: Bool

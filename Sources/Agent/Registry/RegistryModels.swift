@@ -39,12 +39,16 @@ public struct ModelChange: Sendable {
     }
 }
 
+extension ProviderRecord {
+    /// As sessions and usage name a model of this provider.
+    public func runtimeID(of model: String) -> String {
+        (framework == "claude-cli" ? "claude-cli:" : "") + "\(name):\(model)"
+    }
+}
+
 extension ModelOfProvider {
     /// As sessions and usage name it.
-    public var runtimeID: String {
-        let prefix = provider.framework == "claude-cli" ? "claude-cli:" : ""
-        return "\(prefix)\(provider.name):\(model.model)"
-    }
+    public var runtimeID: String { provider.runtimeID(of: model.model) }
 
     public var isEnabled: Bool { model.isEnabled && provider.isEnabled }
 }

@@ -15,6 +15,8 @@ struct GatewayCore: Sendable {
         var now: @Sendable () -> Double
         /// What `${NAME}` and `{env:NAME}` refer to.
         var environment: [String: String] = [:]
+        /// How providers of models are asked.
+        var http: any OutboundHTTP = NetworkHTTP()
     }
 
     let place: AgentPlace
@@ -23,6 +25,7 @@ struct GatewayCore: Sendable {
     let addresses: AdvertisedAddresses
     /// Works by itself; running keeps its index at hand.
     let vault: Vault
+    let registry: Registry
     private let database: Database
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
@@ -76,6 +79,12 @@ struct GatewayCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.vault = vault
+        let references = ConfigurationReferences(environment: seams.environment, directory: directory)
+        let registry = Registry(RegistryRepository(database), http: seams.http, now: now) {
+            try references.replace(in: $0)
+        }
+        self.registry = registry
+        settings.registry = registry
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         let voiceFiles = VoiceFiles(folder: directory.voice)

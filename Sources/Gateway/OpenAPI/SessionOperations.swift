@@ -10,7 +10,7 @@ extension Operation {
     static let clearSession = Operation(
         "Stop a session's turns and move its transcript into the archive", answer: ClearedSession.self)
     static let pinModel = Operation(
-        "Choose the model of a session", body: .json(SessionPin.self), answer: PinnedSession.self)
+        "Choose the model of a session", body: .json(SessionPin.self), answer: PinnedSession.self, errors: [501])
     static let unpinModel = Operation("Let a session have the default model", answer: PinnedSession.self)
     static let archives = Operation(
         "The caller's cleared transcripts, newest first", [.limit(), .before], answer: ArchivesBody.self)

@@ -89,7 +89,14 @@ enum SessionRoutes {
         let model = try await request.decode(as: SessionPin.self, context: context).model
         switch try await sessions.choose(model, for: key) {
         case .chosen: return try JSON.response(PinnedSession(sessionID: key.sessionID, model: model))
-        case .unknown(let known): throw ErrorResponse.invalid(SessionManager.unknownModel(model, known))
+        case .unknown(let known):
+            throw ErrorResponse(
+                status: .notFound, code: .notFound, message: SessionManager.unknownModel(model, known),
+                hint: "See: openagent models list")
+        case .disabled: throw ErrorResponse.invalid(SessionManager.disabledModel(model))
+        case .notRunnable:
+            throw ErrorResponse(
+                status: .notImplemented, code: .notImplemented, message: SessionManager.notRunnableModel(model))
         }
     }
 }

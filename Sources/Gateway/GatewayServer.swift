@@ -24,6 +24,8 @@ public struct GatewayConfiguration: Sendable {
     public var files: AgentFiles?
     /// What the agent remembers; nil: nothing.
     public var vault: Vault?
+    /// Providers, models and MCP servers; nil: the agent keeps none.
+    public var registry: Registry?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -83,6 +85,8 @@ public final class GatewayServer: Sendable {
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry)
+            + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
@@ -144,7 +148,8 @@ public final class GatewayServer: Sendable {
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             broadcasts: broadcasts, random: configuration.random, logger: logger, now: configuration.now,
-            surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart),
+            surroundings: CommandSurroundings(
+                agent: agent, registry: configuration.registry, requestRestart: configuration.requestRestart),
             isRevoked: { turn in
                 guard let device = try? NodeID(turn.device) else { return false }
                 return membership.standing(of: device, handle: turn.key.handle) == .revoked

@@ -68,6 +68,7 @@ public final class Database: Sendable {
         migrator.registerArtifacts()
         migrator.registerSessionList()
         migrator.registerNetworkLists()
+        migrator.registerRegistry()
         return migrator
     }
 

@@ -83,6 +83,32 @@ import Testing
         "GET /api/vault/graph": .init(rule: .member),
         "GET /api/vault/backlinks": .init(rule: .member),
         "GET /api/vault/tags": .init(rule: .member),
+        "GET /api/providers": .init(rule: .admin),
+        "POST /api/providers": .init(rule: .admin, body: #"{"name":"groq","api_key":"theirs"}"#),
+        "GET /api/providers/{provider}": .init(rule: .admin),
+        "PUT /api/providers/{provider}": .init(rule: .admin, body: #"{"api_key":"theirs"}"#),
+        "DELETE /api/providers/{provider}": .init(rule: .admin),
+        "POST /api/providers/{provider}/enable": .init(rule: .admin),
+        "POST /api/providers/{provider}/disable": .init(rule: .admin),
+        "POST /api/providers/{provider}/test": .init(rule: .admin, body: "{}"),
+        "GET /api/models": .init(rule: .member),
+        "POST /api/models": .init(rule: .admin, body: #"{"provider_id":1,"model":"theirs"}"#),
+        "GET /api/models/catalog": .init(rule: .member),
+        "GET /api/models/available": .init(rule: .admin),
+        "GET /api/models/providers": .init(rule: .member),
+        "GET /api/models/{model}": .init(rule: .member),
+        "PUT /api/models/{model}": .init(rule: .admin, body: #"{"is_classifier":true}"#),
+        "DELETE /api/models/{model}": .init(rule: .admin),
+        "POST /api/models/{model}/enable": .init(rule: .admin),
+        "POST /api/models/{model}/disable": .init(rule: .admin),
+        "GET /api/mcps": .init(rule: .admin),
+        "POST /api/mcps": .init(rule: .admin, body: #"{"name":"theirs","command":"sh -c true"}"#),
+        "GET /api/mcps/{name}": .init(rule: .admin),
+        "PUT /api/mcps/{name}": .init(rule: .admin, body: #"{"args":["theirs"]}"#),
+        "DELETE /api/mcps/{name}": .init(rule: .admin),
+        "POST /api/mcps/{name}/enable": .init(rule: .admin),
+        "POST /api/mcps/{name}/disable": .init(rule: .admin),
+        "GET /api/mcp-tools": .init(rule: .member),
         "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
         "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
     ]
@@ -175,6 +201,7 @@ import Testing
             let network = try #require(gateway.network)
             let invitation = try await network.createInvitation(InvitationRequest(), by: .operator)
             let id = InvitationSummary(invitation, now: gateway.clock.now).id
+            try await gateway.fillRegistry()
             let before = try await gateway.everything()
             let connection = try await running.connection(of: node)
             // What is forbidden first: nothing of it may leave a trace.
@@ -186,6 +213,7 @@ import Testing
                 let parts = route.split(separator: " ")
                 let path = parts[1].replacing("{handle}", with: "victim").replacing("{id}", with: id)
                     .replacing("{key}", with: victim.nodeID.hex).replacing("{path:**}", with: "House/Note.md")
+                    .namingRows
                 let isAllowed = Self.allows(expected.rule, presented)
                 if isAllowed, isUntouched {
                     #expect(try await gateway.everything() == before)

@@ -45,12 +45,13 @@ import Testing
             let network = try #require(gateway.network)
             let invitation = try await network.createInvitation(InvitationRequest(), by: .operator)
             let invited = InvitationSummary(invitation, now: gateway.clock.now).id
+            try await gateway.fillRegistry()
             // Its owner may do something with a session, too.
             _ = try await gateway.sessions.open(handle: "root", sessionID: invited, reserving: 1, now: 0)
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())
-                .replacing("{path:**}", with: "House%2FNote.md").replacing("{section}", with: "name")
+                .replacing("{path:**}", with: "House%2FNote.md").replacing("{section}", with: "name").namingRows
             let stream = try await running.stream(actor)
             let body = AccessMatrixTests.table[name]?.body
             let answer =
@@ -61,7 +62,9 @@ import Testing
 
             let event = try await listener.resourceEvent { $0.resource == resource.rawValue }
             #expect(event.action == action.rawValue)
-            if path.contains(invited) {
+            if let row = TestGateway.registryRow(of: name) {
+                #expect(event.id == row)
+            } else if path.contains(invited) {
                 #expect(event.id == invited)
             } else if name.contains("/config") {
                 #expect(event.id == "name")

@@ -85,6 +85,7 @@ import Testing
             func connect() async throws -> TestStream {
                 asking == .operator ? try await running.operatorStream() : try await running.stream(device)
             }
+            try await gateway.fillRegistry()
             let socket = try await running.webSocket(device)
             try await gateway.turn("one", on: socket)
             let paths = try await connect().ask("GET", "/api/openapi.json").decode(JSONValue.self)["paths"]
@@ -98,7 +99,7 @@ import Testing
             for (method, path, body) in asked {
                 let real = path.replacing("/sessions/{id}", with: path.contains("archives") ? "/sessions/{id}" : "/sessions/s").replacing("{handle}", with: "victim")
                     .replacing("{id}", with: id).replacing("{path}", with: "House/Note.md")
-                    .replacing("{key}", with: victim.nodeID.hex)
+                    .replacing("{key}", with: victim.nodeID.hex).namingRows
                 let query = path.hasSuffix("/backlinks") ? "?path=House/Note.md" : ""
                 for suffix in Set([query, "?limit=0", "?limit=1&raw=1"]) where method == "GET" || suffix == query {
                     let stream = try await connect()

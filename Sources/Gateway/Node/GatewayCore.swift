@@ -19,6 +19,8 @@ struct GatewayCore: Sendable {
         var random = Randomness.system
         /// What wins over the file.
         var overrides = ConfigurationOverrides()
+        /// How providers of models are asked.
+        var http: any OutboundHTTP = NetworkHTTP()
     }
 
     let place: AgentPlace
@@ -29,6 +31,7 @@ struct GatewayCore: Sendable {
     let vault: Vault
     /// The configuration that holds; running notices changes by hand.
     let store: ConfigurationStore
+    let registry: Registry
     private let database: Database
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
@@ -87,6 +90,12 @@ struct GatewayCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.vault = vault
+        let references = SecretReferences(environment: seams.environment, directory: directory)
+        let registry = Registry(RegistryRepository(database), http: seams.http, now: now) {
+            try references.replace(in: $0)
+        }
+        self.registry = registry
+        settings.registry = registry
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         settings.isServed = requestRestart != nil

@@ -33,7 +33,7 @@ extension Operation {
     static let sessionModel = Operation("The model that was chosen for a session", answer: PinnedSession.self)
     static let pinModel = Operation(
         "Choose the model of a session", body: .json(SessionPin.self), answer: PinnedSession.self,
-        errors: [tooManySessions])
+        errors: [tooManySessions, 501])
     static let unpinModel = Operation("Let a session have the default model", answer: PinnedSession.self)
     static let archives = Operation(
         "The caller's cleared transcripts, newest first", [.limit(), .cursor, .before], answer: ArchivesBody.self)

@@ -110,7 +110,12 @@ enum SessionChangeRoutes {
             case .chosen: return try JSON.response(PinnedSession(sessionID: key.sessionID, model: model))
             case .unknown(let known):
                 throw ErrorResponse(
-                    status: .notFound, code: .notFound, message: SessionManager.unknownModel(model, known))
+                    status: .notFound, code: .notFound, message: SessionManager.unknownModel(model, known),
+                    hint: "See: openagent models list")
+            case .disabled: throw ErrorResponse.invalid(SessionManager.disabledModel(model))
+            case .notRunnable:
+                throw ErrorResponse(
+                    status: .notImplemented, code: .notImplemented, message: SessionManager.notRunnableModel(model))
             }
         } catch let error as SessionStorageError {
             throw ErrorResponse(

@@ -122,7 +122,8 @@ final class TestGateway: Sendable {
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
-        vault: Vault? = nil, store: ConfigurationStore? = nil, requestRestart: (@Sendable () -> Void)? = nil
+        vault: Vault? = nil, store: ConfigurationStore? = nil, http: any OutboundHTTP = NetworkHTTP(),
+        requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -146,6 +147,7 @@ final class TestGateway: Sendable {
         configuration.files = files?.files(database)
         configuration.vault = vault
         configuration.store = store
+        configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

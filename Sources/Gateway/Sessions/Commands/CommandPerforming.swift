@@ -10,6 +10,8 @@ internal import Wire
 struct CommandSurroundings: Sendable {
     /// What can answer, the default first.
     var models: @Sendable () async -> [AgentModel] = { [] }
+    /// Models that were added, whether they can run or not; nil when the agent keeps none.
+    var registry: Registry?
     /// Says what a conversation was about.
     var summarize: @Sendable (_ history: [ChatMessage], _ model: String?) async throws -> String = { _, _ in
         throw AgentError.modelFailed("there is none")
@@ -19,7 +21,8 @@ struct CommandSurroundings: Sendable {
 
     init() {}
 
-    init(agent: any AgentRuntime, requestRestart: (@Sendable () -> Void)?) {
+    init(agent: any AgentRuntime, registry: Registry? = nil, requestRestart: (@Sendable () -> Void)?) {
+        self.registry = registry
         models = { await agent.models() }
         summarize = { try await agent.summarize($0, model: $1) }
         self.requestRestart = requestRestart

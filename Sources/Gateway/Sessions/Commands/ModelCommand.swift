@@ -12,6 +12,10 @@ extension SessionManager {
         /// Nil is the default.
         case chosen(String?)
         case unknown(known: [String])
+        /// There is such a model, and it was switched off.
+        case disabled
+        /// There is such a model, and this version of the agent can't run it.
+        case notRunnable
     }
 
     /// Words that take the choice back.
@@ -21,7 +25,12 @@ extension SessionManager {
     func choose(_ model: String?, for key: SessionKey) async throws -> ModelChoice {
         if let model {
             let known = await surroundings.models().map(\.id)
-            guard known.contains(model) else { return .unknown(known: known) }
+            if !known.contains(model) {
+                guard let row = try await surroundings.registry?.model(runtimeID: model) else {
+                    return .unknown(known: known)
+                }
+                return row.isEnabled ? .notRunnable : .disabled
+            }
         }
         try await repository.pin(
             model: model, handle: key.handle, sessionID: key.sessionID, limit: limits.sessionsPerUser, now: now())
@@ -47,6 +56,8 @@ extension SessionManager {
         case .chosen(let model?): return CommandAnswer("This session is answered by \(model) now.")
         case .chosen(nil): return CommandAnswer("This session is answered by the default model now.")
         case .unknown(let known): return CommandAnswer(Self.unknownModel(argument, known), failure: .notFound)
+        case .disabled: return CommandAnswer(Self.disabledModel(argument), failure: .invalid)
+        case .notRunnable: return CommandAnswer(Self.notRunnableModel(argument), failure: .notImplemented)
         }
     }
 
@@ -55,6 +66,12 @@ extension SessionManager {
         return known.isEmpty
             ? "Unknown model: \(name). This agent has no models to choose from."
             : "Unknown model: \(name). Known are: \(known.joined(separator: ", "))."
+    }
+
+    static func disabledModel(_ model: String) -> String { "The model \(model) is disabled." }
+
+    static func notRunnableModel(_ model: String) -> String {
+        "This version of the agent can't run \(model) yet; the session keeps the model that it has."
     }
 
     private func listModels(of key: SessionKey) async throws -> String {

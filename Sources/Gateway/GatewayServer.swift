@@ -24,6 +24,9 @@ public struct GatewayConfiguration: Sendable {
     public var files: AgentFiles?
     /// What the agent remembers; nil: nothing.
     public var vault: Vault?
+    /// What it does by itself; nil: nothing.
+    public var tasks: ScheduledTasks?
+    public var workflows: Workflows?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -77,6 +80,8 @@ public final class GatewayServer: Sendable {
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + TaskRoutes.routes(configuration.tasks, now: configuration.now)
+            + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {

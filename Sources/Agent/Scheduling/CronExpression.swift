@@ -165,7 +165,7 @@ extension UInt64 {
 
     /// The lowest bit that is set, from `bit` on.
     fileprivate func first(from bit: Int) -> Int? {
-        let rest = bit < 64 ? self >> UInt64(bit) << UInt64(bit) : 0
+        let rest = bit < 64 ? (self >> UInt64(bit)) << UInt64(bit) : 0
         return rest == 0 ? nil : rest.trailingZeroBitCount
     }
 }

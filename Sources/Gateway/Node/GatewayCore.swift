@@ -76,6 +76,8 @@ struct GatewayCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.vault = vault
+        settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
+        settings.workflows = Workflows(WorkflowRepository(database), now: now)
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         let voiceFiles = VoiceFiles(folder: directory.voice)

@@ -145,6 +145,8 @@ final class TestGateway: Sendable {
         configuration.requestRestart = requestRestart
         configuration.files = files?.files(database)
         configuration.vault = vault
+        configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
+        configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

@@ -149,7 +149,8 @@ public struct Schedule: Sendable, Equatable {
             return seconds
         }
         guard let moment = LocalTime.read(text) else { throw .time }
-        let seconds = moment.offset.map { Double(moment.local - $0) } ?? Double(LocalTime.instant(moment.local, in: zone))
+        let seconds =
+            moment.offset.map { Double(moment.local - $0) } ?? Double(LocalTime.instant(moment.local, in: zone))
         guard times.contains(seconds) else { throw .time }
         return seconds
     }

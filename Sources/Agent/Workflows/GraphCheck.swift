@@ -18,9 +18,10 @@ public struct GraphCheck: Sendable {
     static let longestID = 128
 
     /// What is wrong with a tool and its arguments; nil: nothing, or nobody knows.
-    public typealias ToolCheck = @Sendable (
-        _ server: String, _ tool: String, _ arguments: [String: PropertyValue]
-    ) -> String?
+    public typealias ToolCheck =
+        @Sendable (
+            _ server: String, _ tool: String, _ arguments: [String: PropertyValue]
+        ) -> String?
 
     private let graph: WorkflowGraph
     private let tools: ToolCheck
@@ -166,7 +167,8 @@ public struct GraphCheck: Sendable {
         {
             note(
                 edge.source,
-                "it has no handle \"\(edge.sourceHandle.prefix(64))\", but \(type.sourceHandles.joined(separator: ", "))")
+                "it has no handle \"\(edge.sourceHandle.prefix(64))\", but \(type.sourceHandles.joined(separator: ", "))"
+            )
         }
         if ends.1 == nil {
             note(edge.target, "the edge \"\(edge.id.prefix(128))\" leads to it, and there is no such node")
@@ -201,7 +203,9 @@ public struct GraphCheck: Sendable {
         guard !left.isEmpty else { return }
         // Each node that is left has one before it that is left, too: going back ends in the circle.
         var before = Array(repeating: -1, count: graph.nodes.count)
-        for edge in edges where leading[edge.source] > 0 && leading[edge.target] > 0 { before[edge.target] = edge.source }
+        for edge in edges where leading[edge.source] > 0 && leading[edge.target] > 0 {
+            before[edge.target] = edge.source
+        }
         var node = left[0]
         var seen: Set<Int> = []
         while seen.insert(node).inserted { node = before[node] }

@@ -69,7 +69,10 @@ extension Operation {
         "Stop a workflow's runs", answer: WorkflowRunsBody.self, errors: [ambiguous, notImplemented])
     static let workflowRuns = Operation(
         "A workflow's runs, newest first",
-        [.limit(20), .cursor, .query("status", .oneOf(["running", "success", "failed", "cancelled"]), "Only such runs")],
+        [
+            .limit(20), .cursor,
+            .query("status", .oneOf(["running", "success", "failed", "cancelled"]), "Only such runs"),
+        ],
         answer: WorkflowRunsBody.self, errors: [ambiguous])
     static let workflowStats = Operation(
         "How a workflow's runs went",

@@ -56,7 +56,8 @@ extension WorkflowRepository {
     public func statistics(of workflow: String, last: Int) async throws -> WorkflowStatistics {
         try await database.pool.read { connection in
             let counts = try Row.fetchAll(
-                connection, sql: "SELECT status, count(*) AS runs FROM workflow_runs WHERE workflow_id = ? GROUP BY status",
+                connection,
+                sql: "SELECT status, count(*) AS runs FROM workflow_runs WHERE workflow_id = ? GROUP BY status",
                 arguments: [workflow])
             let average = try Double.fetchOne(
                 connection,
@@ -73,7 +74,9 @@ extension WorkflowRepository {
                     """, arguments: [workflow, last])
             return WorkflowStatistics(
                 counts: Dictionary(
-                    counts.compactMap { row in WorkflowRunRecord.Status(rawValue: row["status"]).map { ($0, row["runs"]) } }
+                    counts.compactMap { row in
+                        WorkflowRunRecord.Status(rawValue: row["status"]).map { ($0, row["runs"]) }
+                    }
                 ) { $1 }, averageDuration: average, last: rows.map(Self.run(from:)))
         }
     }

@@ -125,7 +125,9 @@ extension Workflows {
 /// A workflow in a file.
 enum WorkflowFile {
     /// What of a workflow may be said to the agent.
-    private static let fields = ["name", "description", "nodes", "edges", "variables", "enabled", "max_concurrent_runs"]
+    private static let fields = [
+        "name", "description", "nodes", "edges", "variables", "enabled", "max_concurrent_runs",
+    ]
 
     /// - Parameter name: `-` is standard input.
     static func read(_ name: String) throws -> [String: JSONValue] {

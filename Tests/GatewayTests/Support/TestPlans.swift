@@ -16,7 +16,8 @@ enum TestPlans {
                 id: id, taskID: id, trigger: "schedule", status: "success", startedAt: 1, finishedAt: 2,
                 output: "Done", sessionID: "scheduler:\(id)"))
         let workflows = WorkflowRepository(database)
-        let graph = #"{"version":1,"nodes":[{"id":"a","type":"trigger-manual","position":{"x":0,"y":0},"config":{}}],"#
+        let graph =
+            #"{"version":1,"nodes":[{"id":"a","type":"trigger-manual","position":{"x":0,"y":0},"config":{}}],"#
             + #""edges":[],"variables":{"x":1}}"#
         try await workflows.insert(
             WorkflowRecord(

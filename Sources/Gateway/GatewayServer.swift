@@ -26,6 +26,9 @@ public struct GatewayConfiguration: Sendable {
     public var vault: Vault?
     /// Providers, models and MCP servers; nil: the agent keeps none.
     public var registry: Registry?
+    /// What it does by itself; nil: nothing.
+    public var tasks: ScheduledTasks?
+    public var workflows: Workflows?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -87,6 +90,8 @@ public final class GatewayServer: Sendable {
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
+            + TaskRoutes.routes(configuration.tasks, now: configuration.now)
+            + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {

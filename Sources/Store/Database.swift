@@ -69,6 +69,7 @@ public final class Database: Sendable {
         migrator.registerSessionList()
         migrator.registerNetworkLists()
         migrator.registerRegistry()
+        migrator.registerPlans()
         return migrator
     }
 

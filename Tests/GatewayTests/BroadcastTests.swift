@@ -48,6 +48,7 @@ import Testing
             try await gateway.fillRegistry()
             // Its owner may do something with a session, too.
             _ = try await gateway.sessions.open(handle: "root", sessionID: invited, reserving: 1, now: 0)
+            try await TestPlans.insert(invited, into: gateway.database)
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())

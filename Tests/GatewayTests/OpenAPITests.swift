@@ -82,6 +82,7 @@ import Testing
             let network = try #require(gateway.network)
             let invitation = try await network.createInvitation(InvitationRequest(), by: .operator)
             let id = InvitationSummary(invitation, now: gateway.clock.now).id
+            try await TestPlans.insert(id, into: gateway.database)
             func connect() async throws -> TestStream {
                 asking == .operator ? try await running.operatorStream() : try await running.stream(device)
             }

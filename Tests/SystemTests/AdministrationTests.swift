@@ -143,6 +143,59 @@ import Testing
         ("config validate", 0),
         ("config validate --json", 0),
         ("config set providers.x 1", 64),
+        ("tasks list", 0),
+        ("tasks add water --cron @daily --prompt Water", 0),
+        ("tasks add water --cron @daily --prompt Water", 73),
+        ("tasks add water2 --prompt Water", 64),
+        ("tasks add water2 --cron @daily --every 10m --prompt Water", 64),
+        ("tasks add water2 --cron 60 --prompt Water", 64),
+        ("tasks add water2 --every 0s --prompt Water", 64),
+        ("tasks add water2 --every 10m", 64),
+        ("tasks add dream-mode --every 10m --prompt Dream", 64),
+        ("tasks add trip --at 2099-12-24T18:00 --timezone Europe/Berlin --prompt Pack --disabled --json", 0),
+        ("tasks list", 0),
+        ("tasks list --enabled", 0),
+        ("tasks show trip", 0),
+        ("tasks show nothing", 64),
+        ("tasks update water --rename tea --catch-up once --timezone Asia/Tokyo --json", 0),
+        ("tasks update tea", 64),
+        ("tasks update tea --catch-up twice", 64),
+        ("tasks disable tea", 0),
+        ("tasks enable tea --json", 0),
+        ("tasks runs tea", 0),
+        ("tasks runs tea --limit 0", 64),
+        ("tasks run tea", 1),
+        ("tasks describe @once:4102444800 --timezone Europe/Berlin", 0),
+        ("tasks describe @once:4102444800 --json", 0),
+        ("tasks describe @reboot", 64),
+        ("tasks remove tea", 64),
+        ("tasks remove tea --yes", 0),
+        ("tasks remove tea --yes", 64),
+        ("workflows list", 0),
+        ("workflows validate flow.json", 0),
+        ("workflows validate flow.json --json", 0),
+        ("workflows validate nowhere.json", 64),
+        ("workflows create flow.json", 0),
+        ("workflows create flow.json", 73),
+        ("workflows create flow.json --name other --json", 0),
+        ("workflows create broken.json", 64),
+        ("workflows create -", 64),
+        ("workflows list", 0),
+        ("workflows show flow", 0),
+        ("workflows show nothing", 64),
+        ("workflows update other --rename third --description Something", 0),
+        ("workflows update third --file broken.json", 64),
+        ("workflows update third", 64),
+        ("workflows disable flow", 0),
+        ("workflows enable flow", 0),
+        ("workflows run flow --inputs {}", 1),
+        ("workflows run flow --inputs nothing", 64),
+        ("workflows runs flow --json", 0),
+        ("workflows runs flow --status odd", 64),
+        ("workflows stats flow --json", 0),
+        ("workflows blocks", 0),
+        ("workflows remove flow --yes", 0),
+        ("workflows remove flow --yes", 64),
         ("agents remove my-agent --yes", 73),
         ("agents remove nobody --yes", 64),
         ("users remove bob", 64),
@@ -181,6 +234,10 @@ import Testing
                 "device"] as? String)
         let invitation = try #require(
             try await world.document(["network", "invite", "dora", "--uses", "1"])["id"] as? String)
+        for (name, type) in [("flow", "trigger-manual"), ("broken", "teleport")] {
+            try Data(#"{"name":"\#(name)","nodes":[{"id":"a","type":"\#(type)"}]}"#.utf8)
+                .write(to: world.home.root.appendingPathComponent("\(name).json"))
+        }
         var transcript: [String] = []
         for (line, status) in Self.commands {
             let words = line.replacingOccurrences(of: "BOB", with: String(bob.prefix(16)))
@@ -235,11 +292,14 @@ import Testing
         default: break
         }
         switch key {
-        case "actor", "created_by": return "somebody"
+        case "actor", "created_by", "owner": return "somebody"
         case "ticket", "code": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
-        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified"].contains(key): return "time"
+        case _
+        where key.hasSuffix("_at") || key.hasSuffix("_iso") || key == "next_run"
+            || ["at", "last_seen", "modified"].contains(key):
+            return "time"
         default: return value
         }
     }
@@ -273,7 +333,8 @@ import Testing
         }
         for line in [
             "users list", "users promote bob", "users remove alice --yes", "network invite eve", "network invites",
-            "agents remove my-agent --yes", "audit", "devices list --user alice",
+            "tasks list", "tasks add a --every 10m --prompt b", "workflows list", "agents remove my-agent --yes",
+            "audit", "devices list --user alice",
         ] {
             let result = try await bob(line.split(separator: " ").map(String.init))
             #expect(result.status == 77, "\(line): \(result)")

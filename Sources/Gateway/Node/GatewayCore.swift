@@ -96,6 +96,8 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
+        settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
+        settings.workflows = Workflows(WorkflowRepository(database), now: now)
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         settings.isServed = requestRestart != nil

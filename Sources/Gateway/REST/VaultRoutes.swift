@@ -322,7 +322,7 @@ extension Request {
 }
 
 extension JSONValue {
-    fileprivate init(_ value: PropertyValue) {
+    init(_ value: PropertyValue) {
         self =
             switch value {
             case .null: .null

@@ -148,6 +148,8 @@ final class TestGateway: Sendable {
         configuration.vault = vault
         configuration.store = store
         configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
+        configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
+        configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

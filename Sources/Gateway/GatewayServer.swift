@@ -26,6 +26,10 @@ public struct GatewayConfiguration: Sendable {
     public var vault: Vault?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
+    /// How usage is priced and bounded.
+    public var usage = UsageSettings()
+    /// What the agent told of itself; nil: nothing can be read.
+    public var logs: LogSource?
     /// What the agent hears and speaks with.
     public var voice = Voice()
     /// Unix seconds.
@@ -78,6 +82,8 @@ public final class GatewayServer: Sendable {
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + VoiceRoutes.routes(configuration.voice)
+            + LogRoutes.routes(configuration.logs, now: configuration.now)
+            + UsageRoutes.routes(configuration.usage, sessions: sessions, now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -132,6 +138,7 @@ public final class GatewayServer: Sendable {
         if hooks.listener == nil, voice.textToSpeech != nil { hooks.listener = speechOut }
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
+            usage: configuration.usage,
             broadcasts: broadcasts, logger: logger, now: configuration.now,
             surroundings: CommandSurroundings(agent: agent, requestRestart: configuration.requestRestart))
         self.sessions = manager
@@ -173,6 +180,7 @@ public final class GatewayServer: Sendable {
     /// marked. Sockets are closed with 1012. What waits runs after the next start.
     public func shutdown(grace: Duration = .seconds(20)) async {
         await sessions.drain(grace: grace)
+        configuration.logs?.endReaders(after: .everything)
         live.closeSockets(.restarting)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.live.waitUntilSocketsAreGone() }
@@ -199,6 +207,7 @@ public final class GatewayServer: Sendable {
                 case .everything: group.addTask { await self.retireMissing() }
                 default: break
                 }
+                configuration.logs?.endReaders(after: change)
                 guard let affected = Affected(change) else { continue }
                 for (peer, closing) in live.closeSockets(of: affected, notIn: membership) {
                     group.addTask {

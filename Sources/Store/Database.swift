@@ -66,6 +66,7 @@ public final class Database: Sendable {
         migrator.registerTurnUsage()
         migrator.registerSessionContext()
         migrator.registerArtifacts()
+        migrator.registerUsageLog()
         return migrator
     }
 

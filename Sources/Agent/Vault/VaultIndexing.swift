@@ -33,7 +33,7 @@ extension Vault {
                 let count = try await withFreshIndex(isPatient: true) { isFirst ? try $0.stamps().count : 0 }
                 if isFirst {
                     logger.info(
-                        "vault.indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])
+                        "vault::indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])
                 }
                 isFirst = false
                 // What is found at first was changed while nobody served.
@@ -41,7 +41,7 @@ extension Vault {
             } catch is CancellationError {
                 return
             } catch {
-                logger.warning("vault.index_failed", metadata: ["error": "\(error)"])
+                logger.warning("vault::index_failed", metadata: ["error": "\(error)"])
             }
             // An interrupted rest ends the loop.
             try? await Task.sleep(for: watch == nil ? Self.restWithoutWatch : Self.restWithWatch)
@@ -61,7 +61,7 @@ extension Vault {
                 try await synchronize(index, isPatient)
                 return try body(index)
             } catch NoteIndexError.damaged {
-                logger.warning("vault.index_damaged", metadata: ["path": "\(indexPath)"])
+                logger.warning("vault::index_damaged", metadata: ["path": "\(indexPath)"])
                 try index.reset()
                 forget()
                 try await synchronize(index, isPatient)
@@ -128,7 +128,7 @@ extension Vault {
         pendingAtFirst = changed.count
         if let watch, root != nil, !watch.isComplete {
             self.watch = nil
-            logger.warning("vault.unwatched", metadata: ["hint": "raise fs.inotify.max_user_watches"])
+            logger.warning("vault::unwatched", metadata: ["hint": "raise fs.inotify.max_user_watches"])
         }
         isListed = watch != nil && root != nil
     }

@@ -80,7 +80,7 @@ extension Vault {
         guard let record = try? JSONDecoder().decode(MoveRecord.self, from: Data(bytes)),
             let to = try? VaultPath(record.to), files.identity(of: to) == record.file
         else {
-            logger.notice("vault.move_undone")
+            logger.notice("vault::move_undone")
             return
         }
         if let from = try? VaultPath(record.from), files.identity(of: from) == record.file,
@@ -93,10 +93,10 @@ extension Vault {
             do throws(VaultError) {
                 _ = try rewrite(NotePath(name == record.from ? record.to : name), record.targets)
             } catch {
-                logger.warning("vault.move_incomplete", metadata: ["path": "\(name)", "error": "\(error)"])
+                logger.warning("vault::move_incomplete", metadata: ["path": "\(name)", "error": "\(error)"])
             }
         }
-        logger.notice("vault.move_finished", metadata: ["from": "\(record.from)", "to": "\(record.to)"])
+        logger.notice("vault::move_finished", metadata: ["from": "\(record.from)", "to": "\(record.to)"])
     }
 
     // MARK: Links

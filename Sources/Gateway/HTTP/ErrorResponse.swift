@@ -15,6 +15,8 @@ struct ErrorResponse: Error, Sendable {
     var code: ErrorCode
     var message: String
     var hint: String?
+    /// Which limit it is, with `budget_exceeded`.
+    var details: BudgetDetails?
 
     static let notFound = ErrorResponse(status: .notFound, code: .notFound, message: "There is no such thing here.")
     static let internalError = ErrorResponse(
@@ -27,7 +29,7 @@ struct ErrorResponse: Error, Sendable {
 
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
-        let body = ErrorBody(code: code, message: message, hint: hint)
+        let body = ErrorBody(code: code, message: message, hint: hint, details: details)
         return (try? JSON.response(body, status: status)) ?? Response(status: status)
     }
 

@@ -52,16 +52,19 @@ public struct AgentNode: Sendable {
     ///   - grace: how long running turns may go on after the first signal.
     ///   - environment: what the configuration may refer to.
     ///   - now: Unix seconds.
+    ///   - journal: what `logger` writes to, for those who read it.
     public init(
         directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
-        grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double, logger: Logger
+        grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double,
+        journal: LogJournal? = nil,
+        logger: Logger
     ) {
         self.directory = directory
         self.configuration = configuration
         self.version = version
         self.running = running
         self.grace = grace
-        seams = GatewayCore.Seams(now: now, environment: environment)
+        seams = GatewayCore.Seams(now: now, environment: environment, journal: journal)
         self.logger = logger
     }
 

@@ -15,6 +15,8 @@ struct GatewayCore: Sendable {
         var now: @Sendable () -> Double
         /// What `${NAME}` and `{env:NAME}` refer to.
         var environment: [String: String] = [:]
+        /// The log that this process writes; nil when it serves nobody.
+        var journal: LogJournal?
     }
 
     let place: AgentPlace
@@ -77,6 +79,10 @@ struct GatewayCore: Sendable {
         }
         settings.vault = vault
         settings.lane = configuration.lane
+        settings.logs =
+            seams.journal.map(LogSource.init)
+            ?? LogSource(path: directory.eventLog, keep: configuration.logFiles.keep)
+        settings.usage = configuration.usage.settings
         settings.requestRestart = requestRestart
         let voiceFiles = VoiceFiles(folder: directory.voice)
         settings.voice = Voice(

@@ -29,6 +29,10 @@ actor SessionManager {
         var hasSpoken = false
         /// The turn that takes its place.
         var successor: String?
+        /// Calls of models, as far as they were told.
+        var calls: [ModelCallRecord] = []
+        /// Those of them that could not be written at once.
+        var unrecorded: [ModelCallRecord] = []
         /// Its conversation was cleared since it began.
         var isForgotten = false
         let interrupt: AsyncStream<Void>.Continuation
@@ -50,6 +54,7 @@ actor SessionManager {
     let broadcasts: Broadcasts
     let logger: Logger
     let hooks: TurnHooks
+    let usage: UsageSettings
     /// Unix seconds.
     let now: @Sendable () -> Double
     let surroundings: CommandSurroundings
@@ -86,7 +91,8 @@ actor SessionManager {
     /// - Throws: when the database cannot be read.
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
-        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, logger: Logger,
+        hooks: TurnHooks = TurnHooks(), usage: UsageSettings = UsageSettings(), broadcasts: Broadcasts = .none,
+        logger: Logger,
         now: @escaping @Sendable () -> Double, surroundings: CommandSurroundings = CommandSurroundings()
     ) throws {
         self.surroundings = surroundings
@@ -94,6 +100,7 @@ actor SessionManager {
         self.limits = limits
         self.laneRule = laneRule
         self.hooks = hooks
+        self.usage = usage
         self.broadcasts = broadcasts
         self.logger = logger
         self.now = now
@@ -158,6 +165,7 @@ actor SessionManager {
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
         }
+        if let refusal = await refusesForUsage(message, in: key, from: caller, on: watcher) { return refusal }
         do {
             try await prepare(key, events: 1)
         } catch {
@@ -242,24 +250,20 @@ actor SessionManager {
     private func refuseFull(
         _ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher
     ) async -> Reception {
-        if let messageID = message.messageID,
-            let earlier = try? await repository.turn(
-                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
-        {
-            await tellState(of: earlier, watcher)
-            return .repeated
-        }
+        if await isKnown(message, caller, watcher) { return .repeated }
         return refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
     /// - Returns: that it is refused.
     @discardableResult
     func refuse(
-        _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
+        _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher,
+        _ budget: BudgetDetails? = nil
     ) -> Reception {
-        reply(
-            ServerMessage(
-                .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        var answer = ServerMessage(
+            .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID)
+        answer.budget = budget
+        reply(answer, watcher)
         return .refused
     }
 
@@ -366,12 +370,13 @@ actor SessionManager {
     // MARK: Frames
 
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
-    func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
+    func event(_ body: ServerMessage.Body, of turn: Turn, budget: BudgetDetails? = nil) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
         var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
         message.messageIDs = turn.record.messageIDs
+        if case .error = body { message.budget = budget }
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 

@@ -13,6 +13,8 @@ public struct ServerMessage: Sendable, Equatable {
     public var messageID: String?
     /// The ids of all messages that became one turn, when there are several; the last one is ``messageID``.
     public var messageIDs: [String] = []
+    /// Of an error `budget_exceeded`: which limit it is.
+    public var budget: BudgetDetails?
 
     public init(
         _ body: Body, sessionID: String? = nil, sequence: Int? = nil, turnID: String? = nil, messageID: String? = nil

@@ -26,6 +26,8 @@ struct OpenAgent: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
+            CommandGroup(
+                name: "On both, about what happened and what it cost:", subcommands: [Logs.self, Usage.self]),
             CommandGroup(name: "On both, about all that there is:", subcommands: [API.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])

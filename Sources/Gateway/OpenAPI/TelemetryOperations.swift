@@ -19,7 +19,7 @@ extension Operation {
             .query("follow", .boolean, "Go on with what happens from now on"),
         ],
         answers: [
-            .json([JSONValue].self),
+            .json([LogEntryBody].self),
             Answer(status: 200, content: .events, summary: "With 'follow': an event each, its data one object"),
         ], errors: [503])
 
@@ -41,4 +41,15 @@ extension Operation {
             .query("cursor", "'next_cursor' of the page before"),
         ], answer: GroupedUsageBody.self)
     static let pricing = Operation("What models cost, as far as that is known", answer: PricingBody.self)
+}
+
+/// Its other fields are those of the event.
+extension LogEntryBody: SchemaDescribed {
+    static let schema = JSONSchema.object([
+        JSONSchema.Property(name: "ts", schema: .number, isRequired: true),
+        JSONSchema.Property(name: "level", schema: .string(), isRequired: true),
+        JSONSchema.Property(name: "source", schema: .string(), isRequired: true),
+        JSONSchema.Property(name: "event", schema: .string(), isRequired: true),
+    ])
+    static let example = LogEntryBody(time: 0, level: "info", source: "node", event: "node::serving", fields: [:])
 }

@@ -133,35 +133,41 @@ enum UsageLedger {
             arguments: [
                 turn, time, call.model, call.inputTokens, call.outputTokens, call.cost, call.device, session,
             ])
+        let amounts: StatementArguments = [time, call.inputTokens, call.outputTokens, call.cost, session]
         try connection.run(
             sql: """
-                INSERT INTO usage_days (
-                    day, handle, model, device, session_id, requests, input_tokens, output_tokens, cost)
-                SELECT CAST(?1 / 86400 AS INTEGER), handle, ?2, ?6, session_id, 1, ?3, ?4, ?5
-                FROM sessions WHERE id = ?7
-                ON CONFLICT DO UPDATE SET requests = requests + 1,
-                    input_tokens = input_tokens + excluded.input_tokens,
-                    output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost
-                """,
-            arguments: [
-                time, call.model, call.inputTokens, call.outputTokens, call.cost, call.device, session,
-            ])
+                INSERT INTO usage_days (day, handle, model, device, requests, input_tokens, output_tokens, cost)
+                SELECT CAST(?1 / 86400 AS INTEGER), handle, ?6, ?7, 1, ?2, ?3, ?4 FROM sessions WHERE id = ?5
+                \(sums)
+                """, arguments: amounts + [call.model, call.device])
+        try connection.run(
+            sql: """
+                INSERT INTO usage_sessions (day, handle, session_id, requests, input_tokens, output_tokens, cost)
+                SELECT CAST(?1 / 86400 AS INTEGER), handle, session_id, 1, ?2, ?3, ?4 FROM sessions WHERE id = ?5
+                \(sums)
+                """, arguments: amounts)
     }
+
+    private static let sums = """
+        ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
+            input_tokens = input_tokens + excluded.input_tokens,
+            output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost
+        """
 
     /// What a user used who is gone is not of whoever has the handle next.
     static func retire(_ handle: String, as name: String, in connection: GRDB.Database) throws {
         for table in ["usage_log", "usage_turns"] {
             try connection.execute(sql: "UPDATE \(table) SET handle = ? WHERE handle = ?", arguments: [name, handle])
         }
-        try connection.execute(
-            sql: """
-                INSERT INTO usage_days
-                SELECT day, ?, model, device, session_id, requests, input_tokens, output_tokens, cost
-                FROM usage_days WHERE handle = ?
-                ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
-                    input_tokens = input_tokens + excluded.input_tokens,
-                    output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost
-                """, arguments: [name, handle])
-        try connection.execute(sql: "DELETE FROM usage_days WHERE handle = ?", arguments: [handle])
+        for (table, columns) in [("usage_days", "model, device"), ("usage_sessions", "session_id")] {
+            try connection.execute(
+                sql: """
+                    INSERT INTO \(table)
+                    SELECT day, ?, \(columns), requests, input_tokens, output_tokens, cost
+                    FROM \(table) WHERE handle = ?
+                    \(sums)
+                    """, arguments: [name, handle])
+            try connection.execute(sql: "DELETE FROM \(table) WHERE handle = ?", arguments: [handle])
+        }
     }
 }

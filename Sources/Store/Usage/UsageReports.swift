@@ -1,7 +1,7 @@
 internal import GRDB
 
-// What was used? Sums for people who look at a bill, from one row per day, user, model, device and session, so that a long log is
-// not read. Days are those of UTC.
+// What was used? Sums for people who look at a bill, from one row per day, user, model and device (or session), so that a long log
+// is not read. Days are those of UTC.
 
 /// Where a page of a report begins: behind the line with this cost, key and handle.
 public struct UsagePosition: Sendable, Codable, Equatable {
@@ -30,6 +30,7 @@ extension SessionRepository {
             case .day: "CAST(day AS TEXT)"
             }
         let owner = group == .session ? "handle" : "''"
+        let table = group == .session ? "usage_sessions" : "usage_days"
         let position =
             group == .day
             ? "CAST(key AS INTEGER) < CAST(:key AS INTEGER)"
@@ -46,7 +47,7 @@ extension SessionRepository {
                 sql: """
                     SELECT \(key) AS key, \(owner) AS owner, sum(requests) AS requests, sum(input_tokens) AS input,
                         sum(output_tokens) AS output, sum(cost) AS total
-                    FROM usage_days WHERE day >= :from AND day < :to AND (:handle IS NULL OR handle = :handle)
+                    FROM \(table) WHERE day >= :from AND day < :to AND (:handle IS NULL OR handle = :handle)
                     GROUP BY 1, 2 HAVING \(after == nil ? "true" : position) ORDER BY \(order) LIMIT :limit
                     """,
                 arguments: arguments

@@ -35,12 +35,22 @@ extension DatabaseMigrator {
                         handle TEXT NOT NULL,
                         model TEXT NOT NULL,
                         device TEXT NOT NULL,
+                        requests INTEGER NOT NULL,
+                        input_tokens INTEGER NOT NULL,
+                        output_tokens INTEGER NOT NULL,
+                        cost INTEGER NOT NULL,
+                        PRIMARY KEY (day, handle, model, device)
+                    ) STRICT, WITHOUT ROWID;
+                    -- Apart, because there may be as many sessions as calls.
+                    CREATE TABLE usage_sessions (
+                        day INTEGER NOT NULL,
+                        handle TEXT NOT NULL,
                         session_id TEXT NOT NULL,
                         requests INTEGER NOT NULL,
                         input_tokens INTEGER NOT NULL,
                         output_tokens INTEGER NOT NULL,
                         cost INTEGER NOT NULL,
-                        PRIMARY KEY (day, handle, model, device, session_id)
+                        PRIMARY KEY (day, handle, session_id)
                     ) STRICT, WITHOUT ROWID;
 
                     -- What limits read: turns that were let through in the last days.
@@ -64,9 +74,13 @@ extension DatabaseMigrator {
                         CAST(round(max(0, min(cost, 1000000)) * 1000000000) AS INTEGER), handle, session_id, device
                     FROM turn_usage JOIN sessions ON sessions.id = turn_usage.session ORDER BY at;
                     INSERT INTO usage_days
-                    SELECT CAST(at / 86400 AS INTEGER) AS day, handle, model, device, session_id, count(*),
+                    SELECT CAST(at / 86400 AS INTEGER) AS day, handle, model, device, count(*),
                         sum(input_tokens), sum(output_tokens), sum(cost)
-                    FROM usage_log GROUP BY day, handle, model, device, session_id;
+                    FROM usage_log GROUP BY 1, 2, 3, 4;
+                    INSERT INTO usage_sessions
+                    SELECT CAST(at / 86400 AS INTEGER) AS day, handle, session_id, count(*), sum(input_tokens),
+                        sum(output_tokens), sum(cost)
+                    FROM usage_log GROUP BY 1, 2, 3;
                     DROP TABLE turn_usage;
                     """)
         }

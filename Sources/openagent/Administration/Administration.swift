@@ -35,6 +35,12 @@ struct AdministrationReply: Sendable {
 protocol AdministrationCarrier: Sendable {
     /// - Returns: whatever the agent answered; any status is an answer.
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply
+    /// Hands out an answer that goes on, as it comes.
+    ///
+    /// - Returns: the answer, if it is one of refusal; nil when `consume` had it all.
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply?
     func close() async
 }
 
@@ -106,6 +112,14 @@ struct Administration: Sendable {
     /// The answer as it came, whatever it says.
     func exchange(_ method: HTTPMethod, _ path: String) async throws -> AdministrationReply {
         try await carrier.exchange(AdministrationRequest(method: method, path: path))
+    }
+
+    /// Hands out an answer that goes on, as it comes, until it ends.
+    func follow(
+        _ path: String, hint: String? = nil, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws {
+        let refusal = try await carrier.follow(AdministrationRequest(method: .GET, path: path), consume)
+        if let refusal { throw CommandError(refusal: refusal, hint: hint) }
     }
 
     /// `path` with one more component, whatever characters it has.

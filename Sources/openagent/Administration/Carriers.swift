@@ -26,6 +26,23 @@ private struct StreamExchange: Sendable {
             body: request.body.map { ByteBuffer(bytes: $0) })
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
+
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply? {
+        var headers = headers
+        headers.add(contentsOf: request.fields)
+        return try await GatewayClient(dialer: dialer).withResponse(
+            GatewayRequest(method: request.method, path: request.path, headers: headers)
+        ) { head, body in
+            guard head.status == .ok else {
+                let text = try await body.collect(upTo: 1 << 16)
+                return AdministrationReply(status: Int(head.status.code), body: Array(text.readableBytesView))
+            }
+            while let bytes = try await body.next() { try await consume(Array(bytes.readableBytesView)) }
+            return nil
+        }
+    }
 }
 
 /// The server on this machine. Whoever holds the agent's key is its operator and shows no certificate.
@@ -46,6 +63,12 @@ struct RunningAgentCarrier: AdministrationCarrier {
         try await StreamExchange(dialer: pool).send(request)
     }
 
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply? {
+        try await StreamExchange(dialer: pool).follow(request, consume)
+    }
+
     func close() async {
         pool.close()
         await endpoint.close()
@@ -60,6 +83,12 @@ struct NetworkCarrier: AdministrationCarrier {
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
         try await StreamExchange(dialer: client.pool).send(request)
+    }
+
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply? {
+        try await StreamExchange(dialer: client.pool).follow(request, consume)
     }
 
     func close() async { await client.close() }
@@ -80,14 +109,24 @@ struct ProxyCarrier: AdministrationCarrier {
     }
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
+        do { return try await streams.send(request) } catch let error as AgentUnreachable { throw explained(error) }
+    }
+
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply? {
         do {
-            return try await streams.send(request)
+            return try await streams.follow(request, consume)
         } catch let error as AgentUnreachable {
-            guard case .dial(let why) = error.cause else { throw error }
-            throw CommandError(
-                .unreachable, "no proxy answers at \(place): \(why)",
-                hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
+            throw explained(error)
         }
+    }
+
+    private func explained(_ error: AgentUnreachable) -> any Error {
+        guard case .dial(let why) = error.cause else { return error }
+        return CommandError(
+            .unreachable, "no proxy answers at \(place): \(why)",
+            hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
     }
 
     func close() async {}

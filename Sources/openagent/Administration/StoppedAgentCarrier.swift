@@ -28,6 +28,15 @@ struct StoppedAgentCarrier: AdministrationCarrier {
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
 
+    /// Nothing more comes: nobody serves the agent.
+    func follow(
+        _ request: AdministrationRequest, _ consume: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> AdministrationReply? {
+        throw CommandError(
+            .state, "the agent does not run, so nothing more comes",
+            hint: "give the command without -f for what there is, or start the agent: openagent serve DIR")
+    }
+
     /// What was asked is answered and committed; a database that does not close in good order is repaired when it is
     /// opened again.
     func close() async { try? agent.close() }

@@ -114,7 +114,7 @@ extension ErrorCode {
     /// Of a message or command that was not accepted.
     fileprivate var kind: CommandError.Kind {
         switch self {
-        case .queueFull: .state
+        case .queueFull, .budgetExceeded: .state
         case .forbidden: .refused
         case .unavailable, .shuttingDown: .unreachable
         case .invalid, .badMessage, .tooLarge: .usage

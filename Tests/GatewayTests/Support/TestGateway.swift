@@ -122,7 +122,8 @@ final class TestGateway: Sendable {
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
-        vault: Vault? = nil, requestRestart: (@Sendable () -> Void)? = nil
+        vault: Vault? = nil, usage: UsageSettings = UsageSettings(), logs: LogSource? = nil,
+        requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
@@ -145,6 +146,8 @@ final class TestGateway: Sendable {
         configuration.requestRestart = requestRestart
         configuration.files = files?.files(database)
         configuration.vault = vault
+        configuration.usage = usage
+        configuration.logs = logs
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

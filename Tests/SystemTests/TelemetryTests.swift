@@ -1,11 +1,12 @@
 import Foundation
 import Testing
+import Wire
 
 // What the log and the books say, asked of the real program: also after it was killed, and while it does not run.
 
 @Suite struct TelemetryTests {
-    private static func entries(_ text: String) throws -> [[String: Any]] {
-        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])
+    private static func entries(_ text: String) throws -> [LogEntryBody] {
+        try JSONDecoder().decode([LogEntryBody].self, from: Data(text.utf8))
     }
 
     @Test("P-85: logs -n gives so many lines, of the running and of the stopped agent, and -f goes on")
@@ -24,7 +25,7 @@ import Testing
         #expect(own.status == 0 && own.output.split(separator: "\n").count == 5, "\(own)")
         let asJSON = try await world.run(["logs", "-n", "7", "--json", "--agent", world.agent.path])
         let entries = try Self.entries(asJSON.output)
-        #expect(entries.count == 7 && entries.allSatisfy { $0["ts"] is Double && $0["event"] is String })
+        #expect(entries.count == 7 && entries.allSatisfy { $0.time > 0 && $0.event.contains("::") })
         // Killed, and then asked while nobody serves: what was said is there, and no half of a line.
         server.program.signal(SIGKILL)
         try await server.program.exit()
@@ -85,7 +86,6 @@ import Testing
     }
 
     private static func requests(_ json: String) throws -> Int {
-        let body = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
-        return try #require(body["requests"] as? Int)
+        Int(try JSONDecoder().decode(UsageBody.self, from: Data(json.utf8)).requests)
     }
 }

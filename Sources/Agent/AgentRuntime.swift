@@ -106,6 +106,9 @@ public enum TurnEvent: Sendable, Equatable {
     case status(String)
     /// Text to append to the answer.
     case delta(String)
+    /// A model was called. Told once for each call, as soon as it is over: what was told is recorded however the turn ends. When
+    /// a turn tells none, ``TurnOutcome/usage`` counts as one call.
+    case used(ModelCall)
 }
 
 /// How a turn ended.
@@ -132,6 +135,23 @@ public struct TurnUsage: Sendable, Equatable, Codable {
     public var cost: Double
 
     public init(inputTokens: Int = 0, outputTokens: Int = 0, cost: Double = 0) {
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.cost = cost
+    }
+}
+
+/// One call of a model.
+public struct ModelCall: Sendable, Equatable {
+    /// As in ``AgentModel/id``.
+    public var model: String
+    public var inputTokens: Int
+    public var outputTokens: Int
+    /// In US dollars, when whoever answered said so; else the model's price decides.
+    public var cost: Double?
+
+    public init(model: String, inputTokens: Int, outputTokens: Int, cost: Double? = nil) {
+        self.model = model
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.cost = cost

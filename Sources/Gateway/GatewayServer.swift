@@ -31,6 +31,10 @@ public struct GatewayConfiguration: Sendable {
     public var workflows: Workflows?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
+    /// How usage is priced and bounded.
+    public var usage = UsageSettings()
+    /// What the agent told of itself; nil: nothing can be read.
+    public var logs: LogSource?
     /// What the agent hears and speaks with.
     public var voice = Voice()
     /// Its configuration; nil: there is no file that could be read or written.
@@ -93,6 +97,8 @@ public final class GatewayServer: Sendable {
             + TaskRoutes.routes(configuration.tasks, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
+            + LogRoutes.routes(configuration.logs, now: configuration.now)
+            + UsageRoutes.routes(configuration.usage, sessions: sessions, now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
@@ -152,7 +158,8 @@ public final class GatewayServer: Sendable {
         if hooks.listener == nil, voice.isChanging || voice.textToSpeech != nil { hooks.listener = speechOut }
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
-            broadcasts: broadcasts, random: configuration.random, logger: logger, now: configuration.now,
+            usage: configuration.usage, broadcasts: broadcasts, random: configuration.random, logger: logger,
+            now: configuration.now,
             surroundings: CommandSurroundings(
                 agent: agent, registry: configuration.registry, requestRestart: configuration.requestRestart),
             isRevoked: { turn in
@@ -199,6 +206,7 @@ public final class GatewayServer: Sendable {
     /// marked. Sockets are closed with 1012. What waits runs after the next start.
     public func shutdown(grace: Duration = .seconds(20)) async {
         await sessions.drain(grace: grace)
+        configuration.logs?.endReaders(after: .everything)
         live.closeSockets(.restarting)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.live.waitUntilSocketsAreGone() }
@@ -230,6 +238,7 @@ public final class GatewayServer: Sendable {
                     }
                 default: break
                 }
+                configuration.logs?.endReaders(after: change)
                 guard let affected = Affected(change) else { continue }
                 for (peer, closing) in live.closeSockets(of: affected, notIn: membership) {
                     group.addTask {

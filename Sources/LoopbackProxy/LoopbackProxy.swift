@@ -39,7 +39,7 @@ public struct LoopbackProxy: Sendable {
         socket.channel.closeFuture.whenComplete { _ in opener.stop() }
         let result: Result<Void, any Error>
         do {
-            logger.debug("proxy.listening", metadata: ["address": "\(socket.address)"])
+            logger.debug("proxy::listening", metadata: ["address": "\(socket.address)"])
             try await onListening(socket.address)
             await opener.run()
             result = .success(())

@@ -70,6 +70,7 @@ public final class Database: Sendable {
         migrator.registerNetworkLists()
         migrator.registerRegistry()
         migrator.registerPlans()
+        migrator.registerUsageLog()
         return migrator
     }
 

@@ -9,12 +9,14 @@ public struct ErrorBody: Codable, Sendable, Equatable {
         public var code: String
         public var message: String
         public var hint: String?
+        /// With `budget_exceeded`: which limit it is.
+        public var details: BudgetDetails?
     }
 
     public var error: Details
 
-    public init(code: ErrorCode, message: String, hint: String? = nil) {
-        error = Details(code: code.rawValue, message: message, hint: hint)
+    public init(code: ErrorCode, message: String, hint: String? = nil, details: BudgetDetails? = nil) {
+        error = Details(code: code.rawValue, message: message, hint: hint, details: details)
     }
 
     /// One line of JSON with sorted keys.

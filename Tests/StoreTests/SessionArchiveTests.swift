@@ -56,17 +56,20 @@ import Testing
         #expect(sizes == [2, 1])
     }
 
-    @Test func usageIsCountedOnceATurnAndNeverStopsItsEnd() async throws {
+    @Test func usageIsCountedOnceATurn() async throws {
         let sessions = try makeSessions()
         let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 10, now: 1).id
-        func ending(_ cost: Double, at time: Double) -> TurnEnding {
+        func ending(_ cost: Int64, at time: Double) -> TurnEnding {
             TurnEnding(
                 state: .completed, finishedAt: time, events: [],
-                usage: TurnUsageRecord(device: "key", model: "m", inputTokens: 2, outputTokens: 1, cost: cost))
+                usage: [
+                    ModelCallRecord(
+                        device: "key", model: "m", inputTokens: 2, outputTokens: 1, cost: cost * 1_000_000_000)
+                ])
         }
         #expect(try await finish(sessions, 1, of: session, ending(1, at: 10)))
         #expect(try await sessions.finish(turn: "t1", of: session, as: ending(1, at: 10)) == false)
-        #expect(try await finish(sessions, 2, of: session, ending(.nan, at: 19)))
+        #expect(try await finish(sessions, 2, of: session, ending(0, at: 19)))
         #expect(try await finish(sessions, 3, of: session, ending(4, at: 20)))
         let sum = try await sessions.usage(of: "ana", from: 10, before: 20)
         #expect(sum == UsageSum(cost: 1, models: 1, turns: 2, inputTokens: 4, outputTokens: 2))

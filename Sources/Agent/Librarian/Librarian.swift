@@ -44,7 +44,7 @@ public struct Librarian: AgentRuntime {
             case .noted(let arguments, let output):
                 text = answer(toArguments: arguments, output: output)
             case .outcomeUnknown(let arguments):
-                logger.warning("turn.outcome_unknown", metadata: ["turn_id": "\(turn.turnID)"])
+                logger.warning("turn::outcome_unknown", metadata: ["turn_id": "\(turn.turnID)"])
                 text = LibrarianAnswers.outcomeUnknown(AppendNote(json: arguments))
             case .fresh:
                 let files = LibrarianAnswers.received(turn.attachments.map(\.filename))
@@ -134,7 +134,7 @@ public struct Librarian: AgentRuntime {
         do {
             try await vault.append(call.line, to: NotePath(call.path), heading: call.heading)
         } catch {
-            logger.error("note.write_failed", metadata: ["path": "\(call.path)", "error": "\(error)"])
+            logger.error("note::write_failed", metadata: ["path": "\(call.path)", "error": "\(error)"])
             output = error.description
         }
         try await journal.append(.toolResult(id: id, output: output))

@@ -84,7 +84,7 @@ public actor Vault {
         movePath = indexPath + ".move"
         watch = isWatching ? VaultWatch() : nil
         if isWatching, watch == nil {
-            logger.warning("vault.unwatched", metadata: ["hint": "raise fs.inotify.max_user_instances"])
+            logger.warning("vault::unwatched", metadata: ["hint": "raise fs.inotify.max_user_instances"])
         }
         self.logger = logger
         self.now = now

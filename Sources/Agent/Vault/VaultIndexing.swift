@@ -35,7 +35,7 @@ extension Vault {
                 let count = try await withFreshIndex(isPatient: true) { isFirst ? try $0.stamps().count : 0 }
                 if isFirst {
                     logger.info(
-                        "vault.indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])
+                        "vault::indexed", metadata: ["notes": "\(count)", "seconds": "\((.now - started).seconds)"])
                 }
                 isFirst = false
                 // What is found at first was changed while nobody served.
@@ -43,7 +43,7 @@ extension Vault {
             } catch is CancellationError {
                 return
             } catch {
-                logger.warning("vault.index_failed", metadata: ["error": "\(error)"])
+                logger.warning("vault::index_failed", metadata: ["error": "\(error)"])
             }
             // An interrupted rest ends the loop.
             try? await Task.sleep(for: watch == nil ? Self.restWithoutWatch : Self.restWithWatch)
@@ -63,13 +63,13 @@ extension Vault {
                 try await synchronize(index, isPatient)
                 return try body(index)
             } catch NoteIndexError.damaged {
-                logger.warning("vault.index_damaged", metadata: ["path": "\(indexPath)"])
+                logger.warning("vault::index_damaged", metadata: ["path": "\(indexPath)"])
                 try refill(index)
                 try await synchronize(index, isPatient)
                 return try body(index)
             }
         } catch let error as NoteIndexError {
-            logger.warning("vault.index_failed", metadata: ["error": "\(error)"])
+            logger.warning("vault::index_failed", metadata: ["error": "\(error)"])
             throw VaultError.index(error.description)
         }
     }
@@ -149,7 +149,7 @@ extension Vault {
         pendingAtFirst = changed.count
         if let watch, root != nil, !watch.isComplete {
             self.watch = nil
-            logger.warning("vault.unwatched", metadata: ["hint": "raise fs.inotify.max_user_watches"])
+            logger.warning("vault::unwatched", metadata: ["hint": "raise fs.inotify.max_user_watches"])
         }
         isListed = watch != nil && root != nil
     }

@@ -83,7 +83,7 @@ extension Vault {
         guard let record = try? JSONDecoder().decode(MoveRecord.self, from: Data(bytes)),
             let to = try? VaultPath(record.to), files.identity(of: to) == record.file
         else {
-            logger.notice("vault.move_undone")
+            logger.notice("vault::move_undone")
             return
         }
         if let from = try? VaultPath(record.from), files.identity(of: from) == record.file,
@@ -99,11 +99,11 @@ extension Vault {
                 // What no longer is there, or is no text any more, has no links to break.
                 if case .file = error { isMoveUnfinished = true }
                 if case .changedMeanwhile = error { isMoveUnfinished = true }
-                logger.warning("vault.move_incomplete", metadata: ["path": "\(name)", "error": "\(error)"])
+                logger.warning("vault::move_incomplete", metadata: ["path": "\(name)", "error": "\(error)"])
             }
         }
         if isMoveUnfinished { return }
-        logger.notice("vault.move_finished", metadata: ["from": "\(record.from)", "to": "\(record.to)"])
+        logger.notice("vault::move_finished", metadata: ["from": "\(record.from)", "to": "\(record.to)"])
     }
 
     // MARK: Links
@@ -211,7 +211,7 @@ extension Vault {
         do throws(VaultError) {
             for rewritten in done.reversed() {
                 guard let now = try files.stamp(of: rewritten.path.file), now.hasContent(of: rewritten.stamp) else {
-                    logger.warning("vault.move_kept_edit", metadata: ["path": "\(rewritten.path)"])
+                    logger.warning("vault::move_kept_edit", metadata: ["path": "\(rewritten.path)"])
                     continue
                 }
                 try files.write(rewritten.text, to: rewritten.path, replacing: now)

@@ -114,7 +114,8 @@ extension Coordinator {
         }
         let changed = try result.get()
         if changed {
-            logger.notice("network changed", metadata: ["action": "\(action)", "by": "\(caller.auditName)"])
+            logger.notice(
+                "coordinator::network_changed", metadata: ["action": "\(action)", "by": "\(caller.auditName)"])
         }
         return changed
     }

@@ -235,7 +235,9 @@ extension Coordinator {
                     subject: Self.invitationID(code)))
             return true
         }
-        if isVoid { logger.warning("invitation void", metadata: ["invitation": "\(Self.invitationID(code))"]) }
+        if isVoid {
+            logger.warning("coordinator::invitation_void", metadata: ["invitation": "\(Self.invitationID(code))"])
+        }
     }
 
     private static let invitationIDLength = 10

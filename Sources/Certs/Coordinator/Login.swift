@@ -66,7 +66,7 @@ extension Coordinator {
             try await place.run { try state.exchange.answer(to: proof) }
         }
         guard let answer, !state.isDecoy else {
-            logger.info("login refused", metadata: ["peer": "\(peer.short)"])
+            logger.info("coordinator::login_refused", metadata: ["peer": "\(peer.short)"])
             throw Self.loginFailed
         }
         logins.withLock { $0.throttle.succeeded([.handle(state.handle), .node(peer)]) }
@@ -79,7 +79,8 @@ extension Coordinator {
             return try Self.pair(
                 deviceKey, with: state.handle, label: label, invite: invite, now: now, roster: roster, in: transaction)
         }
-        logger.info("device logged in", metadata: ["handle": "\(user.handle)", "device": "\(deviceKey.short)"])
+        logger.info(
+            "coordinator::device_logged_in", metadata: ["handle": "\(user.handle)", "device": "\(deviceKey.short)"])
         let certificate = DeviceCertificate.issue(
             handle: user.handle, deviceKey: deviceKey, networkID: network.networkID,
             capabilities: Self.capabilities(of: user.role), issuedAt: now, signedBy: identity)

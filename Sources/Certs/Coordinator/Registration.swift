@@ -31,7 +31,7 @@ extension Coordinator {
             transaction.afterCommit { roster.apply(.user(handle, role: user.role, status: user.status)) }
         }
         logins.withLock { $0.throttle.succeeded([.node(peer)]) }
-        logger.info("user registered", metadata: ["handle": "\(handle)", "peer": "\(peer.short)"])
+        logger.info("coordinator::user_registered", metadata: ["handle": "\(handle)", "peer": "\(peer.short)"])
         return handle
     }
 

@@ -37,7 +37,7 @@ extension Coordinator {
             let error = RPCError(error)
             return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         } catch {
-            logger.error("call failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
+            logger.error("coordinator::call_failed", metadata: ["error": "\(error)", "peer": "\(peer.short)"])
             let error = RPCError(.internalError, "the coordinator failed: see its log")
             return .refusal(RPCResponse.failure(id: id, error).encoded, error.code)
         }

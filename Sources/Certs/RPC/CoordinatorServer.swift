@@ -53,7 +53,7 @@ extension Coordinator {
                 return reply
             }
         } catch {
-            logger.debug("call dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
+            logger.debug("coordinator::call_dropped", metadata: ["peer": "\(peer.short)", "reason": "\(error)"])
         }
     }
 }

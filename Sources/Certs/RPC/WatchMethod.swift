@@ -32,8 +32,8 @@ extension Coordinator {
         }
         defer { watches.end(watch) }
         await note(peer, addresses: addresses)
-        logger.info("watch begins", metadata: ["agent": "\(peer.short)"])
-        defer { logger.info("watch ends", metadata: ["agent": "\(peer.short)"]) }
+        logger.info("coordinator::watch_begins", metadata: ["agent": "\(peer.short)"])
+        defer { logger.info("coordinator::watch_ends", metadata: ["agent": "\(peer.short)"]) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await change in changes { watch.add(change) } }
             group.addTask { try await self.keepAlive(watch) }
@@ -64,7 +64,7 @@ extension Coordinator {
         do {
             try await touchAgent(agent, addresses: addresses)
         } catch {
-            logger.warning("agent not noted", metadata: ["agent": "\(agent.short)", "reason": "\(error)"])
+            logger.warning("coordinator::agent_not_noted", metadata: ["agent": "\(agent.short)", "reason": "\(error)"])
         }
     }
 

@@ -17,6 +17,8 @@ struct ErrorResponse: Error, Sendable {
     var hint: String?
     /// What the answer's head says besides, e.g. `Allow`.
     var headers: HTTPFields = [:]
+    /// Which limit it is, with `budget_exceeded`.
+    var details: BudgetDetails?
 
     static let notFound = ErrorResponse(status: .notFound, code: .notFound, message: "There is no such thing here.")
     static let internalError = ErrorResponse(
@@ -31,7 +33,7 @@ struct ErrorResponse: Error, Sendable {
 
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
-        let body = ErrorBody(code: code, message: message, hint: hint)
+        let body = ErrorBody(code: code, message: message, hint: hint, details: details)
         var response = (try? JSON.response(body, status: status)) ?? Response(status: status)
         response.headers.append(contentsOf: headers)
         return response

@@ -42,6 +42,8 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
     public var workspace: String { path + "/workspace" }
     /// Logs of the server.
     public var logs: String { path + "/logs" }
+    /// What the server tells of itself, one event a line; older parts have numbers behind it.
+    public var eventLog: String { logs + "/events.jsonl" }
     /// What this program keeps for itself: nothing in it is worth a backup.
     public var state: String { path + "/.openagent" }
     /// Held by the process that serves the agent.

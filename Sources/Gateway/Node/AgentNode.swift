@@ -55,17 +55,19 @@ public struct AgentNode: Sendable {
     ///   - now: Unix seconds.
     ///   - overrides: what wins over the file.
     ///   - logLevel: follows the file.
+    ///   - journal: what `logger` writes to, for those who read it.
     public init(
         directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
         grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double,
-        overrides: ConfigurationOverrides = .init(), logLevel: LogLevel? = nil, logger: Logger
+        overrides: ConfigurationOverrides = .init(), logLevel: LogLevel? = nil, journal: LogJournal? = nil,
+        logger: Logger
     ) {
         self.directory = directory
         self.configuration = overrides.applied(to: configuration)
         self.version = version
         self.running = running
         self.grace = grace
-        seams = GatewayCore.Seams(now: now, environment: environment, overrides: overrides)
+        seams = GatewayCore.Seams(now: now, environment: environment, overrides: overrides, journal: journal)
         self.logLevel = logLevel
         self.logger = logger
     }

@@ -21,6 +21,8 @@ struct GatewayCore: Sendable {
         var overrides = ConfigurationOverrides()
         /// How providers of models are asked.
         var http: any OutboundHTTP = NetworkHTTP()
+        /// The log that this process writes; nil when it serves nobody.
+        var journal: LogJournal?
     }
 
     let place: AgentPlace
@@ -99,6 +101,10 @@ struct GatewayCore: Sendable {
         settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
         settings.workflows = Workflows(WorkflowRepository(database), now: now)
         settings.lane = configuration.lane
+        settings.logs =
+            seams.journal.map(LogSource.init)
+            ?? LogSource(path: directory.eventLog, keep: configuration.logFiles.keep)
+        settings.usage = configuration.usage.settings
         settings.requestRestart = requestRestart
         settings.isServed = requestRestart != nil
         settings.random = seams.random

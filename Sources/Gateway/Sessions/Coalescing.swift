@@ -223,11 +223,13 @@ extension SessionManager {
             let isUntouched = !run.hasSpoken && !turn.isContinued && !hasSteps
             let salvaged = isUntouched ? next.adding(before: turn, limits) : nil
             let replacement = salvaged ?? next.replacingMessages(turn.record.messageIDs + next.record.messageIDs)
+            let calls = await calls(of: turn, ending)
             let isDone = try await repository.supersede(
                 turn.record, by: replacement.record,
                 ending: .init(
                     state: .cancelled, finishedAt: now(), events: [],
-                    messages: salvaged == nil ? transcript(turn, text, isInterrupted: true) : []))
+                    messages: salvaged == nil ? transcript(turn, text, isInterrupted: true) : [],
+                    usage: calls.unrecorded))
             guard isDone else { return false }
             if !withLane(turn.lane, { $0.replace(replacement) }) {
                 // The user dropped it in the same moment.

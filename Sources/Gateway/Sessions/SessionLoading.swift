@@ -64,12 +64,13 @@ extension SessionManager {
     // MARK: Frames
 
     /// A numbered event of a turn; nil when the session has no number left, which ``prepare(_:events:)`` prevents.
-    func event(_ body: ServerMessage.Body, of turn: Turn) -> EventLog.Event? {
+    func event(_ body: ServerMessage.Body, of turn: Turn, budget: BudgetDetails? = nil) -> EventLog.Event? {
         guard let sequence = sessions[turn.key]?.log.reserve() else { return nil }
         var message = ServerMessage(
             body, sessionID: turn.key.sessionID, sequence: Int(sequence), turnID: turn.id,
             messageID: turn.record.messageID)
         message.messageIDs = turn.record.messageIDs
+        if case .error = body { message.budget = budget }
         return EventLog.Event(sequence: sequence, turnID: turn.id, frame: message.frame)
     }
 

@@ -29,6 +29,10 @@ actor SessionManager {
         var hasSpoken = false
         /// The turn that takes its place.
         var successor: String?
+        /// Calls of models, as far as they were told.
+        var calls: [ModelCallRecord] = []
+        /// Those of them that could not be written at once.
+        var unrecorded: [ModelCallRecord] = []
         /// Its conversation was cleared since it began.
         var isForgotten = false
         let interrupt: AsyncStream<Void>.Continuation
@@ -53,6 +57,7 @@ actor SessionManager {
     let hooks: TurnHooks
     /// Whether the device that sent a turn was put out of the network since.
     let isRevoked: @Sendable (Turn) -> Bool
+    let usage: UsageSettings
     /// Unix seconds.
     let now: @Sendable () -> Double
     let surroundings: CommandSurroundings
@@ -91,8 +96,8 @@ actor SessionManager {
     /// - Throws: when the database cannot be read.
     init(
         repository: SessionRepository, limits: GatewayLimits, lanes laneRule: SessionLane = .client,
-        hooks: TurnHooks = TurnHooks(), broadcasts: Broadcasts = .none, random: Randomness = .system,
-        logger: Logger, now: @escaping @Sendable () -> Double,
+        hooks: TurnHooks = TurnHooks(), usage: UsageSettings = UsageSettings(), broadcasts: Broadcasts = .none,
+        random: Randomness = .system, logger: Logger, now: @escaping @Sendable () -> Double,
         surroundings: CommandSurroundings = CommandSurroundings(),
         isRevoked: @escaping @Sendable (Turn) -> Bool = { _ in false }
     ) throws {
@@ -102,6 +107,7 @@ actor SessionManager {
         self.limits = limits
         self.laneRule = laneRule
         self.hooks = hooks
+        self.usage = usage
         self.broadcasts = broadcasts
         self.random = random
         self.logger = logger
@@ -167,6 +173,7 @@ actor SessionManager {
         guard mayWatch(key, watcher) else {
             return refuse(.tooLarge, "This connection watches too many sessions.", message, watcher)
         }
+        if let refusal = await refusesForUsage(message, in: key, from: caller, on: watcher) { return refusal }
         do {
             try await prepare(key, events: 1)
         } catch let error as SessionStorageError {
@@ -253,24 +260,20 @@ actor SessionManager {
     private func refuseFull(
         _ message: ClientMessage.TextFinal, _ caller: Caller, _ watcher: Watcher
     ) async -> Reception {
-        if let messageID = message.messageID,
-            let earlier = try? await repository.turn(
-                messageID: messageID, sender: caller.sender, since: now() - limits.messageMemory.seconds)
-        {
-            await tellState(of: earlier, watcher)
-            return .repeated
-        }
+        if await isKnown(message, caller, watcher) { return .repeated }
         return refuse(.queueFull, "Too many messages queued. Please wait.", message, watcher)
     }
 
     /// - Returns: that it is refused.
     @discardableResult
     func refuse(
-        _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher
+        _ code: ErrorCode, _ text: String, _ message: ClientMessage.TextFinal, _ watcher: Watcher,
+        _ budget: BudgetDetails? = nil
     ) -> Reception {
-        reply(
-            ServerMessage(
-                .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID), watcher)
+        var answer = ServerMessage(
+            .error(code: code, text: text), sessionID: message.sessionID, messageID: message.messageID)
+        answer.budget = budget
+        reply(answer, watcher)
         return .refused
     }
 

@@ -72,6 +72,8 @@ struct TurnStateMachine: Sendable {
         case answered(TurnOutcome)
         /// It failed, with a reason that the user may read.
         case failed(String)
+        /// A limit of the day kept it from starting.
+        case refused(BudgetExceeded)
         /// It stopped because it was cancelled, and gave no answer.
         case stopped
 
@@ -79,7 +81,7 @@ struct TurnStateMachine: Sendable {
         var isAnswer: Bool {
             switch self {
             case .answered(let outcome): !outcome.interrupted
-            case .failed, .stopped: false
+            case .failed, .refused, .stopped: false
             }
         }
     }
@@ -94,6 +96,8 @@ struct TurnStateMachine: Sendable {
         let isRemembered: Bool
         /// Why it failed, when the text does not say it.
         var failure: String?
+        /// The limit that kept it from starting.
+        var refusal: BudgetExceeded?
         /// Another turn takes its place: it is not told.
         var isSuperseded = false
     }
@@ -163,7 +167,10 @@ struct TurnStateMachine: Sendable {
             return Ending(
                 state: .failed, text: isPartial ? streamedText : "Error: \(reason)", model: nil, usage: TurnUsage(),
                 isRemembered: isRemembered, failure: isPartial ? reason : nil)
-        case .failed, .stopped:
+        case .refused(let refusal) where interruption == nil:
+            return Ending(
+                state: .failed, text: "", model: nil, usage: TurnUsage(), isRemembered: isRemembered, refusal: refusal)
+        case .failed, .refused, .stopped:
             return Ending(
                 state: stopped, text: streamedText, model: nil, usage: TurnUsage(), isRemembered: isRemembered,
                 isSuperseded: interruption == .superseded)

@@ -69,6 +69,13 @@ extension SessionManager {
     ) async -> TurnStateMachine.RunResult {
         switch error {
         case is CancellationError: return .stopped
+        case let error as BudgetExceeded:
+            logger.notice(
+                "usage::refused",
+                metadata: [
+                    "turn": "\(turn.id)", "cap": "\(error.details.cap)", "scope": "\(error.details.scope)",
+                ])
+            return .refused(error)
         case let error as AgentError:
             logger.warning("sessions::turn_failed", metadata: ["turn": "\(turn.id)", "error": "\(error)"])
             return .failed(error.description)
@@ -84,14 +91,17 @@ extension SessionManager {
 
     /// Marks the turn as running and collects what the agent needs.
     private func begin(_ turn: Turn) async throws -> TurnRequest {
-        try await persist(turn) {
-            try await self.repository.start(turn: turn.id, now: self.now())
+        let (history, model) = try await conversation(of: turn)
+        let admission = await admission(
+            handle: turn.key.handle, device: turn.device, model: model, text: turn.record.text)
+        let refusal = try await persist(turn) {
             try await self.prepare(turn.key, events: 0)
+            return try await self.repository.start(turn: turn.id, now: self.now(), admission: admission)
         }
+        if let refusal { throw usage.refusal(refusal, at: now()) }
         // A recovered turn is not known there yet.
         sessions[turn.key]?.turns.insert(turn.id)
         if turn.isContinued { await tell(.status("Continuing after a restart..."), of: turn) }
-        let (history, model) = try await conversation(of: turn)
         let attachments = try TurnAttachments.list(turn.record.attachments)
         return TurnRequest(
             turnID: turn.id, sessionID: turn.key.sessionID, handle: turn.key.handle, text: turn.record.text,
@@ -103,6 +113,7 @@ extension SessionManager {
 
     /// One event of a running turn goes to everybody who watches its session.
     func tell(_ event: TurnEvent, of turn: Turn) async {
+        if case .used(let call) = event { return await note(call, of: turn) }
         guard (try? await prepare(turn.key, events: 1)) != nil, running[turn.id] != nil else { return }
         running[turn.id]?.hasSpoken = true
         switch event {
@@ -111,6 +122,7 @@ extension SessionManager {
             guard let event = self.event(.delta(text), of: turn) else { return }
             sessions[turn.key]?.fillLive(event)
             await hooks.listener?.delta(text, of: turn, in: self)
+        case .used: break
         case .status(let text):
             guard let event = self.event(.status(text), of: turn) else { return }
             if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {
@@ -155,17 +167,26 @@ extension SessionManager {
         if let content = hooks.content { (text, attachments) = await content.content(of: text, in: turn) }
         text = cut(text)
         if ending.isSuperseded, await handOver(turn, ending, text: text) { return }
+        if let refusal = ending.refusal {
+            let bodies: [ServerMessage.Body] = [
+                .error(code: .budgetExceeded, text: refusal.text), .turnComplete(.init(reason: .error)),
+            ]
+            await end(turn, as: ending.state, bodies: bodies, messages: [], budget: refusal.details)
+            return
+        }
+        let calls = await calls(of: turn, ending)
         await end(
             turn, as: ending.state,
             bodies: (ending.failure.map { [.error(code: .internalError, text: $0)] } ?? []) + [
                 .response(text: text, model: ending.model, attachments: attachments),
                 .turnComplete(
                     .init(
-                        reason: ending.reason, inputTokens: ending.usage.inputTokens,
-                        outputTokens: ending.usage.outputTokens, cost: ending.usage.cost)),
+                        reason: ending.reason, inputTokens: calls.all.reduce(0) { $0 + $1.inputTokens },
+                        outputTokens: calls.all.reduce(0) { $0 + $1.outputTokens },
+                        cost: Money.dollars(calls.all.reduce(0) { $0 + $1.cost }))),
             ],
             messages: transcript(turn, text, isInterrupted: ending.state != .completed),
-            isArchived: !ending.isRemembered, usage: ending.record(from: turn.device))
+            isArchived: !ending.isRemembered, usage: calls.unrecorded)
     }
 
     /// What a turn leaves for later ones.
@@ -213,10 +234,10 @@ extension SessionManager {
     @discardableResult
     private func end(
         _ turn: Turn, as state: TurnState, bodies: [ServerMessage.Body], messages: [SessionMessageRecord],
-        isArchived: Bool = false, usage: TurnUsageRecord? = nil, patiently: Bool = true
+        isArchived: Bool = false, usage: [ModelCallRecord] = [], budget: BudgetDetails? = nil, patiently: Bool = true
     ) async -> Bool {
         let telling = Telling(
-            state: state, bodies: bodies, messages: messages, isArchived: isArchived, usage: usage)
+            state: state, bodies: bodies, messages: messages, isArchived: isArchived, usage: usage, budget: budget)
         do {
             if patiently {
                 try await persist(turn) { try await self.write(telling, of: turn) }
@@ -239,13 +260,14 @@ extension SessionManager {
         let bodies: [ServerMessage.Body]
         let messages: [SessionMessageRecord]
         let isArchived: Bool
-        let usage: TurnUsageRecord?
+        let usage: [ModelCallRecord]
+        let budget: BudgetDetails?
     }
 
     /// One attempt to commit the end of a turn. Its numbers are taken anew each time: those of a failed one stay unused.
     private func write(_ telling: Telling, of turn: Turn) async throws {
         try await prepare(turn.key, events: Int64(telling.bodies.count))
-        let events = telling.bodies.compactMap { event($0, of: turn) }
+        let events = telling.bodies.compactMap { event($0, of: turn, budget: telling.budget) }
         let time = now()
         // Cleared while its answer was complete already and on its way to the disk: it is part of what was cleared.
         let isArchived = telling.isArchived || running[turn.id]?.isForgotten ?? false
@@ -306,15 +328,6 @@ extension SessionManager {
 }
 
 extension TurnStateMachine.Ending {
-    /// What is kept of its cost; nil when no model answered.
-    fileprivate func record(from device: String) -> TurnUsageRecord? {
-        model.map {
-            TurnUsageRecord(
-                device: device, model: $0, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens,
-                cost: usage.cost)
-        }
-    }
-
     fileprivate var reason: ServerMessage.TurnComplete.Reason {
         switch state {
         case .completed: text.isEmpty ? .empty : .completed

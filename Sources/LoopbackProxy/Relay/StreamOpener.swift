@@ -57,7 +57,7 @@ struct StreamOpener: Sendable {
     }
 
     private func refuse(_ client: RelayRemote<ClientEnd>, _ error: any Error) {
-        logger.debug("proxy.unreachable", metadata: ["reason": "\(error)"])
+        logger.debug("proxy::unreachable", metadata: ["reason": "\(error)"])
         let refusal = Self.refusal(for: error)
         client.tell { $0.unreachable(refusal) }
     }

@@ -34,6 +34,7 @@ enum RetiredSessions {
             sql: "UPDATE sessions SET handle = ? || id || '/' || handle WHERE handle = ?", arguments: [prefix, handle])
         try connection.execute(
             sql: "UPDATE artifacts SET owner = ? || id || '/' || owner WHERE owner = ?", arguments: [prefix, handle])
+        try UsageLedger.retire(handle, as: prefix + handle, in: connection)
     }
 }
 

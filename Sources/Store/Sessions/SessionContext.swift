@@ -50,6 +50,16 @@ extension SessionRepository {
         try await database.pool.read { try Self.context(of: session, limit: limit, length: length, in: $0) }
     }
 
+    /// The model that the user chose for the session; nil is the default.
+    public func model(handle: String, sessionID: String) async throws -> String? {
+        try await database.pool.read { connection in
+            try String.fetchOne(
+                connection,
+                sql: "SELECT model FROM sessions WHERE handle = ? AND session_id = ? AND model IS NOT NULL",
+                arguments: [handle, sessionID])
+        }
+    }
+
     /// The same by name; nil when the user has no such session.
     public func context(
         handle: String, sessionID: String, limit: Int, length: Int = .max

@@ -146,12 +146,12 @@ public struct TurnEnding: Sendable {
     public let messages: [SessionMessageRecord]
     /// The conversation was cleared while the turn ran: the messages go into its archive instead.
     public let isArchived: Bool
-    /// Nil when no model answered.
-    public let usage: TurnUsageRecord?
+    /// Calls of models that are not recorded yet.
+    public let usage: [ModelCallRecord]
 
     public init(
         state: TurnState, finishedAt: Double, events: [SessionEventRecord], messages: [SessionMessageRecord] = [],
-        isArchived: Bool = false, usage: TurnUsageRecord? = nil
+        isArchived: Bool = false, usage: [ModelCallRecord] = []
     ) {
         self.state = state
         self.finishedAt = finishedAt

@@ -89,13 +89,15 @@ public struct SessionRepository: Sendable {
 
     /// Marks an accepted turn as running. Without effect on one that ended.
     public func start(turn id: String, now: Double) async throws {
-        try await write(.startTurn) { connection in
-            try connection.run(
-                sql: """
-                    UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
-                    WHERE id = ? AND state IN ('accepted', 'running')
-                    """, arguments: [now, id])
-        }
+        try await write(.startTurn) { try Self.start(id, now: now, in: $0) }
+    }
+
+    static func start(_ id: String, now: Double, in connection: GRDB.Database) throws {
+        try connection.run(
+            sql: """
+                UPDATE turns SET state = 'running', started_at = ifnull(started_at, ?)
+                WHERE id = ? AND state IN ('accepted', 'running')
+                """, arguments: [now, id])
     }
 
     /// Ends a turn.
@@ -112,7 +114,8 @@ public struct SessionRepository: Sendable {
             let events = ending.isArchived ? ending.events.suffix(1) : ending.events[...]
             for event in events { try Self.insert(event, of: session, in: connection) }
             try Self.touch(session, at: ending.finishedAt, in: connection)
-            try ending.usage?.insert(turn: id, session: session, at: ending.finishedAt, in: connection)
+            try UsageLedger.close(
+                id, adding: ending.usage, session: session, at: ending.finishedAt, in: connection)
             if ending.isArchived {
                 let accepted = try Double.fetchOne(
                     connection, sql: "SELECT accepted_at FROM turns WHERE id = ?", arguments: [id])

@@ -1,7 +1,7 @@
 internal import GRDB
 
-// What did answers cost? One row for each turn that a model answered, written in the transaction that ends the turn: a
-// turn is counted once, whatever happens around it. Whose a row is follows from its session.
+// What did a user's turns cost between two times? Read from the log of calls. Before there was one, each turn had a row of its
+// own; the migration that made those stays, because migrations do.
 
 extension DatabaseMigrator {
     /// What turns used.
@@ -27,35 +27,6 @@ extension DatabaseMigrator {
     }
 }
 
-/// What one turn used.
-public struct TurnUsageRecord: Sendable, Equatable {
-    /// The device that sent it: its key in hexadecimal digits.
-    public let device: String
-    public let model: String
-    public let inputTokens: Int
-    public let outputTokens: Int
-    /// In US dollars.
-    public let cost: Double
-
-    public init(device: String, model: String, inputTokens: Int, outputTokens: Int, cost: Double) {
-        self.device = device
-        self.model = model
-        self.inputTokens = inputTokens
-        self.outputTokens = outputTokens
-        self.cost = cost
-    }
-
-    func insert(turn: String, session: Int64, at time: Double, in connection: GRDB.Database) throws {
-        // NaN would be NULL, which the column does not take: an end must not be lost over it.
-        let cost = cost.isFinite ? cost : 0
-        try connection.execute(
-            sql: """
-                INSERT INTO turn_usage (turn, session, device, model, input_tokens, output_tokens, cost, at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (turn) DO NOTHING
-                """, arguments: [turn, session, device, model, inputTokens, outputTokens, cost, time])
-    }
-}
-
 /// What several turns used together.
 public struct UsageSum: Sendable, Equatable {
     /// In US dollars.
@@ -74,14 +45,15 @@ extension SessionRepository {
             let row = try Row.fetchOne(
                 connection,
                 sql: """
-                    SELECT total(cost) AS cost, count(DISTINCT turn_usage.model) AS models, count(*) AS turns,
-                        ifnull(sum(input_tokens), 0) AS input, ifnull(sum(output_tokens), 0) AS output
-                    FROM turn_usage JOIN sessions ON sessions.id = turn_usage.session
-                    WHERE at >= ? AND at < ? AND sessions.handle = ?
-                    """, arguments: [start, end, handle])
+                    SELECT ifnull(sum(cost), 0) AS cost, count(DISTINCT model) AS models,
+                        count(DISTINCT turn) AS turns, ifnull(sum(input_tokens), 0) AS input,
+                        ifnull(sum(output_tokens), 0) AS output
+                    FROM usage_log WHERE handle = ? AND at >= ? AND at < ?
+                    """, arguments: [handle, start, end])
             guard let row else { throw SessionStorageError.missing("usage") }
             return UsageSum(
-                cost: row["cost"], models: row["models"], turns: row["turns"], inputTokens: row["input"],
+                cost: Double(row["cost"] as Int64) / 1e9, models: row["models"], turns: row["turns"],
+                inputTokens: row["input"],
                 outputTokens: row["output"])
         }
     }

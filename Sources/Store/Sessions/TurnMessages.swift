@@ -88,6 +88,8 @@ extension SessionRepository {
             try connection.execute(
                 sql: "UPDATE turn_messages SET turn = ? WHERE turn = ?", arguments: [next.id, turn.id])
             try Self.add(ending.messages, of: turn.id, session: turn.session, at: ending.finishedAt, in: connection)
+            try UsageLedger.close(
+                turn.id, adding: ending.usage, session: turn.session, at: ending.finishedAt, in: connection)
             try connection.execute(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [turn.id])
             return true
         }

@@ -65,7 +65,7 @@ final class EndpointCore {
                 do {
                     sockets.append(try UDPSocket(bind: address))
                 } catch let error as SocketError where error.isMissingFamily && address.isWildcard && !sockets.isEmpty {
-                    logger.info("endpoint.family_missing", metadata: ["error": "\(error)"])
+                    logger.info("endpoint::family_missing", metadata: ["error": "\(error)"])
                 }
             }
         } catch {
@@ -226,7 +226,7 @@ final class EndpointCore {
                 reply(answers.retry(initial, from: path.remote, now: now), path: path, now: now)
             }
         } catch {
-            logger.debug("quic.accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
+            logger.debug("quic::accept_failed", metadata: ["error": "\(error)", "remote": "\(path.remote)"])
         }
     }
 

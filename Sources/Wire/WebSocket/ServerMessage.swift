@@ -15,6 +15,8 @@ public struct ServerMessage: Sendable, Equatable {
     public var messageIDs: [String] = []
     /// Why a command came to nothing; nil on the answer to one that did what it says, and on all other frames.
     public var failure: ErrorCode?
+    /// Of an error `budget_exceeded`: which limit it is.
+    public var budget: BudgetDetails?
 
     public init(
         _ body: Body, sessionID: String? = nil, sequence: Int? = nil, turnID: String? = nil, messageID: String? = nil

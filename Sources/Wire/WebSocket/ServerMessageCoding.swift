@@ -6,7 +6,7 @@ extension ServerMessage: Codable {
     private enum Key: String, CodingKey {
         case type, text, model, attachments, position, usage, reason, code, seq, version, handle, network, source, data,
             format
-        case mime, resource, action, id, snapshot, messages, truncated, ok
+        case mime, resource, action, id, snapshot, messages, truncated, ok, details
         case sessionID = "session_id"
         case turnID = "turn_id"
         case messageID = "message_id"
@@ -66,6 +66,8 @@ extension ServerMessage: Codable {
         case "error":
             let code = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
             body = .error(code: code ?? .internalError, text: try text(.text))
+            // Details of other errors may have another shape one day.
+            budget = try? fields.decodeIfPresent(BudgetDetails.self, forKey: .details)
         case "command_result":
             body = .commandResult(try text(.text))
             failure = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
@@ -132,6 +134,7 @@ extension ServerMessage: Codable {
             try put("error")
             try fields.encode(code.rawValue, forKey: .code)
             try fields.encode(text, forKey: .text)
+            try fields.encodeIfPresent(budget, forKey: .details)
         case .commandResult(let text):
             try put("command_result")
             try fields.encode(text, forKey: .text)

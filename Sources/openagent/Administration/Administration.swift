@@ -145,6 +145,12 @@ struct Administration: Sendable {
         try await carrier.exchange(AdministrationRequest(method: method, path: path))
     }
 
+    /// Hands out an answer that goes on, as it comes, until it ends.
+    func follow(_ path: String, hint: String? = nil, _ receive: ([UInt8]) throws -> Void) async throws {
+        let reply = try await carrier.follow(AdministrationRequest(method: .GET, path: path), receive)
+        guard reply.status < 400 else { throw CommandError(refusal: reply, hint: hint) }
+    }
+
     /// `path` with one more component, whatever characters it has.
     static func path(_ path: String, _ component: String) -> String {
         path + "/" + (component.addingPercentEncoding(withAllowedCharacters: .uriComponent) ?? "")

@@ -31,6 +31,7 @@ extension CommandError {
                 .refused, message,
                 hint: "ask an admin of the network, or run the command on the agent's machine with --agent DIR")
         case 403: self.init(.refused, message, hint: said ?? "see: openagent whoami")
+        case 402: self.init(.state, message, hint: said ?? hint ?? "see: openagent usage")
         case 409, 412: self.init(.state, message, hint: said ?? hint ?? "see: openagent whoami")
         case 408, 429, 502, 503, 504: self.init(.unreachable, message, hint: said ?? "try again in a moment")
         case 507: self.init(.unreachable, message, hint: said ?? "make room where the agent lives, then try again")

@@ -135,11 +135,15 @@ struct ProxyCarrier: AdministrationCarrier {
         do {
             return try await work()
         } catch let error as AgentUnreachable {
-            guard case .dial(let why) = error.cause else { throw error }
-            throw CommandError(
-                .unreachable, "no proxy answers at \(place): \(why)",
-                hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
+            throw explained(error)
         }
+    }
+
+    private func explained(_ error: AgentUnreachable) -> any Error {
+        guard case .dial(let why) = error.cause else { return error }
+        return CommandError(
+            .unreachable, "no proxy answers at \(place): \(why)",
+            hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
     }
 
     func close() async {}

@@ -170,7 +170,7 @@ extension ErrorCode {
     /// Of a message or command that was not accepted.
     fileprivate var kind: CommandError.Kind {
         switch self {
-        case .queueFull, .conflict: .state
+        case .queueFull, .budgetExceeded, .conflict: .state
         case .notFound: .usage
         case .forbidden: .refused
         case .unavailable, .shuttingDown: .unreachable

@@ -47,16 +47,23 @@ struct Serve: AsyncParsableCommand {
         defer { lock.release() }
 
         let output = LogOutput.standardOutput()
-        let logger = Logger(label: "openagent") { AgentLogHandler(label: $0, output: output, level: level) }
+        let (journal, problem) = Self.journal(directory, configuration.logFiles)
+        defer { journal?.close() }
+        let logger = Logger(label: "openagent") {
+            AgentLogHandler(label: $0, output: output, journal: journal, level: level)
+        }
+        if let problem { logger.error("log::not_kept", metadata: ["error": "\(problem)"]) }
         for warning in loaded.warnings { logger.warning("config::unknown_key", metadata: ["problem": "\(warning)"]) }
 
         let signals = await ShutdownSignals()
         let node = AgentNode(
             directory: directory, configuration: loaded.configuration, version: OpenAgentVersion.current,
             running: try AgentOptions.running(), grace: grace.duration, environment: AgentOptions.environment,
-            now: { Date().timeIntervalSince1970 }, overrides: overrides, logLevel: level, logger: logger)
+            now: { Date().timeIntervalSince1970 }, overrides: overrides, logLevel: level, journal: journal,
+            logger: logger)
         let ending = try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
+            journal?.flush()
             _exit(130)
         }
         if ending == .restart { throw ExitCode(Self.restartCode) }
@@ -65,6 +72,17 @@ struct Serve: AsyncParsableCommand {
     func validate() throws {
         if directory != nil, agent != nil { throw ValidationError("the directory is named twice: leave --agent out") }
         if let name, AgentConfiguration.checkedName(name) == nil { throw ValidationError(AgentConfiguration.nameRule) }
+    }
+
+    /// The agent's log, or why there is none: an agent without one serves all the same.
+    private static func journal(
+        _ directory: AgentDirectory, _ limits: LogFileLimits
+    ) -> (LogJournal?, (any Error)?) {
+        do {
+            return (try LogJournal(directory.eventLog, limits: limits) { Date().timeIntervalSince1970 }, nil)
+        } catch {
+            return (nil, error)
+        }
     }
 
     /// The directory that commands mean which may make it.

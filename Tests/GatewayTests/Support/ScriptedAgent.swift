@@ -27,6 +27,7 @@ final class ScriptedRun: Sendable {
 
     func delta(_ text: String) { continuation.yield(.emit(.delta(text))) }
     func status(_ text: String) { continuation.yield(.emit(.status(text))) }
+    func emit(_ event: TurnEvent) { continuation.yield(.emit(event)) }
     func journal(_ entry: JournalEntry) { continuation.yield(.journal(entry)) }
     func answer(_ text: String) { answer(TurnOutcome(text: text, model: "test")) }
     func answer(_ outcome: TurnOutcome) { continuation.yield(.answer(outcome)) }

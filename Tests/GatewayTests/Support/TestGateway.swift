@@ -122,7 +122,8 @@ final class TestGateway: Sendable {
         _ agent: ScriptedAgent = ScriptedAgent(), databasePath: String? = nil,
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
-        vault: Vault? = nil, store: ConfigurationStore? = nil, http: any OutboundHTTP = NetworkHTTP(),
+        vault: Vault? = nil, store: ConfigurationStore? = nil, usage: UsageSettings = UsageSettings(),
+        logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(),
         requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
@@ -150,6 +151,8 @@ final class TestGateway: Sendable {
         configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
         configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
         configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
+        configuration.usage = usage
+        configuration.logs = logs
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

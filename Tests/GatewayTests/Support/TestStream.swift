@@ -151,6 +151,19 @@ final class TestStream: Sendable {
 
     func close() async { try? await channel.close() }
 
+    /// Takes what comes until it holds `text`.
+    func read(through text: String) async throws {
+        let isThere: Bool? = try await within(30, text) { [queue] in
+            try await queue.read { bytes -> Bool? in
+                let all = String(buffer: bytes)
+                guard let found = all.range(of: text) else { return nil }
+                bytes.moveReaderIndex(forwardBy: all[..<found.upperBound].utf8.count)
+                return true
+            }
+        }
+        if isThere == nil { throw Timeout(what: text) }
+    }
+
     /// Nil when the stream ended first.
     func response(hasBody: Bool = true) async throws -> TestResponse? {
         try await within(30, "an HTTP response") { [queue] in

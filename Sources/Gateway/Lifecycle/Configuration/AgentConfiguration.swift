@@ -48,6 +48,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// A command that turns text into speech: its words. Nil: the agent doesn't speak.
     public var textToSpeech: [String]?
     public var limits = Limits()
+    public var usage = UsageConfiguration()
+    /// When the server's log is divided.
+    public var logFiles = LogFileLimits()
 
     /// What a name must be, in a sentence.
     public static let nameRule = "a name has 1 to 64 characters and no control characters"
@@ -148,6 +151,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         }
         try root.section("logging") { logging throws(ConfigurationError) in
             logLevel = try logging.choice("level") ?? logLevel
+            try logFiles.read(&logging)
         }
         try root.section("librarian") { librarian throws(ConfigurationError) in
             librarianWordsPerSecond =
@@ -162,6 +166,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("tts") { tts throws(ConfigurationError) in
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
+        try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

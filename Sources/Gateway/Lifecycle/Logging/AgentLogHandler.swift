@@ -19,25 +19,35 @@ public struct AgentLogHandler: LogHandler {
 
     private let label: String
     private let output: LogOutput
+    private let journal: LogJournal?
     private let now: @Sendable () -> Date
 
-    /// - Parameter label: the part of the program that speaks; the `source` of its lines.
-    public init(label: String, output: LogOutput, level: Logger.Level) {
-        self.init(label: label, output: output, level: LogLevel(level)) { Date() }
+    /// - Parameters:
+    ///   - label: the part of the program that speaks; the `source` of its lines.
+    ///   - journal: where events go besides.
+    public init(label: String, output: LogOutput, journal: LogJournal? = nil, level: Logger.Level) {
+        self.init(label: label, output: output, journal: journal, level: LogLevel(level)) { Date() }
     }
 
     /// - Parameter level: may change at any time.
-    public init(label: String, output: LogOutput, level: LogLevel) {
-        self.init(label: label, output: output, level: level) { Date() }
+    public init(label: String, output: LogOutput, journal: LogJournal? = nil, level: LogLevel) {
+        self.init(label: label, output: output, journal: journal, level: level) { Date() }
     }
 
-    init(label: String, output: LogOutput, level: Logger.Level, now: @escaping @Sendable () -> Date) {
-        self.init(label: label, output: output, level: LogLevel(level), now: now)
+    init(
+        label: String, output: LogOutput, journal: LogJournal? = nil, level: Logger.Level,
+        now: @escaping @Sendable () -> Date
+    ) {
+        self.init(label: label, output: output, journal: journal, level: LogLevel(level), now: now)
     }
 
-    init(label: String, output: LogOutput, level: LogLevel, now: @escaping @Sendable () -> Date) {
+    init(
+        label: String, output: LogOutput, journal: LogJournal? = nil, level: LogLevel,
+        now: @escaping @Sendable () -> Date
+    ) {
         self.label = label
         self.output = output
+        self.journal = journal
         self.now = now
         sharedLevel = level
     }
@@ -57,17 +67,40 @@ public struct AgentLogHandler: LogHandler {
             case .json: jsonLine(event, fields)
             }
         output.write(line)
+        journal?.write(record(event, fields))
     }
 
     // MARK: Lines
+
+    /// As it stands in the journal. Who speaks is the name's area, unless a field `source` says other.
+    private func record(_ event: LogEvent, _ fields: Logger.Metadata) -> LogRecord {
+        let message = event.message.description
+        let name = Self.eventName(message)
+        var texts: [String: String] = [:]
+        for (key, value) in fields {
+            texts[key] = Self.isSecret(key) ? Self.redaction : LogSecrets.hidden(Self.text(value))
+        }
+        if name == nil { texts["message"] = LogSecrets.hidden(message) }
+        let source = texts.removeValue(forKey: "source") ?? name.map { String($0.prefix { $0 != ":" }) } ?? label
+        return LogRecord(
+            time: now().timeIntervalSince1970, level: event.level, source: source,
+            event: name ?? "log::message", fields: texts)
+    }
+
+    /// A message that is a name, as `area::name`.
+    private static func eventName(_ message: String) -> String? {
+        guard isEventName(message) else { return nil }
+        return message.split { $0 == "." || $0 == ":" }.joined(separator: "::")
+    }
 
     private func humanLine(_ event: LogEvent, _ fields: Logger.Metadata) -> String {
         let time = now().formatted(.iso8601.time(includingFractionalSeconds: true))
         let level = event.level.rawValue.uppercased().padding(toLength: 8, withPad: " ", startingAt: 0)
         let rest = fields.sorted { $0.key < $1.key }.map { key, value in
-            " \(key)=\(Self.oneLine(Self.isSecret(key) ? Self.redaction : Self.text(value)))"
+            " \(key)=\(Self.oneLine(Self.isSecret(key) ? Self.redaction : LogSecrets.hidden(Self.text(value))))"
         }
-        return "\(time) \(level) \(label): \(Self.oneLine(event.message.description))\(rest.joined())"
+        return
+            "\(time) \(level) \(label): \(Self.oneLine(LogSecrets.hidden(event.message.description)))\(rest.joined())"
     }
 
     private func jsonLine(_ event: LogEvent, _ fields: Logger.Metadata) -> String {
@@ -75,10 +108,13 @@ public struct AgentLogHandler: LogHandler {
         let record = Record(
             time: now().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
             level: event.level.rawValue, source: label,
-            event: Self.isEventName(message) ? message : nil, message: Self.isEventName(message) ? nil : message,
+            event: Self.isEventName(message) ? message : nil,
+            message: Self.isEventName(message) ? nil : LogSecrets.hidden(message),
             fields: fields.isEmpty
                 ? nil
-                : fields.reduce(into: [:]) { $0[$1.key] = Self.isSecret($1.key) ? Self.redaction : Self.text($1.value) }
+                : fields.reduce(into: [:]) {
+                    $0[$1.key] = Self.isSecret($1.key) ? Self.redaction : LogSecrets.hidden(Self.text($1.value))
+                }
         )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

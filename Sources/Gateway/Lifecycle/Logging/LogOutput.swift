@@ -1,6 +1,7 @@
 internal import Glibc
 internal import NIOConcurrencyHelpers
 public import Store
+internal import Synchronization
 
 // Where do log lines go? To standard output or to a private file, one whole line at a time, whoever writes. This file
 // does not know what a line says.
@@ -18,6 +19,8 @@ public final class LogOutput: Sendable {
     let format: Format
     private let descriptor: Int32
     private let isOwned: Bool
+    /// What is written to instead of the descriptor.
+    private let file: Mutex<RotatingFile?>
     private let lock = NIOLock()
 
     /// Standard output: human lines in a terminal, JSON lines otherwise. For `serve`.
@@ -25,35 +28,39 @@ public final class LogOutput: Sendable {
         LogOutput(descriptor: STDOUT_FILENO, isOwned: false, format: isatty(STDOUT_FILENO) == 1 ? .human : .json)
     }
 
-    /// JSON lines at the end of the file at `path`, which is made with mode 0600, as are missing folders with 0700. For
-    /// interactive commands, whose terminal belongs to the conversation.
+    /// JSON lines at the end of the file at `path`, which is made with mode 0600, as are missing folders with 0700, and divided
+    /// when it is full. For interactive commands, whose terminal belongs to the conversation.
     ///
     /// - Throws: ``PrivateFileError``
-    public static func file(_ path: String) throws(PrivateFileError) -> LogOutput {
-        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
-            try PrivateFile.createFolder(String(path[..<slash]))
-        }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw .init(path: path, operation: "open", code: errno) }
-        guard fchmod(descriptor, 0o600) == 0 else {
-            let code = errno
-            close(descriptor)
-            throw .init(path: path, operation: "close to others", code: code)
-        }
-        return LogOutput(descriptor: descriptor, isOwned: true, format: .json)
+    public static func file(
+        _ path: String, limits: LogFileLimits = LogFileLimits()
+    ) throws(PrivateFileError) -> LogOutput {
+        LogOutput(file: try RotatingFile(path, limits: limits))
+    }
+
+    private init(file: RotatingFile) {
+        self.file = Mutex(file)
+        descriptor = -1
+        isOwned = false
+        format = .json
     }
 
     init(descriptor: Int32, isOwned: Bool, format: Format) {
+        file = Mutex(nil)
         self.descriptor = descriptor
         self.isOwned = isOwned
         self.format = format
     }
 
-    deinit { if isOwned { close(descriptor) } }
+    deinit {
+        if isOwned { close(descriptor) }
+        file.withLock { $0?.close() }
+    }
 
     /// Writes one line. What cannot be written is lost: a full disk or a closed pipe must not stop the agent.
     func write(_ line: String) {
         let bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
+        guard file.withLock({ $0?.append(bytes) }) == nil else { return }
         lock.withLock {
             var written = 0
             while written < bytes.count {

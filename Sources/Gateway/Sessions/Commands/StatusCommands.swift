@@ -14,7 +14,11 @@ extension SessionManager {
         let month = Self.month(of: now())
         let usage = try await repository.usage(of: caller.handle, from: month.lowerBound, before: month.upperBound)
         let cost = String(format: "%.4f", usage.cost)
-        return "Usage: $\(cost) this month across \(usage.models) model(s). No budget is set."
+        let budget =
+            self.usage.monthlyBudget > 0
+            ? "The agent's budget is \(String(format: "$%.2f", self.usage.monthlyBudget)) a month."
+            : "No budget is set."
+        return "Usage: $\(cost) this month across \(usage.models) model(s). \(budget)"
     }
 
     /// The month of UTC that holds this time, in Unix seconds.

@@ -24,6 +24,8 @@ public struct GatewayConfiguration: Sendable {
     public var files: AgentFiles?
     /// What the agent remembers; nil: nothing.
     public var vault: Vault?
+    /// What a backup is made of; nil: none is made.
+    public var backup: BackupSource?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// What the agent hears and speaks with.
@@ -78,6 +80,7 @@ public final class GatewayServer: Sendable {
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + VoiceRoutes.routes(configuration.voice)
+            + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts

@@ -19,6 +19,8 @@ actor ArtifactStore {
 
     nonisolated let files: AgentFiles
     let uploads: UploadFolder
+    /// Through which files are removed: a backup may still need them.
+    nonisolated let gate = RemovalGate()
     let logger: Logger
     /// Unix seconds.
     let now: @Sendable () -> Double

@@ -76,6 +76,9 @@ struct GatewayCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.vault = vault
+        settings.backup = BackupSource(
+            directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
+            version: version)
         settings.lane = configuration.lane
         settings.requestRestart = requestRestart
         let voiceFiles = VoiceFiles(folder: directory.voice)

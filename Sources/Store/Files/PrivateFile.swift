@@ -129,6 +129,14 @@ public enum PrivateFile {
         close(folder)
     }
 
+    /// Makes a file's bytes durable.
+    public static func sync(_ path: String) throws(PrivateFileError) {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { throw .init(path: path, operation: "open", code: errno) }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw .init(path: path, operation: "write", code: errno) }
+    }
+
     /// Makes the names in a folder durable.
     public static func syncFolder(_ path: String) throws(PrivateFileError) {
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

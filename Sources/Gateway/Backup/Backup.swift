@@ -361,10 +361,10 @@ struct BackupFolder: Sendable {
     func jobs() -> [Job] {
         var jobs: [Job] = []
         var folders = [""]
-        let own: Set = [
+        let own = Set([
             without.configuration, without.database, without.database + "-wal", without.database + "-shm",
             without.identityKey, without.addressHints, without.state, without.files, without.logs, without.workspace,
-        ].subtracting([place])
+        ]).subtracting([place])
         while let folder = folders.popLast(), jobs.count < BackupLayout.mostFiles {
             let path = folder.isEmpty ? place : "\(place)/\(folder)"
             for entry in ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() {

@@ -65,11 +65,7 @@ public struct BackupArchive: Sendable {
             try Self.place(key, in: folder, of: &contents)
             try Self.placeNotes(in: folder, of: &contents)
             // Everything is on the disk before it has its name.
-            let opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            if opened >= 0 {
-                syncfs(opened)
-                close(opened)
-            }
+            sync()
             // An empty folder is replaced; one that somebody filled meanwhile is not.
             guard rename(folder, target) == 0 else {
                 if errno == ENOTEMPTY || errno == EEXIST { throw BackupError.targetNotEmpty(path: target) }

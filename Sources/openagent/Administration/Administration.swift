@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NIOCore
 internal import NIOHTTP1
 internal import Wire
 
@@ -35,6 +36,12 @@ struct AdministrationReply: Sendable {
 protocol AdministrationCarrier: Sendable {
     /// - Returns: whatever the agent answered; any status is an answer.
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply
+    /// Hands out the body of an answer of success piece by piece.
+    ///
+    /// - Returns: the answer's status, with the body only where that is an error's.
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply
     func close() async
 }
 
@@ -101,6 +108,14 @@ struct Administration: Sendable {
         let reply = try await carrier.exchange(request)
         guard reply.status < 400 else { throw CommandError(refusal: reply, hint: nil) }
         return reply
+    }
+
+    /// Hands out the body of a long answer piece by piece.
+    func download(
+        _ request: AdministrationRequest, hint: String? = nil, _ take: (ByteBuffer) throws -> Void
+    ) async throws {
+        let reply = try await carrier.download(request, take)
+        guard (200..<300).contains(reply.status) else { throw CommandError(refusal: reply, hint: hint) }
     }
 
     /// The answer as it came, whatever it says.

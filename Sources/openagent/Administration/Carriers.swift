@@ -26,6 +26,27 @@ private struct StreamExchange: Sendable {
             body: request.body.map { ByteBuffer(bytes: $0) })
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
+
+    /// How long an agent may take until it begins to answer: it may copy a large database before.
+    private static let patience = Duration.seconds(600)
+
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply {
+        var headers = headers
+        headers.add(contentsOf: request.fields)
+        let asked = GatewayRequest(
+            method: request.method, path: request.path, headers: headers,
+            body: request.body.map { .bytes(ByteBuffer(bytes: $0)) } ?? .none)
+        return try await GatewayClient(dialer: dialer).withResponse(asked, headTimeout: Self.patience) { head, body in
+            guard head.status.code < 300 else {
+                let refusal = try await body.collect(upTo: 1 << 20)
+                return AdministrationReply(status: Int(head.status.code), body: Array(refusal.readableBytesView))
+            }
+            while let bytes = try await body.next() { try take(bytes) }
+            return AdministrationReply(status: Int(head.status.code), body: [])
+        }
+    }
 }
 
 /// The server on this machine. Whoever holds the agent's key is its operator and shows no certificate.
@@ -46,6 +67,12 @@ struct RunningAgentCarrier: AdministrationCarrier {
         try await StreamExchange(dialer: pool).send(request)
     }
 
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await StreamExchange(dialer: pool).download(request, take)
+    }
+
     func close() async {
         pool.close()
         await endpoint.close()
@@ -60,6 +87,12 @@ struct NetworkCarrier: AdministrationCarrier {
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
         try await StreamExchange(dialer: client.pool).send(request)
+    }
+
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await StreamExchange(dialer: client.pool).download(request, take)
     }
 
     func close() async { await client.close() }
@@ -80,14 +113,22 @@ struct ProxyCarrier: AdministrationCarrier {
     }
 
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply {
-        do {
-            return try await streams.send(request)
-        } catch let error as AgentUnreachable {
-            guard case .dial(let why) = error.cause else { throw error }
-            throw CommandError(
-                .unreachable, "no proxy answers at \(place): \(why)",
-                hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
+        do { return try await streams.send(request) } catch let error as AgentUnreachable { throw failure(error) }
+    }
+
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply {
+        do { return try await streams.download(request, take) } catch let error as AgentUnreachable {
+            throw failure(error)
         }
+    }
+
+    private func failure(_ error: AgentUnreachable) -> any Error {
+        guard case .dial(let why) = error.cause else { return error }
+        return CommandError(
+            .unreachable, "no proxy answers at \(place): \(why)",
+            hint: "start one with: openagent proxy; or leave out --proxy and OPENAGENT_PROXY")
     }
 
     func close() async {}

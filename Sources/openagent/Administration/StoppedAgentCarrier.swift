@@ -28,6 +28,16 @@ struct StoppedAgentCarrier: AdministrationCarrier {
         return AdministrationReply(status: Int(answer.status.code), body: Array(answer.body.readableBytesView))
     }
 
+    /// In one go: what is longer is read without a gateway, see `Backups.swift`.
+    func download(
+        _ request: AdministrationRequest, _ take: (ByteBuffer) throws -> Void
+    ) async throws -> AdministrationReply {
+        let reply = try await exchange(request)
+        guard (200..<300).contains(reply.status) else { return reply }
+        try take(ByteBuffer(bytes: reply.body))
+        return AdministrationReply(status: reply.status, body: [])
+    }
+
     /// What was asked is answered and committed; a database that does not close in good order is repaired when it is
     /// opened again.
     func close() async { try? agent.close() }

@@ -192,10 +192,17 @@ public actor Backup {
         self.snapshot = snapshot
         let directory = source.directory
         let below = source.vault.hasPrefix(directory.path + "/") ? source.vault.dropFirst(directory.path.count + 1) : ""
+        var folders = [BackupFolder(name: BackupLayout.vault, place: source.vault, without: directory)]
+        if options.withFiles {
+            folders.append(BackupFolder(name: BackupLayout.workspace, place: directory.workspace, without: directory))
+        }
+        self.folders = folders
+        let links = folders.flatMap { $0.find(links: true) }.map(\.path)
         information = BackupInformation(
             createdAt: now, version: source.version, name: source.name, nodeID: source.nodeID,
             withKeys: options.withKeys, withFiles: options.withFiles,
-            vault: BackupLayout.isPlaceOfNotes(String(below)) ? String(below) : nil)
+            vault: BackupLayout.isPlaceOfNotes(String(below)) ? String(below) : nil,
+            leftOut: links.isEmpty ? nil : Array(links.prefix(100)))
         jobs = [
             .init(path: BackupLayout.configuration, place: directory.configuration),
             .init(path: BackupLayout.database, place: snapshot, isNeeded: true),
@@ -210,10 +217,6 @@ public actor Backup {
         }
         // The last one is taken first.
         jobs.reverse()
-        folders = [BackupFolder(name: BackupLayout.vault, place: source.vault, without: directory)]
-        if options.withFiles {
-            folders.append(BackupFolder(name: BackupLayout.workspace, place: directory.workspace, without: directory))
-        }
     }
 
     deinit {
@@ -258,7 +261,7 @@ public actor Backup {
         guard var now = current else { return false }
         now.looks += 1
         now.hasGaps = false
-        jobs = now.folder.jobs().filter { now.seen.insert($0.path).inserted }.reversed()
+        jobs = now.folder.find().filter { now.seen.insert($0.path).inserted }.reversed()
         current = now
         return true
     }
@@ -357,8 +360,8 @@ struct BackupFolder: Sendable {
     /// What belongs to this agent and is no note, should the notes lie in the same folder.
     var without: AgentDirectory
 
-    /// Every regular file below it, hidden ones too; symbolic links are not followed. Blocks.
-    func jobs() -> [Job] {
+    /// Every regular file below it, hidden ones too, or every symbolic link instead, which none is followed. Blocks.
+    func find(links: Bool = false) -> [Job] {
         var jobs: [Job] = []
         var folders = [""]
         let own = Set([
@@ -374,7 +377,7 @@ struct BackupFolder: Sendable {
                     BackupLayout.isAllowed(name + relative)
                 else { continue }
                 switch status.st_mode & S_IFMT {
-                case S_IFREG: jobs.append(Job(path: name + relative, place: "\(place)/\(relative)"))
+                case links ? S_IFLNK : S_IFREG: jobs.append(Job(path: name + relative, place: "\(place)/\(relative)"))
                 case S_IFDIR: folders.append(relative)
                 default: break
                 }

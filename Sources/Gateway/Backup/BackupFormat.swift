@@ -24,9 +24,12 @@ public struct BackupInformation: Codable, Sendable, Equatable {
     public var withFiles: Bool
     /// Where the notes lay below the agent's folder; nil when they lay elsewhere.
     public var vault: String?
+    /// Symbolic links below vault and workspace that are not followed, the first hundred.
+    public var leftOut: [String]?
 
     private enum CodingKeys: String, CodingKey {
         case format, version, name, vault
+        case leftOut = "left_out"
         case createdAt = "created_at"
         case nodeID = "node_id"
         case withKeys = "with_keys"

@@ -90,6 +90,8 @@ struct GatewayCore: Sendable {
         settings.files = AgentFiles(
             directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
             repository: ArtifactRepository(database))
+        settings.files?.filesPerUser = configuration.limits.filesPerUser
+        settings.files?.bytesPerUser = Int64(configuration.limits.fileBytesPerUser)
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)

@@ -28,6 +28,10 @@ private struct BackupReport: Encodable {
         if contents.missingFiles > 0 {
             Output.write("warning: \(contents.missingFiles) files that the database names were not on the disk\n")
         }
+        if let links = contents.information.leftOut {
+            Output.write(
+                Screen.plain("warning: not in it, as links are not followed: \(links.joined(separator: ", "))") + "\n")
+        }
         for remark in contents.remarks { Output.write(Screen.plain("note: \(remark)") + "\n") }
     }
 }

@@ -145,6 +145,11 @@ final class TestGateway: Sendable {
         configuration.requestRestart = requestRestart
         configuration.files = files?.files(database)
         configuration.vault = vault
+        configuration.backup = files.map { files in
+            BackupSource(
+                directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: identity.nodeID.hex,
+                version: "0.1.0")
+        }
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

@@ -59,11 +59,14 @@ public enum DatabaseSnapshot {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             defer { try? queue.close() }
             return try queue.read { connection in
-                guard try connection.tableExists("artifacts") else { return [] }
-                return try Row.fetchAll(connection, sql: "SELECT id, filename, size FROM artifacts ORDER BY id").map {
-                    File(id: $0["id"], filename: $0["filename"], size: $0["size"])
-                }
+                try connection.tableExists("artifacts") ? try files(connection) : []
             }
         } catch { throw StorageFault(error) }
+    }
+
+    static func files(_ connection: GRDB.Database) throws -> [File] {
+        try Row.fetchAll(connection, sql: "SELECT id, filename, size FROM artifacts ORDER BY id").map {
+            File(id: $0["id"], filename: $0["filename"], size: $0["size"])
+        }
     }
 }

@@ -74,7 +74,9 @@ enum BackupLayout {
 
     /// Whether the notes may lie there below a restored agent's folder: nowhere where something else belongs.
     static func isPlaceOfNotes(_ path: String) -> Bool {
-        guard isRelative(path), let first = path.split(separator: "/").first, !first.hasPrefix(".") else { return false }
+        guard isRelative(path), let first = path.split(separator: "/").first, !first.hasPrefix(".") else {
+            return false
+        }
         return ![
             "files", "workspace", "logs", information, sums, configuration, database, database + "-wal",
             database + "-shm", identityKey, addressHints,

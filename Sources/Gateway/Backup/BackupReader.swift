@@ -60,7 +60,8 @@ public struct BackupArchive: Sendable {
         let space = SystemMonitor.space(of: parent.isEmpty ? "/" : parent)
         let needed = Int64((try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0)
         guard space.total == 0 || space.total - space.used > needed else { throw BackupError.noSpace(needed: needed) }
-        return try unpack(to: "\(target).restoring-\(Base16.encode(randomBytes(4)))", isWhole: true) { folder, contents in
+        return try unpack(to: "\(target).restoring-\(Base16.encode(randomBytes(4)))", isWhole: true) {
+            folder, contents in
             var contents = contents
             try Self.place(key, in: folder, of: &contents)
             try Self.placeNotes(in: folder, of: &contents)

@@ -79,14 +79,15 @@ struct BackupUnpacking {
         var records: (path: [UInt8]?, size: Int64?) = (nil, nil)
         for _ in 0..<2 {
             let block: [UInt8]
-            do { block = try take(Tar.block) } catch where contents == nil {
+            do { block = try take(Tar.block) } catch  where contents == nil {
                 throw BackupError.notABackup(path: path)
             }
             switch Tar.read(block) {
             case .end?: return nil
             case .records(let size)?:
                 guard records.path == nil, records.size == nil,
-                    let read = Tar.readRecords(try take(size + Tar.padding(Int64(size))).dropLast(Tar.padding(Int64(size))))
+                    let read = Tar.readRecords(
+                        try take(size + Tar.padding(Int64(size))).dropLast(Tar.padding(Int64(size))))
                 else { throw hostile("a header is none of ours") }
                 records = read
             case .file(let name, let size, let time)?:
@@ -197,14 +198,18 @@ struct BackupUnpacking {
             rest -= Int64(bytes.count)
             try body(bytes)
         }
-        guard try take(Tar.padding(size)).allSatisfy({ $0 == 0 }) else { throw hostile("there is something between files") }
+        guard try take(Tar.padding(size)).allSatisfy({ $0 == 0 }) else {
+            throw hostile("there is something between files")
+        }
     }
 
     private func take(_ count: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var filled = 0
         while filled < count {
-            let got = bytes.withUnsafeMutableBytes { read(descriptor.number, $0.baseAddress?.advanced(by: filled), count - filled) }
+            let got = bytes.withUnsafeMutableBytes {
+                read(descriptor.number, $0.baseAddress?.advanced(by: filled), count - filled)
+            }
             if got < 0, errno == EINTR { continue }
             guard got > 0 else { throw BackupError.damaged(path: path, reason: "it ends too early") }
             filled += got

@@ -50,7 +50,7 @@ struct GatewayCore: Sendable {
         seams: Seams, logger: Logger, requestRestart: (@Sendable () -> Void)?
     ) throws {
         let now = seams.now
-        database = try Database(path: directory.database)
+        database = try Database(path: directory.database, upgradingTo: version)
         let repository = NetworkRepository(database)
         let place = try AgentPlace(
             repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now,

@@ -108,7 +108,8 @@ struct MakeBackup: AsyncParsableCommand {
             let contents = try BackupArchive(file.path).check()
             try BackupReport(path: file.path, contents: contents).show(
                 json: target.json,
-                "\(file.path)  \(Transfer.size(contents.size))  \(contents.files) files, \(contents.notes) of them notes")
+                "\(file.path)  \(Transfer.size(contents.size))  \(contents.files) files, \(contents.notes) of them notes"
+            )
         } catch {
             unlink(file.path)
             throw error

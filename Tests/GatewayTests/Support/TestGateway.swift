@@ -124,7 +124,9 @@ final class TestGateway: Sendable {
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
         vault: Vault? = nil, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
-        let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
+        let path =
+            databasePath ?? files?.directory.database
+            ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
         self.files = files
@@ -145,9 +147,10 @@ final class TestGateway: Sendable {
         configuration.requestRestart = requestRestart
         configuration.files = files?.files(database)
         configuration.vault = vault
+        let node = identity.nodeID.hex
         configuration.backup = files.map { files in
             BackupSource(
-                directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: identity.nodeID.hex,
+                directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: node,
                 version: "0.1.0")
         }
         let lines = log

@@ -29,6 +29,8 @@ public struct GatewayConfiguration: Sendable {
     /// What it does by itself; nil: nothing.
     public var tasks: ScheduledTasks?
     public var workflows: Workflows?
+    /// What a backup is made of; nil: none is made.
+    public var backup: BackupSource?
     /// Who else has a say in turns.
     var hooks = TurnHooks()
     /// How usage is priced and bounded.
@@ -92,6 +94,7 @@ public final class GatewayServer: Sendable {
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
+            + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
             + TaskRoutes.routes(configuration.tasks, now: configuration.now)

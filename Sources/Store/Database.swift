@@ -1,4 +1,5 @@
 internal import GRDB
+internal import Glibc
 
 // Where does the agent's data live and how is it opened? One SQLite file in WAL mode with one writer. This file knows
 // connections, durability and the order of migrations; what the tables mean is in the repositories beside it, which
@@ -12,8 +13,10 @@ public final class Database: Sendable {
 
     /// Opens (and creates, mode 0600) the database at `path` and brings its tables up to date.
     ///
+    /// - Parameter version: of this program. When an older one wrote the database, a copy of it as it was is kept first, as
+    ///   `PATH.before-VERSION`, mode 0600; of earlier upgrades none is kept. Nil: no copy is made.
     /// - Throws: ``DatabaseError`` when the file cannot be used.
-    public init(path: String) throws {
+    public init(path: String, upgradingTo version: String? = nil) throws {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(10)
@@ -25,6 +28,7 @@ public final class Database: Sendable {
             try Self.makePrivate(path)
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.refuseNewerSchema(pool, path: path)
+            if let version { try Self.saveOlder(pool, path: path, version: version) }
             try Self.migrator.migrate(pool)
             commits = GroupCommit(pool)
         } catch let error as DatabaseError {
@@ -72,6 +76,31 @@ public final class Database: Sendable {
         migrator.registerPlans()
         migrator.registerUsageLog()
         return migrator
+    }
+
+    /// Each step of an upgrade is a transaction, so a process that dies between two leaves what the older version refuses and
+    /// this one finishes. The copy is what the older version can use.
+    private static func saveOlder(_ pool: DatabasePool, path: String, version: String) throws {
+        let isOlder = try pool.read { connection in
+            try !migrator.appliedIdentifiers(connection).isEmpty && !migrator.hasCompletedMigrations(connection)
+        }
+        guard isOlder else { return }
+        let copy = path + ".before-" + version.filter { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" }
+        // One that is there is of an upgrade that did not end: what the database was before that.
+        guard access(copy, F_OK) != 0 else { return }
+        // A copy gets its name when it is complete.
+        let unfinished = path + ".copying"
+        unlink(unfinished)
+        try DatabaseSnapshot.write(of: path, to: unfinished)
+        guard rename(unfinished, copy) == 0 else {
+            throw PrivateFileError(path: copy, operation: "create", code: errno)
+        }
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
+        try PrivateFile.syncFolder(folder)
+        let start = path.dropFirst(folder.count) + ".before-"
+        for name in PrivateFile.names(in: folder) where name.hasPrefix(start) && folder + name != copy {
+            unlink(folder + name)
+        }
     }
 
     private static func refuseNewerSchema(_ pool: DatabasePool, path: String) throws {

@@ -25,6 +25,9 @@ public struct DatabaseExamination: Sendable {
     /// The node id of the agent's own row, where it coordinates.
     public var agentNodes: [String] = []
 
+    /// The files that it names.
+    public var files: [DatabaseSnapshot.File] = []
+
     private static let mostProblems = 20
 
     /// - Throws: ``StorageFault`` when it can't be opened or read at all.
@@ -44,6 +47,7 @@ public struct DatabaseExamination: Sendable {
             danglingRows = try Row.fetchAll(connection, sql: "PRAGMA foreign_key_check").count
             isNewer = try Store.Database.migrator.hasBeenSuperseded(connection)
             isOlder = try !Store.Database.migrator.hasCompletedMigrations(connection)
+            if try connection.tableExists("artifacts") { files = try DatabaseSnapshot.files(connection) }
             guard try connection.tableExists("turns"), try connection.tableExists("network") else { return }
             let unfinished = try Row.fetchOne(
                 connection,

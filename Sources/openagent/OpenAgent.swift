@@ -12,7 +12,8 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(
                 name: "On the agent's machine:",
                 subcommands: [
-                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Doctor.self, Identify.self,
+                    Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Doctor.self, Restore.self,
+                    Identify.self,
                 ]),
             CommandGroup(
                 name: "On your devices:",
@@ -25,7 +26,8 @@ struct OpenAgent: AsyncParsableCommand {
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),
             CommandGroup(
-                name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
+                name: "On both, about your conversations and notes:",
+                subcommands: [Sessions.self, Vault.self, MakeBackup.self]),
             CommandGroup(
                 name: "On both, about models and tools:",
                 subcommands: [Providers.self, Models.self, MCPs.self]),

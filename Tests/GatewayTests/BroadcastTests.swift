@@ -49,6 +49,10 @@ import Testing
             // Its owner may do something with a session, too.
             _ = try await gateway.sessions.open(handle: "root", sessionID: invited, reserving: 1, now: 0)
             try await TestPlans.insert(invited, into: gateway.database)
+            try await ArtifactRepository(gateway.database).insert(
+                ArtifactRecord(
+                    id: invited, owner: "root", filename: "a.txt", mimeType: "text/plain", size: 1, sha256: sha256("x"),
+                    origin: .upload, createdAt: 0))
             let parts = name.split(separator: " ")
             let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())

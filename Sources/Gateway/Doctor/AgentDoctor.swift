@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Glibc
-public import Store
+internal import Store
 internal import Transport
 
 // What is wrong with this agent? The doctor looks at each part of its folder, and at the server if one runs, and says of each

@@ -33,7 +33,7 @@ extension AgentDoctor {
         }
         return [
             keyFinding.state == .ok ? identity(key, in: database) ?? keyFinding : keyFinding, soundness(of: database),
-            clock(database), turns(database, state), network(database),
+            clock(database), turns(database, state), network(database), files(database),
         ]
     }
 
@@ -117,6 +117,15 @@ extension AgentDoctor {
             return .warning("turns", text + "; they run at the next start", fix: "openagent serve \(directory)")
         }
         return now() - oldest > 3600 ? .warning("turns", text) : .ok("turns", text)
+    }
+
+    private func files(_ database: DatabaseExamination) -> AgentFinding {
+        let missing = database.files.filter { access("\(directory.files)/\($0.id)/\($0.filename)", R_OK) != 0 }
+        guard let first = missing.first else { return .ok("files", "all \(database.files.count) files are there") }
+        return .problem(
+            "files",
+            "\(missing.count) of \(database.files.count) files are missing or can't be read, first: \(first.id)",
+            fix: "bring them back from a backup, or forget each as its owner: openagent files rm ID")
     }
 
     private func network(_ database: DatabaseExamination) -> AgentFinding {

@@ -16,6 +16,10 @@ public struct AgentFiles: Sendable {
     public var unfinishedUploads = 16
     /// Bytes that one user's unfinished uploads may come to.
     public var unfinishedBytes: Int64
+    /// Files that one user may have.
+    public var filesPerUser = 10_000
+    /// Bytes that one user's files may come to.
+    public var bytesPerUser: Int64 = 100 << 30
     /// How long an unfinished upload is kept, in seconds.
     public var uploadMemory: Double = 24 * 3600
 
@@ -49,8 +53,10 @@ public struct AgentFiles: Sendable {
 /// Why a file is not taken or given.
 enum FileError: Error, Equatable {
     case tooLarge(limit: Int64)
-    /// The disk, or the user's share of it, is full.
+    /// The disk is full.
     case noSpace
+    /// The user has as many files, or bytes in them, as one may have.
+    case overQuota
     /// Another request goes on with this upload.
     case superseded
     case tooManyUploads

@@ -19,6 +19,8 @@ actor ArtifactStore {
 
     nonisolated let files: AgentFiles
     let uploads: UploadFolder
+    /// Through which files are removed: a backup may still need them.
+    nonisolated let gate = RemovalGate()
     let logger: Logger
     private let random: Randomness
     /// Unix seconds.
@@ -118,6 +120,7 @@ actor ArtifactStore {
             filename: FileName.safe(description.filename), mimeType: description.mimeType, size: size, sha256: sha256,
             origin: description.origin, uploadID: description.uploadID, createdAt: now())
         do {
+            try await checkQuota(of: description.owner, adding: size)
             try uploads.mark(moving: record.id)
             try move(uploads.data(key), to: record)
             try await files.repository.insert(record)
@@ -152,7 +155,42 @@ actor ArtifactStore {
         uploads.sweep(before: now() - files.uploadMemory) { active[$0] != nil }
     }
 
+    /// - Throws: ``FileError/overQuota``, and what goes wrong in the database.
+    func checkQuota(of owner: String, adding bytes: Int64) async throws {
+        let usage = try await files.repository.usage(of: owner)
+        guard usage.files < files.filesPerUser, usage.bytes <= files.bytesPerUser - bytes else {
+            throw FileError.overQuota
+        }
+    }
+
+    // MARK: Deleting
+
+    /// Forgets a file and removes its bytes, which may be gone already.
+    ///
+    /// - Returns: false when the owner has none of this id.
+    func delete(_ id: String, of owner: String) async throws -> Bool {
+        guard let record = try await files.repository.artifact(id, of: owner) else { return false }
+        try uploads.create()
+        // Should the process die behind the row's end, the next one removes the bytes.
+        try uploads.mark(moving: record.id)
+        guard try await files.repository.delete(record.id, of: owner) else { return false }
+        let (folder, uploads) = ("\(files.directory.files)/\(record.id)", uploads)
+        gate.remove {
+            try? FileManager.default.removeItem(atPath: folder)
+            uploads.unmark(record.id)
+        }
+        logger.info("files::deleted", metadata: ["id": "\(record.id)"])
+        return true
+    }
+
     // MARK: Asking
+
+    /// The owner's files, the newest first.
+    func list(
+        of owner: String, sessionID: String?, after: ArtifactRepository.Position?, limit: Int
+    ) async throws -> [ArtifactRecord] {
+        try await files.repository.artifacts(of: owner, sessionID: sessionID, after: after, limit: limit)
+    }
 
     /// One of the owner's files, if its bytes are there.
     func open(_ id: String, of owner: String) async throws -> (ArtifactRecord, FileReader)? {

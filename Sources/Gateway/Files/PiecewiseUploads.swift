@@ -46,6 +46,7 @@ extension ArtifactStore {
             writer = try FileWriter(uploads.data(key), resuming: true, limit: piece.range.bytes.upperBound)
         } else {
             guard piece.range.bytes.lowerBound == 0 else { throw FileError.wrongOffset(received: 0) }
+            try await checkQuota(of: piece.owner, adding: piece.range.total)
             try makeRoom(for: piece)
             writer = try FileWriter(uploads.data(key), limit: piece.range.bytes.upperBound)
             do { try uploads.write(piece.note, key) } catch {

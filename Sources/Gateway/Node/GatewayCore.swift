@@ -66,7 +66,7 @@ struct GatewayCore: Sendable {
             overrides: seams.overrides, logger: logger)
         self.store = store
         let configuration = store.active
-        database = try Database(path: directory.database)
+        database = try Database(path: directory.database, upgradingTo: version)
         let repository = NetworkRepository(database)
         let place = try AgentPlace(
             repository: repository, identity: key, name: configuration.networkName ?? configuration.name, now: now,
@@ -100,6 +100,9 @@ struct GatewayCore: Sendable {
         settings.registry = registry
         settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
         settings.workflows = Workflows(WorkflowRepository(database), now: now)
+        settings.backup = BackupSource(
+            directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
+            version: version)
         settings.lane = configuration.lane
         settings.logs =
             seams.journal.map(LogSource.init)
@@ -120,6 +123,8 @@ struct GatewayCore: Sendable {
         settings.files = AgentFiles(
             directory: directory, vault: configuration.vault, largest: Int64(configuration.limits.fileSize),
             repository: ArtifactRepository(database))
+        settings.files?.filesPerUser = configuration.limits.filesPerUser
+        settings.files?.bytesPerUser = Int64(configuration.limits.fileBytesPerUser)
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)

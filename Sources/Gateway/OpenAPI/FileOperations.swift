@@ -17,6 +17,10 @@ extension Operation {
         ], body: .file, .bytes([anyType]),
         answers: [.json(StoredFile.self, status: 201), .json(UploadProgress.self, status: 202)], errors: [409, 429])
     static let uploadProgress = Operation("How far an upload in pieces is", answer: UploadProgress.self)
+    static let files = Operation(
+        "Your files, the newest first", [.limit(), .cursor, .query("session_id", "Only those of this session")],
+        answer: FilesBody.self)
+    static let deleteFile = Operation("Delete a file", answer: FileRemoval.self)
     static let file = Operation(
         "A file's bytes",
         [

@@ -4,7 +4,7 @@ internal import NIOCore
 internal import Store
 internal import Wire
 
-// How does a user fetch a file, and see how far an upload is? Every file has one owner; for anybody else it does not exist,
+// How does a user list, fetch and delete files, and see how far an upload is? Every file has one owner; for anybody else it does not exist,
 // admin or not. How files come in is in `UploadRoutes.swift`.
 
 enum FileRoutes {
@@ -21,6 +21,21 @@ enum FileRoutes {
                     throw ErrorResponse.notFound
                 }
                 return try JSON.response(progress)
+            },
+            .member(.get, "/api/files", .files) { request, _, caller in
+                let page = try request.page(by: ArtifactRepository.Position.self)
+                let rows = try await present(store).list(
+                    of: caller.handle, sessionID: try request.queryValue("session_id"), after: page.after,
+                    limit: page.limit + 1)
+                let (files, cursor) = try page.page(of: rows) { .init(createdAt: $0.createdAt, id: $0.id) }
+                return try JSON.response(
+                    FilesBody(files: try files.map { FileBody(try present(store).body($0), $0) }, nextCursor: cursor))
+            },
+            .member(.delete, "/api/files/{id}", .deleteFile, announces: .deleted(.file, "id", to: .caller)) {
+                _, context, caller in
+                let id = try context.pathPart("id")
+                guard try await present(store).delete(id, of: caller.handle) else { throw ErrorResponse.notFound }
+                return try JSON.response(FileRemoval(id: id, deleted: true))
             },
             .member(.get, "/api/files/{id}", .file) { request, context, caller in
                 let id = try context.pathPart("id")
@@ -96,5 +111,12 @@ enum FileRoutes {
             }
             try await writer.finish(nil)
         }
+    }
+}
+
+extension FileBody {
+    fileprivate init(_ file: StoredFile, _ record: ArtifactRecord) {
+        self.init(
+            file, origin: record.origin.rawValue, sessionID: record.sessionID, createdAt: record.createdAt)
     }
 }

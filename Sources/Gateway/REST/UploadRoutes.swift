@@ -170,6 +170,12 @@ enum UploadRoutes {
             return try answer(
                 HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"),
                 .init(code: .unavailable, message: "The agent's disk is full; nothing was kept."))
+        case .overQuota:
+            return try answer(
+                HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"),
+                .init(
+                    code: .unavailable, message: "You have as many files here as one user may have; nothing was kept.",
+                    hint: "Delete some with: openagent files rm ID"))
         case .superseded:
             return try answer(
                 .conflict, .init(code: .conflict, message: "Another request goes on with this upload."))

@@ -90,17 +90,83 @@ public struct ArtifactRepository: Sendable {
         }
     }
 
+    /// What a user has.
+    public struct Usage: Sendable, Equatable {
+        public var files: Int
+        public var bytes: Int64
+    }
+
+    /// How many files the owner has, and of how many bytes.
+    public func usage(of owner: String) async throws -> Usage {
+        try await pool.read { connection in
+            let row = try Row.fetchOne(
+                connection, sql: "SELECT count(*) AS files, total(size) AS bytes FROM artifacts WHERE owner = ?",
+                arguments: [owner])
+            let bytes: Double = row?["bytes"] ?? 0
+            return Usage(files: row?["files"] ?? 0, bytes: Int64(clamping: Int(bytes)))
+        }
+    }
+
+    /// Where a page of files ended.
+    public struct Position: Sendable, Equatable, Codable {
+        /// Unix seconds.
+        public var createdAt: Double
+        public var id: String
+
+        public init(createdAt: Double, id: String) {
+            self.createdAt = createdAt
+            self.id = id
+        }
+    }
+
+    /// The owner's files, the newest first.
+    ///
+    /// - Parameters:
+    ///   - sessionID: only those of this session; nil: all.
+    ///   - after: the last one that is not wanted again; nil: from the beginning.
+    public func artifacts(
+        of owner: String, sessionID: String? = nil, after: Position? = nil, limit: Int
+    ) async throws -> [ArtifactRecord] {
+        try await pool.read { connection in
+            try Row.fetchAll(
+                connection,
+                sql: """
+                    SELECT * FROM artifacts
+                    WHERE owner = :owner AND (:session IS NULL OR session_id = :session)
+                        AND (:time IS NULL OR (created_at, id) < (:time, :id))
+                    ORDER BY created_at DESC, id DESC LIMIT :limit
+                    """,
+                arguments: [
+                    "owner": owner, "session": sessionID, "time": after?.createdAt, "id": after?.id, "limit": limit,
+                ]
+            ).map(Self.record)
+        }
+    }
+
+    /// Forgets a file. Its bytes are to be removed after that.
+    ///
+    /// - Returns: false when the owner has none of this id.
+    public func delete(_ id: String, of owner: String) async throws -> Bool {
+        try await pool.write { connection in
+            try connection.execute(
+                sql: "DELETE FROM artifacts WHERE id = ? AND owner = ?", arguments: [id, owner])
+            return connection.changesCount > 0
+        }
+    }
+
     private func first(_ condition: String, _ arguments: StatementArguments) async throws -> ArtifactRecord? {
         try await pool.read { connection in
             try Row.fetchOne(connection, sql: "SELECT * FROM artifacts WHERE \(condition)", arguments: arguments)
-                .map { row in
-                    ArtifactRecord(
-                        id: row["id"], owner: row["owner"], sessionID: row["session_id"], filename: row["filename"],
-                        mimeType: row["mime_type"], size: row["size"], sha256: row["sha256"],
-                        origin: ArtifactRecord.Origin(rawValue: row["origin"]) ?? .upload, uploadID: row["upload_id"],
-                        createdAt: row["created_at"])
-                }
+                .map(Self.record)
         }
+    }
+
+    private static func record(_ row: Row) -> ArtifactRecord {
+        ArtifactRecord(
+            id: row["id"], owner: row["owner"], sessionID: row["session_id"], filename: row["filename"],
+            mimeType: row["mime_type"], size: row["size"], sha256: row["sha256"],
+            origin: ArtifactRecord.Origin(rawValue: row["origin"]) ?? .upload, uploadID: row["upload_id"],
+            createdAt: row["created_at"])
     }
 }
 

@@ -130,6 +130,28 @@ public enum PrivateFile {
         close(folder)
     }
 
+    /// The names in a folder; none when it cannot be read.
+    static func names(in folder: String) -> [String] {
+        guard let open = opendir(folder) else { return [] }
+        defer { closedir(open) }
+        var names: [String] = []
+        while let entry = readdir(open) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) { name in
+                    name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        return names
+    }
+
+    /// Makes a file's bytes durable.
+    public static func sync(_ path: String) throws(PrivateFileError) {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { throw .init(path: path, operation: "open", code: errno) }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw .init(path: path, operation: "write", code: errno) }
+    }
+
     /// Makes the names in a folder durable.
     public static func syncFolder(_ path: String) throws(PrivateFileError) {
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

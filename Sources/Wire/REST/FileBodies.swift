@@ -119,3 +119,72 @@ public struct ContentRange: Sendable, Equatable, CustomStringConvertible {
         return Int64(text)
     }
 }
+
+/// A file in `GET /api/files`.
+public struct FileBody: Codable, Sendable, Equatable {
+    public var id: String
+    /// Where the agent has it.
+    public var path: String
+    public var filename: String
+    /// Where it can be fetched, `/api/files/<id>`.
+    public var url: String
+    public var mimeType: String
+    /// Bytes.
+    public var size: Int64
+    /// 64 hexadecimal digits.
+    public var sha256: String
+    /// `upload`, `reply` or `voice`.
+    public var origin: String
+    /// The conversation that it belongs to; nil when it belongs to none.
+    public var sessionID: String?
+    /// Unix seconds.
+    public var createdAt: Double
+
+    public init(_ file: StoredFile, origin: String, sessionID: String?, createdAt: Double) {
+        id = file.id
+        path = file.path
+        filename = file.filename
+        url = file.url
+        mimeType = file.mimeType
+        size = file.size
+        sha256 = file.sha256
+        self.origin = origin
+        self.sessionID = sessionID
+        self.createdAt = createdAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, path, filename, url, size, sha256, origin
+        case mimeType = "mime_type"
+        case sessionID = "session_id"
+        case createdAt = "created_at"
+    }
+}
+
+/// `GET /api/files`
+public struct FilesBody: Codable, Sendable, Equatable {
+    public var files: [FileBody]
+    /// What `cursor` is for the next page; nil when there is none.
+    public var nextCursor: String?
+
+    public init(files: [FileBody], nextCursor: String?) {
+        self.files = files
+        self.nextCursor = nextCursor
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case files
+        case nextCursor = "next_cursor"
+    }
+}
+
+/// `DELETE /api/files/{id}`
+public struct FileRemoval: Codable, Sendable, Equatable {
+    public var id: String
+    public var deleted: Bool
+
+    public init(id: String, deleted: Bool) {
+        self.id = id
+        self.deleted = deleted
+    }
+}

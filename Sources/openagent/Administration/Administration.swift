@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NIOCore
 internal import NIOHTTP1
 internal import Transport
 internal import Wire
@@ -34,14 +35,21 @@ struct AdministrationReply: Sendable {
     var etag: String?
 }
 
+/// What of an answer of success is handed out as it comes.
+enum AnswerPieces: Sendable {
+    /// A stream of events only; any other answer comes in one go.
+    case events
+    case all
+}
+
 /// A way for requests to one agent.
 protocol AdministrationCarrier: Sendable {
     /// - Returns: whatever the agent answered; any status is an answer.
     func exchange(_ request: AdministrationRequest) async throws -> AdministrationReply
-    /// As ``exchange(_:)``, but takes longer if need be, and what is answered as a stream of events goes to `receive` as it
-    /// comes; the reply's body is empty then.
+    /// As ``exchange(_:)``, but takes longer if need be, and these pieces of an answer of success go to `receive` as they
+    /// come; the reply's body is empty then.
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply
     func close() async
 }
@@ -135,9 +143,17 @@ struct Administration: Sendable {
     func raw(
         _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
-        let reply = try await carrier.follow(request, receive)
+        let reply = try await carrier.follow(request, .events, receive)
         guard reply.status < 400 else { throw CommandError(refusal: reply, hint: nil) }
         return reply
+    }
+
+    /// Hands out the body of a long answer piece by piece.
+    func download(
+        _ request: AdministrationRequest, hint: String? = nil, _ take: ([UInt8]) throws -> Void
+    ) async throws {
+        let reply = try await carrier.follow(request, .all, take)
+        guard (200..<300).contains(reply.status) else { throw CommandError(refusal: reply, hint: hint) }
     }
 
     /// The answer as it came, whatever it says.
@@ -147,7 +163,7 @@ struct Administration: Sendable {
 
     /// Hands out an answer that goes on, as it comes, until it ends.
     func follow(_ path: String, hint: String? = nil, _ receive: ([UInt8]) throws -> Void) async throws {
-        let reply = try await carrier.follow(AdministrationRequest(method: .GET, path: path), receive)
+        let reply = try await carrier.follow(AdministrationRequest(method: .GET, path: path), .events, receive)
         guard reply.status < 400 else { throw CommandError(refusal: reply, hint: hint) }
     }
 

@@ -35,7 +35,7 @@ private struct StreamExchange: Sendable {
     private static let patience = Duration.seconds(86_500)
 
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
         var headers = headers
         headers.add(contentsOf: request.fields)
@@ -45,7 +45,8 @@ private struct StreamExchange: Sendable {
         return try await GatewayClient(dialer: dialer).withResponse(question, headTimeout: Self.patience) {
             head, body in
             let status = Int(head.status.code)
-            guard status < 300, head.headers.first(name: "Content-Type")?.hasPrefix("text/event-stream") == true else {
+            let isStream = head.headers.first(name: "Content-Type")?.hasPrefix("text/event-stream") == true
+            guard (200..<300).contains(status), isStream || pieces == .all else {
                 let bytes = try await body.collect(upTo: Self.longest)
                 return AdministrationReply(status: status, body: Array(bytes.readableBytesView))
             }
@@ -74,9 +75,9 @@ struct RunningAgentCarrier: AdministrationCarrier {
     }
 
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
-        try await StreamExchange(dialer: pool).follow(request, receive)
+        try await StreamExchange(dialer: pool).follow(request, pieces, receive)
     }
 
     func close() async {
@@ -96,9 +97,9 @@ struct NetworkCarrier: AdministrationCarrier {
     }
 
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
-        try await StreamExchange(dialer: client.pool).follow(request, receive)
+        try await StreamExchange(dialer: client.pool).follow(request, pieces, receive)
     }
 
     func close() async { await client.close() }
@@ -123,9 +124,9 @@ struct ProxyCarrier: AdministrationCarrier {
     }
 
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
-        try await saying { try await streams.follow(request, receive) }
+        try await saying { try await streams.follow(request, pieces, receive) }
     }
 
     /// Says that it is the proxy that is missing.

@@ -30,11 +30,14 @@ struct StoppedAgentCarrier: AdministrationCarrier {
             etag: answer.headers.first(name: "ETag"))
     }
 
-    /// Of an agent that nobody serves nothing goes on that one could follow.
+    /// In one go: nothing goes on that one could follow, and what is longer is read without a gateway.
     func follow(
-        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+        _ request: AdministrationRequest, _ pieces: AnswerPieces, _ receive: ([UInt8]) throws -> Void
     ) async throws -> AdministrationReply {
-        try await exchange(request)
+        let reply = try await exchange(request)
+        guard pieces == .all, (200..<300).contains(reply.status) else { return reply }
+        try receive(reply.body)
+        return AdministrationReply(status: reply.status, body: [])
     }
 
     /// What was asked is answered and committed; a database that does not close in good order is repaired when it is

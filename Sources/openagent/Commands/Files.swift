@@ -5,7 +5,8 @@ internal import Wire
 
 struct Files: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send files to the agent, and fetch its own.", subcommands: [Put.self, Get.self])
+        abstract: "Send files to the agent, fetch its own, and keep order among them.",
+        subcommands: [List.self, Put.self, Get.self, Remove.self])
 
     struct Put: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

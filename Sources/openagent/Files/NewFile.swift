@@ -96,5 +96,12 @@ final class ProgressLine {
         Output.writeError("\r\(title): \(percent) % of \(Transfer.size(total))")
     }
 
+    /// Of something whose size nobody knows before its end.
+    func count(_ count: Int64) {
+        guard isShown, Int(count >> 20) != percent else { return }
+        percent = Int(count >> 20)
+        Output.writeError("\r\(title): \(percent) MiB")
+    }
+
     func end() { if isShown, percent >= 0 { Output.writeError("\r\u{1B}[K") } }
 }

@@ -67,6 +67,14 @@ struct TargetOptions: ParsableArguments {
         return try result.get()
     }
 
+    /// Where the agent's folder is, if it is one of this machine that nobody serves.
+    func stoppedAgent() throws -> AgentDirectory? {
+        guard case .agent(let directory) = try choose(AgentOptions.environment),
+            case .stopped = InstanceState(directory)
+        else { return nil }
+        return directory
+    }
+
     // MARK: Choosing
 
     private enum Choice {

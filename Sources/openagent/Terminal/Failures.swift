@@ -76,10 +76,23 @@ extension CommandError {
             case .unreadable: self.init(.usage, "\(error)")
             case .changed, .stuck, .damaged: self.init(.failed, "\(error)", hint: "give the command again")
             }
+        case let error as BackupError: self.init(backup: error)
         case is CancellationError: self.init(.failed, "interrupted")
         default:
             if OpenAgent.exitCode(for: error) != .failure { return nil }
             self.init(.failed, "\(error)")
+        }
+    }
+
+    private init(backup error: BackupError) {
+        switch error {
+        case .targetNotEmpty:
+            self.init(.usage, "\(error)", hint: "name a folder that is not there yet")
+        case .notABackup: self.init(.usage, "\(error)", hint: "name a file that 'openagent backup' has made")
+        case .otherKey: self.init(.usage, "\(error)")
+        case .busy: self.init(.state, "\(error)", hint: "try again when it has ended")
+        case .damaged, .hostile: self.init(.failed, "\(error)", hint: "nothing was restored; take another backup")
+        default: self.init(.failed, "\(error)")
         }
     }
 

@@ -126,7 +126,9 @@ final class TestGateway: Sendable {
         logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(),
         requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
-        let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
+        let path =
+            databasePath ?? files?.directory.database
+            ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
         self.files = files
@@ -153,6 +155,12 @@ final class TestGateway: Sendable {
         configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
         configuration.usage = usage
         configuration.logs = logs
+        let node = identity.nodeID.hex
+        configuration.backup = files.map { files in
+            BackupSource(
+                directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: node,
+                version: "0.1.0")
+        }
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil
         if let network {

@@ -26,6 +26,10 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var fileSize = 1 << 30
         /// How many seconds a request waits for the answer to its message, 1 to 86,400.
         public var chatSeconds = 900
+        /// Files that one user may have, 1 to 10,000,000.
+        public var filesPerUser = 10_000
+        /// Bytes that one user's files may come to, 1 MiB to 64 TiB.
+        public var fileBytesPerUser = 100 << 30
 
         public init() {}
     }
@@ -179,6 +183,9 @@ public struct AgentConfiguration: Sendable, Equatable {
                 try section.integer("connections_per_device", in: 1...1000) ?? limits.connectionsPerDevice
             limits.connections = try section.integer("connections", in: 16...100_000) ?? limits.connections
             limits.noteSize = try section.integer("note_size", in: 1024...(64 << 20)) ?? limits.noteSize
+            limits.filesPerUser = try section.integer("files_per_user", in: 1...10_000_000) ?? limits.filesPerUser
+            limits.fileBytesPerUser =
+                try section.integer("file_bytes_per_user", in: (1 << 20)...(64 << 40)) ?? limits.fileBytesPerUser
             limits.fileSize = try section.integer("file_size", in: 1024...(64 << 30)) ?? limits.fileSize
             limits.chatSeconds = try section.integer("chat_seconds", in: 1...86_400) ?? limits.chatSeconds
         }

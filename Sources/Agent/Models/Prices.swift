@@ -9,19 +9,11 @@ public protocol Prices: Sendable {
     func all() async -> [String: ModelPrice]
 }
 
-/// What a model costs, in US dollars for a million tokens; 0 or more.
-public struct ModelPrice: Sendable, Equatable {
-    public var input: Double
-    public var output: Double
-
-    public init(input: Double, output: Double) {
-        self.input = input
-        self.output = output
-    }
-
-    /// In billionths of a US dollar.
+extension ModelPrice {
+    /// In billionths of a US dollar; what nobody has a price for costs nothing.
     public func cost(inputTokens: Int, outputTokens: Int) -> Int64 {
-        Money.billionths(Double(inputTokens) * input / 1e6) + Money.billionths(Double(outputTokens) * output / 1e6)
+        Money.billionths(Double(inputTokens) * (input ?? 0) / 1e6)
+            + Money.billionths(Double(outputTokens) * (output ?? 0) / 1e6)
     }
 }
 

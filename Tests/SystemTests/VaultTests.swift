@@ -32,6 +32,10 @@ import Testing
         let document = try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any]
         let notes = try #require(document?["notes"] as? [[String: Any]])
         #expect(notes.map { $0["path"] as? String } == ["Attic/Box.md", "Hall.md", "Welcome.md"])
+        let folder = try await vault(home, "write", "New.md", home.root.path)
+        #expect(folder.status == 64 && folder.errors.contains("cannot be read"))
+        let other = try await vault(home, "cat", "Attic")
+        #expect(other.status == 64 && other.errors.contains("at Attic "))
         let unasked = try await vault(home, "delete", "Hall.md")
         #expect(unasked.status == 64 && unasked.errors.contains("--yes"))
         #expect(try await vault(home, "delete", "Hall.md", "--yes").output == "Deleted Hall.md.")

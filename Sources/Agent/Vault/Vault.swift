@@ -52,6 +52,8 @@ public actor Vault {
     var isRecovered = false
     /// Of that move some links could not be rewritten; its record is still there.
     var isMoveUnfinished = false
+    /// It was said that there are more notes than are searched.
+    var isCrowded = false
     /// The index is being filled from nothing: what is new to it is nothing to tell of.
     var isRefilling = false
     /// Notes that this process has changed and of which the index has not yet heard, as they were then.

@@ -35,18 +35,20 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
         if case .file(_, _, let code) = self { [ENOSPC, EDQUOT].contains(code) } else { false }
     }
 
+    /// Begins with no name: whoever makes a sentence of it changes the case of the first letter.
     public var description: String {
         switch self {
         case .invalidPath(let path):
             "'\(path.prefix(200))' is not a path of the vault: use names below it, without '..' and without names that "
                 + "begin with a dot; a note ends in .md"
         case .notFound(let path): "there is no note at \(path)"
-        case .notARegularFile(let path): "\(path) is not a regular file below the vault; links are not followed"
-        case .tooLarge(let path, let limit): "\(path) would be larger than \(limit) bytes: split it into several notes"
-        case .notText(let path): "\(path) is not UTF-8 text"
-        case .changedMeanwhile(let path): "\(path) is being changed by another program: try again"
+        case .notARegularFile(let path): "what is at \(path) is no regular file below the vault; links are not followed"
+        case .tooLarge(let path, let limit):
+            "the file at \(path) would be larger than \(limit) bytes: split it into several"
+        case .notText(let path): "the file at \(path) is not UTF-8 text"
+        case .changedMeanwhile(let path): "the file at \(path) is being changed by another program: try again"
         case .exists(let path): "there is something at \(path) already"
-        case .precondition(let path): "\(path) is not what it was when you read it: read it again"
+        case .precondition(let path): "the file at \(path) is not what it was when you read it: read it again"
         case .unlinkable(let path):
             "other notes link there, and no link can name \(path): leave out # ^ | [ ] and quotation marks"
         case .tooManyLinks(let path): "too many notes link to \(path) to change them all at once"

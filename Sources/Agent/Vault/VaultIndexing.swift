@@ -133,7 +133,12 @@ extension Vault {
         var gone = try index.stamps()
         var changed: [String] = []
         isListed = false
-        for file in try files.list(watch) {
+        let listed = try files.list(watch)
+        if listed.count >= limits.notes, !isCrowded {
+            isCrowded = true
+            logger.warning("vault.too_many_notes", metadata: ["searched": "\(limits.notes)"])
+        }
+        for file in listed {
             let path = ExactText(file.path.description)
             let known = gone.removeValue(forKey: path)
             guard known != file.stamp else { continue }

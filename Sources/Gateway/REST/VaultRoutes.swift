@@ -64,7 +64,7 @@ enum VaultRoutes {
             let note: VaultNote
             do throws(VaultError) { note = try vault.parse(file) } catch {
                 throw ErrorResponse(
-                    status: .unsupportedMediaType, code: .notText, message: "\(file.path) is no text.",
+                    status: .unsupportedMediaType, code: .notText, message: "The file at \(file.path) is no text.",
                     hint: "Ask for its bytes with ?raw=true.")
             }
             var response = try JSON.response(

@@ -41,17 +41,18 @@ extension Vault {
 
         private func content() throws -> [UInt8] {
             let handle: FileHandle
+            let unreadable = CommandError(
+                .usage, "\(file ?? "standard input") cannot be read",
+                hint: "name a file, or leave it out for standard input")
             if let file {
-                guard let opened = FileHandle(forReadingAtPath: file) else {
-                    throw CommandError(
-                        .usage, "\(file) cannot be read", hint: "name a file, or leave it out for standard input")
-                }
+                guard let opened = FileHandle(forReadingAtPath: file) else { throw unreadable }
                 handle = opened
             } else {
                 if isatty(STDIN_FILENO) == 1 { Output.writeError("Write the note; end with Ctrl-D.\n") }
                 handle = .standardInput
             }
-            let data = try handle.read(upToCount: Vault.largest + 1) ?? Data()
+            let data: Data
+            do { data = try handle.read(upToCount: Vault.largest + 1) ?? Data() } catch { throw unreadable }
             guard data.count <= Vault.largest else {
                 throw CommandError(.usage, "that is more than \(Vault.largest >> 20) MiB", hint: "write a smaller file")
             }

@@ -257,7 +257,7 @@ import Testing
                 ("GET", "/api/vault/backlinks", nil, "", 400, "invalid"),
                 ("GET", "/api/vault/backlinks?path=none.md", nil, "", 404, "not_found"),
                 ("GET", "/api/vault/search?q=x&limit=101", nil, "", 400, "invalid"),
-                ("POST", "/api/vault/notes/a.md", "{}", json, 404, "not_found"),
+                ("POST", "/api/vault/notes/a.md", "{}", json, 405, "method_not_allowed"),
             ] as [(String, String, String?, String, Int, String)] {
                 let answer = try await client.ask(method, path, body, headers: headers)
                 #expect(answer.status == status && Self.code(answer) == code, "\(method) \(path): \(answer)")

@@ -55,6 +55,8 @@ enum PlanText {
         guard text.unicodeScalars.count <= longest else {
             throw .invalid("'\(field)' is longer than \(longest) characters")
         }
+        // The database would end a text there.
+        guard !text.utf8.contains(0) else { throw .invalid("'\(field)' has a zero byte") }
         guard !isLine || !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw .invalid("'\(field)' has control characters")
         }

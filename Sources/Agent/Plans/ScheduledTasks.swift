@@ -131,6 +131,8 @@ public struct ScheduledTasks: Sendable {
         task.schedule = task.schedule.trimmingCharacters(in: .whitespacesAndNewlines)
         guard !task.schedule.isEmpty else { throw .invalid("'cron_expression' is missing") }
         guard task.prompt.contains(where: { !$0.isWhitespace }) else { throw .invalid("'prompt' is missing") }
+        // The database would end a text there.
+        guard !task.prompt.utf8.contains(0) else { throw .invalid("'prompt' has a zero byte") }
         guard task.prompt.utf8.count <= longestPrompt else {
             throw .invalid("'prompt' is longer than \(longestPrompt >> 10) KiB")
         }

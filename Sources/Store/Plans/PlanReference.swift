@@ -34,6 +34,8 @@ enum PlanTable: String {
     private static let shortest = 4
 
     func match(_ reference: String, in connection: GRDB.Database) throws -> PlanMatch {
+        // SQLite would compare what stands before it.
+        guard !reference.utf8.contains(0) else { return .none }
         for column in ["id", "name"] {
             let id = try String.fetchOne(
                 connection, sql: "SELECT id FROM \(rawValue) WHERE \(column) = ?", arguments: [reference])

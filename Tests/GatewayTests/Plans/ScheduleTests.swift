@@ -288,7 +288,7 @@ import Testing
     }
 
     @Test func theCalendarIsTheSameThereAndBack() {
-        for day in stride(from: -800_000, to: 3_000_000, by: 997) {
+        for day in stride(from: -800_000, to: 2_900_000, by: 997) {
             let date = CivilDate(day: day)
             #expect(CivilDate(year: date.year, month: date.month, dayOfMonth: date.dayOfMonth)?.day == day)
             #expect(date.nextDay == CivilDate(day: day + 1))

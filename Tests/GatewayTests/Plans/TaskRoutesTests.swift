@@ -157,7 +157,7 @@ import Testing
             let several = try await client.ask("DELETE", "\(Self.path)/ABCD")
             #expect(several.status == 409 && several.code == "conflict", "\(several)")
             #expect(several.message?.contains("'one', 'two'") == true && several.hint != nil, "\(several)")
-            for word in ["abc", "*bcd", "abcd%2A", "%25", "abcd%00", "abcd%5B1-9%5D"] {
+            for word in ["abc", "*bcd", "one%00", "abcd%2A", "%25", "abcd%00", "abcd%5B1-9%5D"] {
                 #expect(try await client.ask("GET", "\(Self.path)/\(word)").status == 404, "\(word)")
             }
         }
@@ -172,6 +172,7 @@ import Testing
                 ["cron_expression": ""], ["cron_expression": "* * * *"], ["cron_expression": "0 0 30 2 *"],
                 ["cron_expression": "@every 0s"], ["cron_expression": "@reboot"], ["cron_expression": "1 * * * * *"],
                 ["cron_expression": String(repeating: "1,", count: 5_000)], ["prompt": ""], ["prompt": " \n"],
+                ["prompt": "a\u{0}b"],
                 ["prompt": String(repeating: "p", count: 65_537)], ["timezone": "Mars/Base"], ["timezone": ""],
                 ["catch_up": "twice"], ["model": "a\u{0}b"], ["model": String(repeating: "m", count: 257)],
                 ["name": 5], ["enabled": "yes"], ["prompt": ["a"]],

@@ -26,7 +26,8 @@ struct OpenAgent: AsyncParsableCommand {
                     Network.self, Users.self, Devices.self, Agents.self, Audit.self, WhoAmICommand.self,
                 ]),
             CommandGroup(
-                name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self, MakeBackup.self]),
+                name: "On both, about your conversations and notes:",
+                subcommands: [Sessions.self, Vault.self, MakeBackup.self]),
             CommandGroup(name: "On both, about all that there is:", subcommands: [API.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])

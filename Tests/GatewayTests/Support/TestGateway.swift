@@ -124,9 +124,7 @@ final class TestGateway: Sendable {
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
         vault: Vault? = nil, requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
-        let path =
-            databasePath ?? files?.directory.database
-            ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
+        let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
         self.files = files
@@ -149,9 +147,11 @@ final class TestGateway: Sendable {
         configuration.vault = vault
         let node = identity.nodeID.hex
         configuration.backup = files.map { files in
-            BackupSource(
+            var source = BackupSource(
                 directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: node,
                 version: "0.1.0")
+            source.database = path
+            return source
         }
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil

@@ -16,6 +16,8 @@ public struct BackupSource: Sendable {
     public var directory: AgentDirectory
     /// The folder of the notes, absolute.
     public var vault: String
+    /// The path of the database.
+    var database: String
     /// The agent's name.
     public var name: String
     /// 64 hexadecimal digits; empty when there is no key.
@@ -26,6 +28,7 @@ public struct BackupSource: Sendable {
     public init(directory: AgentDirectory, vault: String, name: String, nodeID: String, version: String) {
         self.directory = directory
         self.vault = vault
+        database = directory.database
         self.name = name
         self.nodeID = nodeID
         self.version = version
@@ -168,18 +171,18 @@ public actor Backup {
 
     /// Where the copy of the database is; what an earlier process left there is removed.
     private static func prepare(_ source: BackupSource) throws -> String {
-        guard FileManager.default.fileExists(atPath: source.directory.database) else {
+        guard FileManager.default.fileExists(atPath: source.database) else {
             throw BackupError.failed("there is no database yet: serve the agent once")
         }
         let folder = source.directory.state + "/backup"
         try PrivateFile.createFolder(source.directory.state)
         try PrivateFile.createFolder(folder)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] { unlink("\(folder)/\(name)") }
-        let needed = DatabaseSnapshot.size(of: source.directory.database) + (64 << 20)
+        let needed = DatabaseSnapshot.size(of: source.database) + (64 << 20)
         let space = SystemMonitor.space(of: folder)
         guard space.total == 0 || space.total - space.used > needed else { throw BackupError.noSpace(needed: needed) }
         let snapshot = folder + "/\(Base16.encode(randomBytes(8))).db"
-        try DatabaseSnapshot.write(of: source.directory.database, to: snapshot)
+        try DatabaseSnapshot.write(of: source.database, to: snapshot)
         return snapshot
     }
 

@@ -88,17 +88,15 @@ enum Tar {
     static func read(_ header: [UInt8]) -> Header? {
         guard header.count == block else { return nil }
         if header.allSatisfy({ $0 == 0 }) { return .end }
-        guard Array(header[257..<265]) == Array("ustar\u{0}00".utf8) else { return nil }
-        var unsigned = header
-        unsigned.replaceSubrange(148..<156, with: [UInt8](repeating: UInt8(ascii: " "), count: 8))
-        guard let said = octal(header[148..<156]), said == Int64(sum(unsigned)), let size = octal(header[124..<136]),
-            let time = octal(header[136..<148])
-        else { return nil }
-        // No link's target, and no first half of a name.
-        guard header[157..<257].allSatisfy({ $0 == 0 }), header[345..<512].allSatisfy({ $0 == 0 }) else { return nil }
+        guard let size = octal(header[124..<136]), let time = octal(header[136..<148]) else { return nil }
+        let name = Array(header[0..<100].prefix { $0 != 0 })
+        let type = Character(Unicode.Scalar(header[156]))
+        // Bit by bit what is written here: so there is no field that anybody could hide something in.
+        guard header == plain(name, size: size, type: type, time: time) else { return nil }
         switch header[156] {
-        case UInt8(ascii: "0"): return .file(path: Array(header[0..<100].prefix { $0 != 0 }), size: size, time: time)
-        case UInt8(ascii: "x") where size <= 2 * longestPath: return .records(size: Int(size))
+        case UInt8(ascii: "0"): return .file(path: name, size: size, time: time)
+        case UInt8(ascii: "x") where size <= 2 * longestPath && name == Array("pax".utf8):
+            return .records(size: Int(size))
         default: return nil
         }
     }

@@ -151,7 +151,6 @@ import Testing
         for place in flips {
             var bytes = whole
             bytes[place] ^= 1 << Int.random(in: 0..<8, using: &random)
-            // In a header that no sum covers, the time and the owner of a file may change: its own sum covers them.
             try refuses(bytes, agent, "bit at \(place)")
         }
         _ = try BackupArchive(path).restore(to: agent.target())

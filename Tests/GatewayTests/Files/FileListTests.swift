@@ -127,7 +127,11 @@ import Testing
                         continue
                     }
                     #expect(!answer.body.contains(canary), "\(method) \(place)")
-                    #expect((400..<500).contains(answer.status), "\(method) \(place): \(answer.status)")
+                    // In the vault a file of its own may have any name that is not hidden and leads nowhere.
+                    let isOwn = ["PUT", "DELETE"].contains(method) && ![".", "link"].contains { plain.hasPrefix($0) }
+                    #expect(
+                        (400..<500).contains(answer.status) || (isOwn && answer.status == 200),
+                        "\(method) \(place): \(answer.status)")
                     await stream.close()
                 }
                 // A note may be given any name that is one of a note.

@@ -126,9 +126,7 @@ final class TestGateway: Sendable {
         logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(),
         requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
-        let path =
-            databasePath ?? files?.directory.database
-            ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
+        let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent
         self.files = files
@@ -157,9 +155,11 @@ final class TestGateway: Sendable {
         configuration.logs = logs
         let node = identity.nodeID.hex
         configuration.backup = files.map { files in
-            BackupSource(
+            var source = BackupSource(
                 directory: files.directory, vault: files.directory.memories, name: "Ada", nodeID: node,
                 version: "0.1.0")
+            source.database = path
+            return source
         }
         let lines = log
         network = try place == .coordinator ? Self.coordinator(database, coordinator, now: { clock.now }) : nil

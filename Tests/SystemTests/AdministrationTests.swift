@@ -177,11 +177,12 @@ import Testing
         default: break
         }
         switch key {
-        case "actor", "created_by": return "somebody"
+        case "actor", "created_by", "client_id": return "somebody"
+        case "agent_dir": return "directory"
         case "ticket", "code": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
-        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified"].contains(key): return "time"
+        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified", "last_activity"].contains(key): return "time"
         default: return value
         }
     }

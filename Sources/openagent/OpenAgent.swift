@@ -26,7 +26,8 @@ struct OpenAgent: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
-            CommandGroup(name: "On both, about all that there is:", subcommands: [Information.self, Routes.self, API.self]),
+            CommandGroup(
+                name: "On both, about all that there is:", subcommands: [Information.self, Routes.self, API.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 

@@ -182,7 +182,8 @@ import Testing
         case "ticket", "code": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
-        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified", "last_activity"].contains(key): return "time"
+        case _ where key.hasSuffix("_at") || ["at", "last_seen", "modified", "last_activity"].contains(key):
+            return "time"
         default: return value
         }
     }

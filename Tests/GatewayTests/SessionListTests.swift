@@ -115,39 +115,6 @@ import Testing
         }
     }
 
-    @Test("P-92: a removed session is archived first, its running turn ended; used again, its numbers go on")
-    func removalArchives() async throws {
-        let gateway = try TestGateway()
-        try await gateway.run { running in
-            let device = gateway.device()
-            let socket = try await running.webSocket(device)
-            try await gateway.turn("one", on: socket)
-            for text in ["two", "three"] { try await socket.say(text, id: text) }
-            let run = try await gateway.agent.nextRun()
-            let last = try #require(try await socket.messages { $0.position == 1 }.last?.sequence)
-            let removed = try await running.stream(device).ask("DELETE", "/api/sessions/s").decode(RemovedSession.self)
-            #expect(removed == RemovedSession(sessionID: "s", stopped: 1, dropped: 1, archived: true))
-            #expect(try await run.wasCancelled())
-            _ = try await socket.messages { $0.isTurnEnd && $0.messageID == "two" }
-            #expect(try await running.read("/api/sessions", device, SessionsBody.self).sessions.isEmpty)
-            for path in ["", "/messages", "/runs", "/events", "/context", "/model"] {
-                #expect(try await running.stream(device).ask("GET", "/api/sessions/s\(path)").status == 404, "\(path)")
-            }
-            #expect(try await running.stream(device).ask("DELETE", "/api/sessions/s").status == 404)
-            let archives = try await running.read("/api/sessions/archives", device, ArchivesBody.self).archives
-            #expect(archives.last?.opening == "one" && archives.allSatisfy { $0.sessionID == "s" })
-            // Nothing of it is replayed, nothing of it is given to the agent; numbers go on for those who count.
-            let next = try await gateway.turn("four", on: socket)
-            #expect(next.request.history.isEmpty)
-            let back = try await running.webSocket(device)
-            try await back.send(.sessionOpen(.init(sessionID: "s", afterSequence: 0)))
-            let state = try await back.message()
-            guard case .sessionState(let content) = state.body else { throw Timeout(what: "the state") }
-            #expect(content.messages.map(\.text) == ["four", "re: four"] && state.sequence ?? 0 > last)
-            #expect(try await running.read("/api/sessions/s", device, SessionBody.self).messages == 2)
-        }
-    }
-
     @Test("what was cleared is not replayed; a client that was behind gets the empty transcript and goes on counting")
     func clearedEventsAreGone() async throws {
         let gateway = try TestGateway(ScriptedAgent(Self.immediate))

@@ -98,7 +98,9 @@ import Testing
             asked.sort { Self.rank($0.0) < Self.rank($1.0) }
             var successes = 0
             for (method, path, body) in asked {
-                let real = path.replacing("/sessions/{id}", with: path.contains("archives") ? "/sessions/{id}" : "/sessions/s").replacing("{handle}", with: "victim")
+                let real = path.replacing(
+                    "/sessions/{id}", with: path.contains("archives") ? "/sessions/{id}" : "/sessions/s"
+                ).replacing("{handle}", with: "victim")
                     .replacing("{id}", with: id).replacing("{path}", with: "House/Note.md")
                     .replacing("{key}", with: victim.nodeID.hex).namingRows
                 let query = path.hasSuffix("/backlinks") ? "?path=House/Note.md" : ""

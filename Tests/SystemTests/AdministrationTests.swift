@@ -301,13 +301,14 @@ import Testing
         default: break
         }
         switch key {
-        case "actor", "created_by", "owner": return "somebody"
+        case "actor", "created_by", "owner", "client_id": return "somebody"
+        case "agent_dir": return "directory"
         case "ticket", "code": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
         case _
         where key.hasSuffix("_at") || key.hasSuffix("_iso") || key == "next_run"
-            || ["at", "last_seen", "modified"].contains(key):
+            || ["at", "last_seen", "modified", "last_activity"].contains(key):
             return "time"
         default: return value
         }

@@ -55,7 +55,8 @@ extension Operation {
     // MARK: Invitations and audit
 
     static let invitations = Operation(
-        "The invitations without what admits, newest first", [.limit(), .cursor], answer: InvitationsBody.self, errors: [memberAgent])
+        "The invitations without what admits, newest first", [.limit(), .cursor], answer: InvitationsBody.self,
+        errors: [memberAgent])
     static let invite = Operation(
         "Make an invitation; its ticket is in this answer and nowhere else", body: .json(NewInvitation.self),
         answer: CreatedInvitation.self, status: 201, errors: [memberAgent])

@@ -47,7 +47,8 @@ enum VaultRoutes {
             .member(.get, "/api/vault/backlinks", .backlinks) { request, _, _ in
                 try await backlinks(request, in: present(vault))
             },
-            .member(.get, "/api/vault/tags", .noteTags) { request, _, _ in try await tags(request, in: present(vault)) },
+            .member(.get, "/api/vault/tags", .noteTags) { request, _, _ in try await tags(request, in: present(vault))
+            },
         ]
     }
 

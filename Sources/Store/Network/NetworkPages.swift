@@ -85,7 +85,8 @@ extension NetworkReader {
                 ORDER BY added_at, device_pubkey LIMIT ?
                 """,
             arguments: StatementArguments(
-                [place.at, Data(place.keyBytes)] + (handle.map { [$0] } ?? []) + [limit] as [any DatabaseValueConvertible]
+                [place.at, Data(place.keyBytes)] + (handle.map { [$0] } ?? []) + [limit]
+                    as [any DatabaseValueConvertible]
             )
         ).map(DeviceRecord.init)
     }

@@ -19,7 +19,7 @@ struct Devices: ParsableCommand {
 
         func run() async throws {
             try await target.run { network in
-                let count = list.count(or: .max)
+                let count = try list.count(or: .max)
                 guard let user else { return try await DeviceScope(network).list(atMost: count) }
                 return try await network.pages(
                     DeviceScope.everybody, query: [("user", user)], atMost: count, as: DevicesBody.self,

@@ -8,13 +8,19 @@ struct ListOptions: ParsableArguments {
     @Flag(help: "All of them, however many there are.")
     var all = false
 
-    func validate() throws {
-        if let limit, limit < 1 { throw ValidationError("--limit is at least 1") }
-        if limit != nil, all { throw ValidationError("--limit and --all contradict each other") }
-    }
-
     /// How many rows are wanted, when `usual` are where nobody says.
-    func count(or usual: Int) -> Int { all ? .max : limit ?? usual }
+    ///
+    /// - Throws: ``CommandError``
+    func count(or usual: Int) throws -> Int {
+        guard let limit else { return all ? .max : usual }
+        guard limit >= 1 else {
+            throw CommandError(.usage, "--limit is at least 1", hint: "for everything there is: --all")
+        }
+        guard !all else {
+            throw CommandError(.usage, "--limit and --all contradict each other", hint: "give one of them")
+        }
+        return limit
+    }
 
     /// Tells a person that the list goes on.
     func tellRest(_ cursor: String?) {

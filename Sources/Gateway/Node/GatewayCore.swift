@@ -98,6 +98,7 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
+        settings.usage.prices = RegistryPrices(registry)
         settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
         settings.workflows = Workflows(WorkflowRepository(database), now: now)
         settings.backup = BackupSource(

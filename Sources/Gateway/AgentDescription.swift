@@ -20,7 +20,8 @@ public struct AgentDescription: Sendable {
 
     /// - Parameter name: asked each time when somebody wants to know.
     public init(
-        name: @autoclosure @escaping @Sendable () -> String, directory: String, nodeID: NodeID, networkID: String, networkName: String,
+        name: @autoclosure @escaping @Sendable () -> String, directory: String, nodeID: NodeID, networkID: String,
+        networkName: String,
         networkRole: String = "coordinator", version: String
     ) {
         currentName = name

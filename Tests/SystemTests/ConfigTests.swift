@@ -80,7 +80,7 @@ import Testing
             3) sed -i 's/^limits: .*/limits: {waiting_turns: 9}/' "$1" ;;
             esac
             """)
-        #expect(done.status == 0 && done.output == "Changed the configuration.", "\(done)")
+        #expect(done.status == 0 && done.output.hasPrefix("Changed the configuration."), "\(done)")
         let told = try String(contentsOfFile: seen, encoding: .utf8).split(separator: "\n")
         #expect(told.count == 3 && told[1].contains("limits.waiting_turns") && told[2].contains("line"), "\(told)")
         let after = try text(home)
@@ -152,8 +152,12 @@ import Testing
         let before = try text(home)
         for name in ["openagent.yaml", "openagent.yaml.bak"] {
             let dying = try await home.serve(environment: ["OPENAGENT_FAILURE_POINT": "rename:\(name)"])
-            _ = try await config(home, "set", "channels.bot.token", "hunter2", "--timeout", "3")
+            let writer = try home.start(
+                ["config", "set", "channels.bot.token", "hunter2", "--agent", home.agent.path])
             #expect(try await dying.program.exit() == -SIGKILL)
+            // It would wait for the answer of an agent that comes back.
+            writer.signal(SIGKILL)
+            _ = try await writer.exit()
             #expect(try text(home) == before, "\(name)")
             let next = try await home.serve()
             #expect(try await config(home, "get").status == 0)

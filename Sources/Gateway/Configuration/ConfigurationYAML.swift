@@ -67,7 +67,9 @@ struct YAMLReader {
         guard let first = text.utf8.first, (48...57).contains(first) || "+-.".utf8.contains(first) else {
             return .string(text)
         }
-        if text.wholeMatch(of: /[-+]?(0|[1-9][0-9]*)/) != nil, let number = Int64(text) { return .integer(number) }
+        if text.wholeMatch(of: /[-+]?(0|[1-9][0-9]*)/) != nil {
+            return Int64(text).map { .integer($0) } ?? Double(text).map { .number($0) } ?? .string(text)
+        }
         if let digits = text.wholeMatch(of: /0x([0-9a-fA-F]+)/)?.1, let number = Int64(digits, radix: 16) {
             return .integer(number)
         }

@@ -44,8 +44,10 @@ enum ConfigurationRoutes {
                 announces: .updated(.config, "section", to: .everybody)
             ) { request, context, caller in
                 let name = try section(of: context)
+                // `nil` alone could mean the value null as well.
                 let value = try await body(of: request, context)
-                let written = try await write(.section(name, value == .null ? nil : value), request, caller, store)
+                let wanted: JSONValue? = value == .null ? .none : .some(value)
+                let written = try await write(.section(name, wanted), request, caller, store)
                 if written.sections.isEmpty { context.announced.silence() }
                 let now = written.reading.fields[name]
                 let changed = ConfigurationChanged(

@@ -188,7 +188,8 @@ struct Config: ParsableCommand {
                 .usage, "'\(key.text)' can't be set: what stands above it has no keys", hint: hint)
         }
         fields[part] = try changed(fields[part], parts.dropFirst(), to: value, key)
-        return fields.isEmpty ? nil : .object(fields)
+        if fields.isEmpty { return .none }
+        return .some(.object(fields))
     }
 
     static func say(_ done: String, _ changed: ConfigurationChanged) {

@@ -26,6 +26,9 @@ struct OpenAgent: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "On both, about your conversations and notes:", subcommands: [Sessions.self, Vault.self]),
+            CommandGroup(
+                name: "On both, about models and tools:",
+                subcommands: [Providers.self, Models.self, MCPs.self]),
             CommandGroup(name: "On both, about all that there is:", subcommands: [API.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])

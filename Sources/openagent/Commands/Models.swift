@@ -1,0 +1,113 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Wire
+
+// Which models does the agent have, and which could it have? Everybody reads names and prices; admins change them. What changes them is
+// in ModelChanges.
+
+struct Models: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List and change the models.",
+        subcommands: [
+            List.self, Catalog.self, Available.self, Vendors.self, Add.self, Update.self, Remove.self, Enable.self,
+            Disable.self, Default.self,
+        ])
+
+    static let path = "/api/models"
+    static let hint = "see: openagent models list"
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the models, the one that comes with the agent first.")
+
+        @Flag(help: "Only those that are enabled.")
+        var enabled = false
+        @OptionGroup var target: TargetOptions
+
+        func run() async throws {
+            try await target.run {
+                try Administration.answer(
+                    ModelsBody(models: try await $0.models([("enabled_only", enabled ? "true" : nil)])))
+            } show: { body in
+                var table = Table("ID", "MODEL", "NAME", "KIND", "STATE", "INPUT", "OUTPUT", texts: ["MODEL", "NAME"])
+                for row in body.models {
+                    table.add(
+                        "\(row.id)", row.runtimeID, row.displayName, row.kind, Self.state(of: row),
+                        priceText(row.inputCost), priceText(row.outputCost))
+                }
+                table.show(empty: "There is no model.")
+            }
+        }
+
+        private static func state(of row: ModelBody) -> String {
+            guard row.enabled, row.providerEnabled else { return "disabled" }
+            return (["enabled"] + (row.isDefault ? ["default"] : []) + (row.runs ? [] : ["does not run yet"]))
+                .joined(separator: ", ")
+        }
+    }
+
+    struct Catalog: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the models that can be chosen, with dollars for a million tokens.")
+
+        @Option(help: ArgumentHelp("Only this provider's.", valueName: "name"))
+        var provider: String?
+        @OptionGroup var target: TargetOptions
+
+        func run() async throws {
+            try await target.run {
+                try await $0.get(
+                    Administration.path(Models.path + "/catalog", query: [("provider", provider)]),
+                    as: ModelCatalogBody.self)
+            } show: { body in
+                var table = Table("MODEL", "INPUT", "OUTPUT", "FOR", texts: ["MODEL", "FOR"])
+                for row in body.models {
+                    table.add(row.runtimeID, priceText(row.inputCost), priceText(row.outputCost), row.tierHint)
+                }
+                table.show(empty: "There is no model that can be chosen.")
+            }
+        }
+    }
+
+    struct Available: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the models that a provider has, as it says itself.")
+
+        @Argument(help: "The provider's number or name.")
+        var provider: String
+        @OptionGroup var target: TargetOptions
+
+        func run() async throws {
+            try await target.run {
+                let row = try await $0.provider(provider)
+                return try await $0.get(
+                    Administration.path(Models.path + "/available", query: [("provider_id", "\(row.id)")]),
+                    as: AvailableModelsBody.self)
+            } show: { body in
+                var table = Table("MODEL", "NAME", "KIND", "ADDED", texts: ["MODEL", "NAME"])
+                for row in body.models { table.add(row.id, row.displayName, row.kind, row.added ? "yes" : nil) }
+                table.show(empty: "\(Screen.plain(body.provider)) has no models.")
+                if body.stale {
+                    Output.writeError(
+                        "\(Screen.plain(body.provider)) can't be asked now: this is what it said on \(timeText(body.fetchedAt)).\n"
+                    )
+                }
+            }
+        }
+    }
+
+    struct Vendors: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "providers", abstract: "List the vendors whose address is known by their name.")
+
+        @OptionGroup var target: TargetOptions
+
+        func run() async throws {
+            try await target.run {
+                try await $0.get(Models.path + "/providers", as: VendorsBody.self)
+            } show: { body in
+                for name in body.providers { print(Screen.plain(name)) }
+            }
+        }
+    }
+}

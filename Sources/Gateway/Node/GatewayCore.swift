@@ -79,7 +79,7 @@ struct GatewayCore: Sendable {
             settings.administration = .coordinator(coordinator, addresses: { addresses.current })
         }
         settings.vault = vault
-        let references = ConfigurationReferences(environment: seams.environment, directory: directory)
+        let references = SecretReferences(environment: seams.environment, directory: directory)
         let registry = Registry(RegistryRepository(database), http: seams.http, now: now) {
             try references.replace(in: $0)
         }

@@ -132,12 +132,15 @@ let package = Package(
         tests(
             "WireTests",
             ["Wire", "Transport", "Certs", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency]),
-        tests("AgentTests", ["Agent", "Store", hummingbird, logging]),
+        .target(
+            name: "TestProviders", dependencies: [hummingbird, httpTypes, nioCore, logging],
+            path: "Tests/Support/TestProviders", swiftSettings: settings),
+        tests("AgentTests", ["Agent", "Store", "TestProviders", hummingbird, logging]),
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", nioCore, nioPosix, nioEmbedded, httpTypes,
-                hummingbird, logging, grdb,
+                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", "TestProviders", nioCore, nioPosix,
+                nioEmbedded, httpTypes, hummingbird, logging, grdb,
             ], resources: [.copy("Vectors")]),
         tests(
             "LoopbackProxyTests",

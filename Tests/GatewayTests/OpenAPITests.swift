@@ -123,7 +123,7 @@ import Testing
         let contents = answer["content"]?.fields ?? [:]
         guard !response.body.isEmpty else { return contents.isEmpty ? [] : ["no body"] }
         let type = response.headers["content-type"].map { String($0.prefix { $0 != ";" }) } ?? "none"
-        let wildcard = type.prefix { $0 != "/" } + "/*"
+        let wildcard = "\(type.prefix { $0 != "/" })/*"
         guard let content = contents[type] ?? contents[wildcard] ?? contents["*/*"] else { return ["type \(type)"] }
         guard type == "application/json", let schema = content["schema"] else { return [] }
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(response.body.utf8)) else {

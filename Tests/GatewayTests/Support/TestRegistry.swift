@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Agent
@@ -37,6 +38,7 @@ extension TestGateway {
 extension StringProtocol {
     /// A path with the rows of ``TestGateway/fillRegistry()`` in it.
     var namingRows: String {
-        replacing("{provider}", with: "1").replacing("{model}", with: "1").replacing("{name}", with: "files")
+        String(self).replacing("{provider}", with: "1").replacing("{model}", with: "1").replacing(
+            "{name}", with: "files")
     }
 }

@@ -275,7 +275,7 @@ import Testing
             let row = try await add(registry, .init(name: "openai", apiKey: canary))
             let server = try await registry.addMCP(
                 "m", .init(url: "http://a.b", headers: ["X-Key": canary]), by: Self.me)
-            let audit = try NetworkRepository(database).read { try $0.audit(limit: 10) }
+            let audit = try await NetworkRepository(database).read { try $0.audit(limit: 10) }
             #expect(Set(audit.map(\.action)) == ["mcp.create", "provider.create"])
             #expect(audit.allSatisfy { $0.actor == "ana" && $0.actorDevice == [1, 2] })
             var dumped = ""

@@ -16,7 +16,7 @@ import Testing
         try FileManager.default.createSymbolicLink(
             at: folder.appending(path: "link"), withDestinationURL: folder.appending(path: "identity.key"))
         let references = SecretReferences(
-            environment: ["NAME": "value"], directory: AgentDirectory(path: folder.path))
+            environment: ["NAME": "value"], directory: AgentDirectory(folder.path))
         #expect(try references.replace(in: "Bearer {env:NAME}") == "Bearer value")
         #expect(try references.replace(in: "{file:mine}") == "mine")
         for path in [

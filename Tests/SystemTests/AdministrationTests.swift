@@ -103,7 +103,7 @@ import Testing
         ("models providers", 0),
         ("models remove local:small --yes", 0),
         ("models remove local:small --yes", 64),
-        ("mcps add files --env TOKEN={env:T} -- npx -y server", 0),
+        ("mcps add files --env TOKEN={env:T} npx server", 0),
         ("mcps add files --url http://127.0.0.1:1", 73),
         ("mcps add other --env TOKEN=plain --url http://127.0.0.1:1", 64),
         ("mcps show files", 0),

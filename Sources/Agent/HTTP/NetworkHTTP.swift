@@ -13,6 +13,8 @@ public struct NetworkHTTP: OutboundHTTP {
         configuration.redirectConfiguration = .disallow
         configuration.timeout = .init(connect: .seconds(10), read: .seconds(60))
         configuration.connectionPool.idleTimeout = .seconds(30)
+        // A server that refuses connections is told at once, and not when the time is up.
+        configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()

@@ -98,7 +98,6 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
-        settings.usage.prices = RegistryPrices(registry)
         settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
         settings.workflows = Workflows(WorkflowRepository(database), now: now)
         settings.backup = BackupSource(
@@ -109,6 +108,7 @@ struct GatewayCore: Sendable {
             seams.journal.map(LogSource.init)
             ?? LogSource(path: directory.eventLog, keep: configuration.logFiles.keep)
         settings.usage = configuration.usage.settings
+        settings.usage.prices = RegistryPrices(registry)
         settings.requestRestart = requestRestart
         settings.isServed = requestRestart != nil
         settings.random = seams.random

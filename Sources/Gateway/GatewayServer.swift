@@ -101,7 +101,7 @@ public final class GatewayServer: Sendable {
             + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + LogRoutes.routes(configuration.logs, now: configuration.now)
-            + UsageRoutes.routes(configuration.usage, sessions: sessions, now: configuration.now)
+            + UsageRoutes.routes(sessions, now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts

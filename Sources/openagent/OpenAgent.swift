@@ -36,7 +36,8 @@ struct OpenAgent: AsyncParsableCommand {
             CommandGroup(name: "On both, about how the agent works:", subcommands: [Config.self]),
             CommandGroup(
                 name: "On both, about what happened and what it cost:", subcommands: [Logs.self, Usage.self]),
-            CommandGroup(name: "On both, about all that there is:", subcommands: [Information.self, Routes.self, API.self]),
+            CommandGroup(
+                name: "On both, about all that there is:", subcommands: [Information.self, Routes.self, API.self]),
             CommandGroup(name: "Anywhere:", subcommands: [Version.self]),
         ])
 

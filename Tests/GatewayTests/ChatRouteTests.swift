@@ -298,7 +298,7 @@ import Testing
     }
 
     @Test func anAnswerIsNotSpokenToWhoOnlyReads() async throws {
-        var channel = SessionChannel(row: 1, log: EventLog(used: 0, limit: 10), limits: GatewayLimits())
+        var channel = SessionChannel(.absent, isReserved: false, limits: GatewayLimits())
         #expect(!channel.isOnlyRead)
         channel.watch(Watcher(id: 1, outbox: Outbox(limits: GatewayLimits()), hearsSpeech: false))
         #expect(channel.isOnlyRead && channel.listeners.isEmpty)

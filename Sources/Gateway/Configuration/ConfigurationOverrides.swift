@@ -44,11 +44,16 @@ extension AgentConfiguration {
     /// Settings that are read once, when the agent is put together: how each is called and what tells one value from another.
     /// All others are followed while the agent runs. `network.name` is neither: it only names a network that is made.
     static let afterRestart: [(key: String, text: @Sendable (AgentConfiguration) -> String)] = [
+        ("limits.chat_seconds", { "\($0.limits.chatSeconds)" }),
         ("limits.connections", { "\($0.limits.connections)" }),
         ("limits.connections_per_device", { "\($0.limits.connectionsPerDevice)" }),
+        ("limits.file_bytes_per_user", { "\($0.limits.fileBytesPerUser)" }),
         ("limits.file_size", { "\($0.limits.fileSize)" }),
+        ("limits.files_per_user", { "\($0.limits.filesPerUser)" }),
         ("limits.note_size", { "\($0.limits.noteSize)" }),
         ("limits.streams_per_connection", { "\($0.limits.streamsPerConnection)" }),
+        ("logging.keep", { "\($0.logFiles.keep)" }),
+        ("logging.max_size", { "\($0.logFiles.size)" }),
         ("memory.vault_path", { $0.vault }),
         ("network.port", { "\($0.port ?? 0)" }),
         ("sessions.lane", { $0.lane.rawValue }),

@@ -129,7 +129,7 @@ struct GatewayCore: Sendable {
         gateway = try GatewayServer(
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)
-        store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0.limits) }
+        store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
     }
 
     /// To be called once, when nothing uses the rooms any more.

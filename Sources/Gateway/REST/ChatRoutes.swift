@@ -59,7 +59,7 @@ private struct OneShot: Sendable {
         if body.messageID != nil, let earlier = try await room.sessions.session(ofMessage: messageID, from: caller) {
             sessionID = earlier
         }
-        isNew = try await room.sessions.repository.overview(of: caller.handle, sessionID: sessionID, limit: 1).isEmpty
+        isNew = try await room.sessions.repository.overview(of: caller.handle, sessionID: sessionID) == nil
         message = ClientMessage.TextFinal(
             sessionID: sessionID, text: body.message, messageID: messageID, attachments: known)
         (self.room, self.caller, self.messageID) = (room, caller, messageID)

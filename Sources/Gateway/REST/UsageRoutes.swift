@@ -11,9 +11,7 @@ enum UsageRoutes {
     /// Days that one report covers at most.
     private static let mostDays = 3_660
 
-    static func routes(
-        _ usage: UsageSettings, sessions: SessionManager, now: @escaping @Sendable () -> Double
-    ) -> [Route] {
+    static func routes(_ sessions: SessionManager, now: @escaping @Sendable () -> Double) -> [Route] {
         let repository = sessions.repository
         return [
             .member(.get, "/api/usage", .usage) { request, _, caller in
@@ -22,6 +20,7 @@ enum UsageRoutes {
                 let days = UTCDay(month.first).number..<UTCDay(month.next).number
                 let rows = try await repository.usage(by: .model, handle: handle, days: days, limit: 1_000)
                 let sum = rows.reduce(into: UsageAmount()) { $0.add($1.amount) }
+                let usage = await sessions.usage
                 let budget = usage.monthlyBudget
                 let party = UsageParty(
                     handle: handle ?? caller.handle, device: caller.device.hex,
@@ -68,8 +67,10 @@ enum UsageRoutes {
             .member(.get, "/api/usage/pricing", .pricing) { _, _, _ in
                 try JSON.response(
                     PricingBody(
-                        pricing: await usage.prices.all().mapValues {
-                            .init(inputCostPerMillion: $0.input, outputCostPerMillion: $0.output)
+                        pricing: await sessions.usage.prices.all().compactMapValues { price in
+                            guard price.input != nil || price.output != nil else { return nil }
+                            return .init(
+                                inputCostPerMillion: price.input ?? 0, outputCostPerMillion: price.output ?? 0)
                         }))
             },
         ]

@@ -57,7 +57,7 @@ actor SessionManager {
     let hooks: TurnHooks
     /// Whether the device that sent a turn was put out of the network since.
     let isRevoked: @Sendable (Turn) -> Bool
-    let usage: UsageSettings
+    var usage: UsageSettings
     /// Unix seconds.
     let now: @Sendable () -> Double
     let surroundings: CommandSurroundings

@@ -76,9 +76,13 @@ struct PendingAttachments: Sendable {
 extension SessionManager {
     /// Bounds that somebody has moved. They count for what is accepted from now on; in a lane in which turns wait already,
     /// for what comes once it was empty.
-    func adopt(_ new: AgentConfiguration.Limits) {
-        limits.waitingPerLane = new.waitingTurnsPerLane
-        limits.waitingPerGateway = new.waitingTurns
+    func adopt(_ new: AgentConfiguration) {
+        limits.waitingPerLane = new.limits.waitingTurnsPerLane
+        limits.waitingPerGateway = new.limits.waitingTurns
+        limits.sessionsPerUser = new.limits.sessionsPerUser
+        let prices = usage.prices
+        usage = new.usage.settings
+        usage.prices = prices
     }
 
     /// How answers of a session are spoken.

@@ -47,7 +47,7 @@ struct Serve: AsyncParsableCommand {
         defer { lock.release() }
 
         let output = LogOutput.standardOutput()
-        let (journal, problem) = Self.journal(directory, configuration.logFiles)
+        let (journal, problem) = Self.journal(directory, loaded.configuration.logFiles)
         defer { journal?.close() }
         let logger = Logger(label: "openagent") {
             AgentLogHandler(label: $0, output: output, journal: journal, level: level)

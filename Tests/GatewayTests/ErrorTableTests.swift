@@ -1,4 +1,5 @@
 import Foundation
+import TestProviders
 import Testing
 
 @testable import Agent
@@ -25,6 +26,10 @@ import Testing
         case memberAgent
         /// Speech comes from a program that fails.
         case brokenVoice
+        /// The user has used all of the day.
+        case spent
+        /// The provider of models, which otherwise answers, refuses, says nonsense, or says nothing in time.
+        case refusing, garbage, late
     }
 
     enum Asking: Sendable { case admin, member }
@@ -52,80 +57,6 @@ import Testing
             (self.headers, self.setting, self.asking, self.hasFix) = (headers, setting, asking, hasFix)
         }
     }
-
-    private static let key = String(repeating: "0", count: 64)
-    private static let long = #"{"message":"\#(String(repeating: "x", count: 1 << 20))"}"#
-
-    /// A new cause is a new row; a setting that it needs is a case above and a line in ``ask(_:)``.
-    static let rows: [Row] =
-        [
-            // 400: the request can't be understood, or names a value that isn't possible.
-            Row(400, .badMessage, "POST", "/api/chat", "{"),
-            Row(400, .invalid, "POST", "/api/chat", #"{"message":" "}"#),
-            Row(400, .invalid, "GET", "/api/events?resource=nothing"),
-            Row(400, .invalid, "GET", "/api/sessions?limit=0", hasFix: false),
-            Row(400, .badMessage, "PUT", "/api/sessions/s/pin", "[]"),
-            Row(400, .invalid, "GET", "/api/vault/notes?limit=1001", hasFix: false),
-            Row(400, .invalid, "GET", "/api/vault/notes?cursor=none"),
-            Row(400, .badMessage, "PUT", "/api/vault/notes/a.md", "7"),
-            Row(400, .invalid, "POST", "/api/upload", "nothing"),
-            Row(400, .invalid, "POST", "/api/tts/synthesize", "{}", hasFix: false),
-            Row(400, .invalid, "GET", "/api/network/devices/short", hasFix: false),
-            Row(400, .badMessage, "PATCH", "/api/network/users/root", #"{"role":7}"#),
-            Row(400, .invalid, "GET", "/api/audit?before=x", hasFix: false),
-            // 403: somebody else may.
-            Row(403, .forbidden, "GET", "/api/audit", as: .member),
-            Row(403, .forbidden, "POST", "/api/restart", as: .member),
-            Row(403, .forbidden, "DELETE", "/api/network/users/root", as: .member),
-            // 404: it isn't there.
-            Row(404, .notFound, "GET", "/api/nothing"),
-            Row(404, .notFound, "GET", "/api/sessions/none/messages", hasFix: false),
-            Row(404, .notFound, "GET", "/api/sessions/archives/7", hasFix: false),
-            Row(404, .notFound, "GET", "/api/files/none", hasFix: false),
-            Row(404, .notFound, "GET", "/api/upload/none", hasFix: false),
-            Row(404, .notFound, "GET", "/api/vault/notes/None.md", hasFix: false),
-            Row(404, .notFound, "DELETE", "/api/network/users/nobody", hasFix: false),
-            Row(404, .notFound, "GET", "/api/network/devices/\(key)", hasFix: false),
-            Row(404, .notFound, "DELETE", "/api/network/invitations/none", hasFix: false),
-            Row(404, .notFound, "GET", "/api/network/users", in: .memberAgent),
-            Row(404, .unavailable, "POST", "/api/tts/synthesize", #"{"text":"x"}"#),
-            // 405: with another method it would be possible.
-            Row(405, .methodNotAllowed, "GET", "/api/chat"),
-            Row(405, .methodNotAllowed, "DELETE", "/api/events"),
-            Row(405, .methodNotAllowed, "POST", "/api/vault/notes/a.md"),
-            // 409: not in this state.
-            Row(409, .conflict, "POST", "/api/restart"),
-            Row(409, .conflict, "DELETE", "/api/network/users/root", hasFix: false),
-            Row(409, .conflict, "POST", "/api/vault/move", #"{"from":"a.md","to":"b.md"}"#, hasFix: false),
-            // 412: not in the version that was asked for.
-            Row(
-                412, .preconditionFailed, "PUT", "/api/vault/notes/a.md", #"{"content":"x"}"#,
-                headers: ["If-Match": "\"old\""]),
-            // 413: too much of it.
-            Row(413, .tooLarge, "POST", "/api/chat", long),
-            Row(413, .tooLarge, "PUT", "/api/sessions/s/pin", long),
-            Row(413, .tooLarge, "POST", "/api/network/invitations", long),
-            // 415: of another kind.
-            Row(415, .notText, "GET", "/api/vault/notes/bytes.md"),
-            // 429: later.
-            Row(429, .queueFull, "POST", "/api/chat", #"{"message":"third"}"#, in: .busy),
-            // 500: a defect of ours.
-            Row(500, .internalError, "GET", "/test/defect"),
-            // 502: somebody whom we asked failed.
-            Row(502, .unavailable, "POST", "/api/tts/synthesize", #"{"text":"x"}"#, in: .brokenVoice),
-            // 503: not now, or not in this agent.
-            Row(503, .unavailable, "GET", "/api/files/x", in: .bare, hasFix: false),
-            Row(503, .unavailable, "GET", "/api/vault/notes", in: .bare, hasFix: false),
-            Row(503, .unavailable, "POST", "/api/chat", #"{"message":"hello"}"#, in: .readOnly),
-            Row(503, .unavailable, "POST", "/api/sessions/s/clear", in: .readOnly),
-            Row(503, .unavailable, "PATCH", "/api/network/users/root", #"{"role":"member"}"#, in: .readOnly),
-            // 504: it takes too long.
-            Row(504, .timedOut, "POST", "/api/chat", #"{"message":"hello"}"#),
-            // 507: no room.
-            Row(507, .unavailable, "POST", "/api/network/invitations", "{}", in: .full),
-        ]
-        // What is thrown anywhere with a code of its own comes out with its status: models without a key, budgets, what isn't there yet.
-        + ErrorCode.allCases.map { Row(Int($0.status.code), $0, "GET", "/test/\($0.rawValue)") }
 
     @Test("P-93: every cause has its status, its code, a message and, where there is a fix, a hint", arguments: rows)
     func cause(_ row: Row) async throws {
@@ -176,6 +107,15 @@ import Testing
 
     private struct Defect: Error {}
 
+    /// Waits less long than an agent does.
+    private struct ImpatientHTTP: OutboundHTTP {
+        func send(_ request: OutboundRequest) async throws -> OutboundAnswer {
+            var request = request
+            request.timeLimit = .milliseconds(100)
+            return try await NetworkHTTP().send(request)
+        }
+    }
+
     private struct BrokenMouth: TextToSpeech {
         func speech(for text: String, language: String?) async throws -> SpokenAudio { throw Defect() }
     }
@@ -190,6 +130,18 @@ import Testing
         }
 
     private static func ask(_ row: Row) async throws -> TestResponse {
+        try await FakeProvider.run { provider in
+            switch row.setting {
+            case .refusing: provider.fail(.status(401))
+            case .garbage: provider.fail(.garbage)
+            case .late: provider.fail(.silent)
+            default: break
+            }
+            return try await ask(row, provider.address)
+        }
+    }
+
+    private static func ask(_ row: Row, _ provider: String) async throws -> TestResponse {
         let notes = try TestNotes(["a.md": "one", "b.md": "two"])
         try Data([0xFF, 0xFE, 0x00]).write(to: URL(filePath: notes.folder + "/bytes.md"))
         var limits = GatewayLimits.patient
@@ -199,9 +151,13 @@ import Testing
         }
         let isBare = row.setting == .bare
         let voice = Voice(textToSpeech: row.setting == .brokenVoice ? BrokenMouth() : nil)
+        let settings = try TestConfiguration("name: Ada\n")
+        var usage = UsageSettings()
+        if row.setting == .spent { usage.caps.user.requests = 1 }
         let gateway = try TestGateway(
             limits: limits, voice: voice, routes: routes, place: row.setting == .memberAgent ? .member : .coordinator,
-            files: isBare ? nil : TestFiles(), vault: isBare ? nil : notes.vault)
+            files: isBare ? nil : TestFiles(), vault: isBare ? nil : notes.vault, store: isBare ? nil : settings.store,
+            usage: usage, http: row.setting == .late ? ImpatientHTTP() : NetworkHTTP())
         return try await gateway.run { running in
             let stream: TestStream
             switch (row.setting, row.asking) {
@@ -217,6 +173,18 @@ import Testing
                     _ = try await socket.messages { $0.position == 1 }
                 }
             }
+            if row.path.hasPrefix("/api/providers") || row.path.hasPrefix("/api/m") || row.path.hasSuffix("/pin") {
+                try await gateway.fillRegistry()
+                let registry = try #require(gateway.configuration.registry)
+                for (name, key) in [("openai", nil), ("groq", "a key of the test")] {
+                    _ = try await registry.addProvider(
+                        ProviderChange(name: name, apiKey: key, baseURL: provider), by: TestGateway.somebody)
+                }
+            }
+            if row.path.contains("scheduled-tasks") || row.path.contains("workflow") {
+                try await TestPlans.insert("plan", into: gateway.database)
+            }
+            if row.setting == .spent { _ = try await stream.ask("POST", "/api/chat", row.body) }
             if row.path.hasSuffix("/clear") {
                 _ = try await gateway.sessions.open(handle: "root", sessionID: "s", reserving: 1, now: 0)
             }

@@ -49,6 +49,34 @@ import Testing
         }
     }
 
+    @Test("its words are about what is in it, and its examples are allowed by it")
+    func words() throws {
+        let gateway = try TestGateway(place: .coordinator)
+        let document = try OpenAPIDocument(version: "1", routes: try gateway.routes()).json()
+        var parts: Set<String> = []
+        var examples: Set<String> = []
+        for (path, operations) in try #require(document["paths"]?.fields) {
+            for operation in try #require(operations.fields).values {
+                for parameter in operation["parameters"]?.items ?? [] {
+                    let name = try #require(parameter["name"]?.string)
+                    #expect(parameter["description"]?.string.map { $0 != name } == true, "\(path) \(name)")
+                    if parameter["in"] == "path" { parts.insert(name) }
+                }
+                let content = operation["requestBody"]?["content"]?["application/json"]
+                if let example = content?["example"], let schema = content?["schema"] {
+                    examples.insert(try #require(operation["operationId"]?.string))
+                    #expect(Self.problems(example, schema, at: "$").isEmpty, "\(path): \(example)")
+                }
+            }
+        }
+        #expect(parts == Set(DocumentWords.parts.keys))
+        #expect(examples == Set(DocumentWords.examples.keys))
+        let tags = document["tags"]?.items?.compactMap { $0["name"]?.string } ?? []
+        #expect(Set(tags) == Set(DocumentWords.tags.keys))
+        let text = String(decoding: try JSONEncoder().encode(document), as: UTF8.self)
+        for name in DocumentWords.fields.keys { #expect(text.contains(#""\#(name)":"#), "\(name) is no field") }
+    }
+
     @Test func itIsServedToMembersAndTheSameEveryTime() async throws {
         let gateway = try TestGateway()
         try await gateway.run { running in

@@ -13,6 +13,9 @@ struct AllowedMethods: Sendable {
         let takesRest: Bool
         let method: HTTPRequest.Method
 
+        /// 1 for each part that is no variable.
+        var fixed: [Int] { parts.map { $0 == nil ? 0 : 1 } }
+
         func matches(_ path: [Substring]) -> Bool {
             guard takesRest ? path.count > parts.count : path.count == parts.count else { return false }
             return zip(parts, path).allSatisfy { part, text in part.map { $0 == text } ?? true }
@@ -52,8 +55,10 @@ struct AllowedMethods: Sendable {
     /// In a fixed order; empty when there is no such path.
     private func allowed(on path: String) -> [String] {
         let parts = path.split(separator: "/")
-        var names = Set(paths.filter { $0.matches(parts) }.map(\.method.rawValue))
-        guard !names.isEmpty else { return [] }
+        let matching = paths.filter { $0.matches(parts) }
+        // As the router does: `/models/catalog` is not `/models/{model}`, whatever that could be asked for.
+        guard let nearest = matching.map(\.fixed).max(by: { $0.lexicographicallyPrecedes($1) }) else { return [] }
+        var names = Set(matching.filter { $0.fixed == nearest }.map(\.method.rawValue))
         if names.contains("GET") { names.insert("HEAD") }
         names.insert("OPTIONS")
         return names.sorted()

@@ -20,13 +20,16 @@ struct OpenAPIDocument {
             "info": [
                 "title": "OpenAgent gateway", "version": .string(version),
                 "description":
-                    "Reached over the overlay with a device's certificate, or through the loopback proxy.",
+                    "An agent's REST API, reached over the overlay with a device's certificate, or through `openagent proxy` on this machine. Lists come in pages: `limit`, and `cursor` with what the page before said in `next_cursor`. Errors have a stable `code`, a message for people and, where something can be done, a hint. What is said over `/ws` is in docs/protocol.md.",
             ],
-            "tags": .array(Set(routes.map(Self.tag)).sorted().map { ["name": .string($0)] }),
+            "tags": .array(
+                Set(routes.map(Self.tag)).sorted().map { name in
+                    ["name": .string(name), "description": .string(DocumentWords.tags[name] ?? name)]
+                }),
             "paths": .object(paths.mapValues(JSONValue.object)),
             "security": [["deviceCertificate": []]],
             "components": [
-                "schemas": ["Error": try JSONSchema(of: ErrorBody.self).json],
+                "schemas": ["Error": DocumentWords.described(try JSONSchema(of: ErrorBody.self).json)],
                 "securitySchemes": [
                     "deviceCertificate": [
                         "type": "mutualTLS",
@@ -42,15 +45,8 @@ struct OpenAPIDocument {
     private static func tag(_ route: Route) -> String {
         let parts = route.path.split(separator: "/").map(String.init)
         let name = parts.count > 1 ? parts[1] : parts.first ?? ""
-        return areas[name] ?? name
+        return DocumentWords.areas[name] ?? name
     }
-
-    /// Areas that are not called like their paths.
-    private static let areas = [
-        "health": "agent", "openapi.json": "agent", "agent-info": "agent", "system": "agent", "restart": "agent",
-        "events": "agent", "audit": "network", "ws": "sessions", "chat": "sessions", "upload": "files",
-        "tts": "speech", "stt": "speech", "workflow-runs": "workflows", "workflow-block-types": "workflows",
-    ]
 
     private static func operation(_ route: Route) throws -> JSONValue {
         let operation = route.operation
@@ -65,7 +61,10 @@ struct OpenAPIDocument {
         let parameters = pathParameters(route.path) + operation.parameters.map(parameter)
         if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
         if !operation.bodies.isEmpty {
-            fields["requestBody"] = ["required": true, "content": .object(try contents(operation.bodies))]
+            fields["requestBody"] = [
+                "required": true,
+                "content": .object(try contents(operation.bodies, example: DocumentWords.examples[identifier(route)])),
+            ]
         }
         return .object(fields)
     }
@@ -125,15 +124,21 @@ struct OpenAPIDocument {
         return ["application/json": .object(content)]
     }
 
-    private static func contents(_ contents: [Operation.Content]) throws -> [String: JSONValue] {
-        try contents.reduce(into: [:]) { all, content in
-            all.merge(try Self.content(content)) { first, _ in first }
+    private static func contents(
+        _ contents: [Operation.Content], example: JSONValue? = nil
+    ) throws -> [String: JSONValue] {
+        var all: [String: JSONValue] = [:]
+        for content in contents { all.merge(try Self.content(content)) { first, _ in first } }
+        if let example, case .object(var fields)? = all["application/json"] {
+            fields["example"] = example
+            all["application/json"] = .object(fields)
         }
+        return all
     }
 
     private static func content(_ content: Operation.Content) throws -> [String: JSONValue] {
         switch content {
-        case .json(let type): ["application/json": ["schema": try JSONSchema(of: type).json]]
+        case .json(let type): ["application/json": ["schema": DocumentWords.described(try JSONSchema(of: type).json)]]
         case .anyJSON: ["application/json": ["schema": [:]]]
         case .bytes(let types):
             Dictionary(types.map { ($0, ["schema": ["type": "string", "format": "binary"]]) }) { first, _ in first }
@@ -146,7 +151,9 @@ struct OpenAPIDocument {
                     ]
                 ]
             ]
-        case .events: ["text/event-stream": ["schema": ["type": "string"]]]
+        // What reads such a stream sees its events, not one text.
+        case .events:
+            ["text/event-stream": ["schema": ["description": "Server-sent events (WHATWG HTML, section 9.2)"]]]
         }
     }
 
@@ -162,7 +169,11 @@ struct OpenAPIDocument {
 
     private static func pathParameters(_ path: String) -> [JSONValue] {
         names(in: path).map { name in
-            ["name": .string(name), "in": "path", "required": true, "schema": shapes[name] ?? shape(longest: 256)]
+            [
+                "name": .string(name), "in": "path", "required": true,
+                "description": .string(DocumentWords.parts[name] ?? name),
+                "schema": shapes[name] ?? shape(longest: 256),
+            ]
         }
     }
 

@@ -32,7 +32,9 @@ extension Operation {
     static let describeSchedule = Operation(
         "What a schedule means: its next times, or why it is none",
         [
-            .init(name: "expression", schema: .string(), summary: "The schedule", isRequired: true),
+            .init(
+                name: "expression", schema: .string(), summary: "The schedule, as 'cron_expression' of a task",
+                isRequired: true),
             .query("count", .integer(minimum: 1, maximum: 20), "How many times; 3 when absent"),
             .query("timezone", "A name such as Europe/Berlin; UTC when absent"),
         ], answer: ScheduleBody.self)

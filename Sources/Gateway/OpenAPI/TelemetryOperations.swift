@@ -4,6 +4,8 @@ internal import Wire
 // What do the routes of logs and usage say about themselves?
 
 extension Operation {
+    /// A member asks for somebody else's.
+    private static let foreign = 403
     private static let user = Parameter.query("user", "For admins: only what this user used")
 
     static let logs = Operation(
@@ -25,11 +27,12 @@ extension Operation {
 
     static let usage = Operation(
         "What a month cost, and what is used of today's limits",
-        [.query("month", "YYYY-MM, of UTC; without it this month"), user], answer: UsageBody.self)
+        [.query("month", "YYYY-MM, of UTC; without it this month"), user], answer: UsageBody.self,
+        errors: [foreign])
     static let dailyUsage = Operation(
         "What each model cost on each day of UTC, the newest first",
         [.query("days", .integer(minimum: 1, maximum: 366), "How many days, 7 without it"), user],
-        answer: DailyUsageBody.self)
+        answer: DailyUsageBody.self, errors: [foreign])
     static let groupedUsage = Operation(
         "What was used, divided by one of five, the most expensive first",
         [
@@ -39,7 +42,7 @@ extension Operation {
             .query("from", .string(format: "date"), "The first day of UTC, YYYY-MM-DD; without it 30 days"),
             .query("to", .string(format: "date"), "The last day; without it today"), user, .limit(),
             .query("cursor", "'next_cursor' of the page before"),
-        ], answer: GroupedUsageBody.self)
+        ], answer: GroupedUsageBody.self, errors: [foreign])
     static let pricing = Operation("What models cost, as far as that is known", answer: PricingBody.self)
 }
 

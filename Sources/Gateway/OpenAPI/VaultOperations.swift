@@ -13,7 +13,7 @@ extension Operation {
         ], answer: NotesBody.self)
     static let readNote = Operation(
         "A note, or with 'raw' the file as it is",
-        [.query("raw", "Anything but 'false': the file as it is"), .ifChanged],
+        [.query("raw", .boolean, "The file as it is, whatever its type"), .ifChanged],
         answers: [
             .json(NoteContentBody.self), .bytes("text/markdown", "application/octet-stream"),
             .empty(304, "It is still that version"),

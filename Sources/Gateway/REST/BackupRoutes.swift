@@ -72,7 +72,8 @@ extension ErrorResponse {
         case .noSpace:
             self.init(
                 status: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"), code: .unavailable,
-                message: "The agent's disk has no room for a copy of its database.")
+                message: "The agent's disk has no room for a copy of its database.",
+                hint: "Make room on the agent's machine, in the folder for temporary files.")
         default:
             self = .internalError
         }

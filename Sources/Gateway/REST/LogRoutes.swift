@@ -18,7 +18,7 @@ enum LogRoutes {
         [
             .admin(.get, "/api/logs", .logs) { request, _, caller in
                 let query = try query(request, now: now())
-                let isFollowing = try follows(request)
+                let isFollowing = try request.queryFlag("follow")
                 guard let source else { throw unavailable("This agent keeps no log.") }
                 guard isFollowing else {
                     let lines = try await source.last(query)
@@ -71,14 +71,14 @@ enum LogRoutes {
         // The reference writes names with dots.
         query.event = try request.queryValue("event")?.replacing(/\.+/, with: "::")
         query.source = try request.queryValue("source")
-        if let text = try request.queryValue("level") {
+        if let text = try request.queryWord("level") {
             guard let level = Logger.Level(rawValue: text.lowercased()) else {
                 throw .invalid(
                     "'level' is one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
             }
             query.level = level
         }
-        if let text = try request.queryValue("since") {
+        if let text = try request.queryWord("since") {
             guard let since = LogTime.since(text, now: now) else {
                 throw .invalid(
                     "'since' is a time span such as 10m, a time such as 2026-11-21T08:00:00Z, or Unix seconds.")
@@ -86,14 +86,6 @@ enum LogRoutes {
             query.since = since
         }
         return query
-    }
-
-    private static func follows(_ request: Request) throws(ErrorResponse) -> Bool {
-        switch try request.queryValue("follow")?.lowercased() {
-        case nil, "false", "0", "no": false
-        case "true", "1", "yes": true
-        default: throw .invalid("'follow' is true or false.")
-        }
     }
 
     private static func unavailable(_ message: String, hint: String? = nil) -> ErrorResponse {

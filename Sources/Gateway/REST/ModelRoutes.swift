@@ -89,7 +89,7 @@ enum ModelRoutes {
         let framework = try request.queryValue("framework")
         var rows = try await registry.models(
             after: asked.after ?? 0, limit: asked.limit + 1, provider: provider, framework: framework,
-            enabled: try request.flag("enabled_only")
+            enabled: try request.queryFlag("enabled_only")
         )
         .map { row in { ModelBody(row, running: $0) } }
         let isBuiltin =

@@ -34,17 +34,6 @@ enum PlanRequests {
     }
 }
 
-extension Request {
-    /// A yes or no of the query; a name without value is a yes.
-    func queryFlag(_ name: String) throws(ErrorResponse) -> Bool {
-        switch uri.queryParameters.get(name) {
-        case nil, "false", "0": return false
-        case "true", "1", "": return true
-        default: throw .invalid("'\(name)' is true or false.")
-        }
-    }
-}
-
 extension PageRequest {
     /// The page out of rows that may end before the limit, for their size.
     func page<Row>(of rows: PlanRows<Row>, key: (Row) -> Key) throws -> (rows: [Row], nextCursor: String?) {

@@ -47,17 +47,6 @@ extension GatewayContext {
     }
 }
 
-extension Request {
-    /// `1`, `true` or `yes`; absent is no.
-    func flag(_ name: String) throws(ErrorResponse) -> Bool {
-        switch try queryValue(name)?.lowercased() {
-        case nil, "0", "false", "no": return false
-        case "1", "true", "yes": return true
-        default: throw .invalid("'\(name)' is true or false.")
-        }
-    }
-}
-
 extension Caller {
     /// Whom the audit table names.
     var actor: Registry.Actor {

@@ -36,6 +36,22 @@ extension Request {
         return text
     }
 
+    /// A value of the query that must be one of few, or of one form: nothing is none of them. Nil when it is absent.
+    func queryWord(_ name: String) throws(ErrorResponse) -> String? {
+        guard uri.queryParameters.has(name[...]) else { return nil }
+        guard let text = try queryValue(name) else { throw .invalid("'\(name)' is empty.", hint: "Leave it out.") }
+        return text
+    }
+
+    /// `1`, `true` or `yes` of the query; absent is no.
+    func queryFlag(_ name: String) throws(ErrorResponse) -> Bool {
+        switch try queryWord(name)?.lowercased() {
+        case nil, "0", "false", "no": return false
+        case "1", "true", "yes": return true
+        default: throw .invalid("'\(name)' is true or false.")
+        }
+    }
+
     /// A whole number of the query; nil when it is absent.
     func queryNumber<Number: FixedWidthInteger>(
         _ name: String, in range: ClosedRange<Number>

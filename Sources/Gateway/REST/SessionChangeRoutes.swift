@@ -112,10 +112,13 @@ enum SessionChangeRoutes {
                 throw ErrorResponse(
                     status: .notFound, code: .notFound, message: SessionManager.unknownModel(model, known),
                     hint: "See: openagent models list")
-            case .disabled: throw ErrorResponse.invalid(SessionManager.disabledModel(model))
+            case .disabled:
+                throw ErrorResponse.invalid(
+                    SessionManager.disabledModel(model), hint: "An admin enables it with: openagent models enable")
             case .notRunnable:
                 throw ErrorResponse(
-                    status: .notImplemented, code: .notImplemented, message: SessionManager.notRunnableModel(model))
+                    status: .notImplemented, code: .notImplemented, message: SessionManager.notRunnableModel(model),
+                    hint: "The models that run: openagent models list")
             }
         } catch let error as SessionStorageError {
             throw ErrorResponse(

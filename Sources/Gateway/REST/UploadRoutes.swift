@@ -169,7 +169,9 @@ enum UploadRoutes {
         case .noSpace:
             return try answer(
                 HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"),
-                .init(code: .unavailable, message: "The agent's disk is full; nothing was kept."))
+                .init(
+                    code: .unavailable, message: "The agent's disk is full; nothing was kept.",
+                    hint: "Make room on the agent's machine."))
         case .overQuota:
             return try answer(
                 HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"),

@@ -16,7 +16,7 @@ enum UsageRoutes {
         return [
             .member(.get, "/api/usage", .usage) { request, _, caller in
                 let handle = try subject(request, caller)
-                let month = try month(request.queryValue("month"), now: now())
+                let month = try month(request.queryWord("month"), now: now())
                 let days = UTCDay(month.first).number..<UTCDay(month.next).number
                 let rows = try await repository.usage(by: .model, handle: handle, days: days, limit: 1_000)
                 let sum = rows.reduce(into: UsageAmount()) { $0.add($1.amount) }
@@ -85,7 +85,7 @@ enum UsageRoutes {
     }
 
     private static func day(_ name: String, _ request: Request) throws(ErrorResponse) -> UTCDay? {
-        guard let text = try request.queryValue(name) else { return nil }
+        guard let text = try request.queryWord(name) else { return nil }
         guard let day = UTCDay(text: text) else { throw .invalid("'\(name)' is a day such as 2026-11-21.") }
         return day
     }

@@ -61,7 +61,7 @@ enum VaultRoutes {
             if let known = request.headers[.ifNoneMatch], known == "*" || tags(known, weak: true).contains(file.tag) {
                 return Response(status: .notModified, headers: [.eTag: tag])
             }
-            if let raw = try request.queryValue("raw"), raw != "false" { return bytes(file, tag) }
+            if try request.queryFlag("raw") { return bytes(file, tag) }
             let note: VaultNote
             do throws(VaultError) { note = try vault.parse(file) } catch {
                 throw ErrorResponse(

@@ -72,7 +72,7 @@ enum WorkflowRunRoutes {
         _ request: Request, _ context: GatewayContext, _ workflows: Workflows?
     ) async throws -> Response {
         let asked = try request.page(by: RunPosition.self, usual: 20)
-        let status = try request.queryValue("status")
+        let status = try request.queryWord("status")
         let wanted = status.flatMap(WorkflowRunRecord.Status.init)
         guard status == nil || wanted != nil else {
             let known = WorkflowRunRecord.Status.allCases.map(\.rawValue).joined(separator: ", ")

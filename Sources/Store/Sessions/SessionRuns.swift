@@ -7,7 +7,7 @@ internal import GRDB
 public struct SessionRunMessage: Sendable, Equatable {
     public let message: TranscriptMessage
     public let turnID: String
-    /// The model that gave the answer; nil for other messages, and when it is not known.
+    /// The model that was called last for the answer; nil for other messages, and when it is not known.
     public let model: String?
     /// The files that came with it; opaque here, nil when there are none, or when the turn is no longer kept.
     public let attachments: String?
@@ -27,7 +27,8 @@ extension SessionRepository {
                 connection,
                 sql: """
                     SELECT said.id, said.turn, said.role, said.text, said.interrupted, said.created_at,
-                        (SELECT model FROM turn_usage WHERE turn = said.turn AND said.role = 'assistant') AS model,
+                        (SELECT model FROM usage_log WHERE turn = said.turn AND said.role = 'assistant'
+                            ORDER BY call DESC LIMIT 1) AS model,
                         (SELECT attachments FROM turns WHERE id = said.turn AND said.role = 'user') AS attachments
                     FROM session_messages AS said WHERE session = ? AND said.id < ? ORDER BY said.id DESC
                     """, arguments: [session, before ?? Int64.max])

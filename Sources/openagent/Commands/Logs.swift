@@ -38,6 +38,11 @@ struct Logs: AsyncParsableCommand {
                 if entries.isEmpty, Screen.isTerminal { Output.write("There is no such event.\n") }
             }
         }
+        guard try target.stoppedAgent() == nil else {
+            throw CommandError(
+                .state, "the agent does not run, so nothing more comes",
+                hint: "give the command without -f for what there is, or start the agent: openagent serve DIR")
+        }
         let asJSON = target.json
         try await target.ask { agent in
             var events = EventLines()

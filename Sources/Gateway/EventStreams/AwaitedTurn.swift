@@ -33,6 +33,8 @@ struct AwaitedTurn: Sendable {
     private(set) var completion: ServerMessage.TurnComplete?
     /// Why the turn failed, when an event says it.
     private(set) var failure: (code: ErrorCode, text: String)?
+    /// Which limit stopped it, when one did.
+    private(set) var budget: BudgetDetails?
     private var state = State.sent
 
     init(messageID: String, sessionID: String) {
@@ -45,6 +47,7 @@ struct AwaitedTurn: Sendable {
         guard state != .ended, message.messageID == messageID || message.messageIDs.contains(messageID) else {
             return .ignored
         }
+        budget = message.budget ?? budget
         if state == .sent {
             if case .error(let code, let text) = message.body {
                 state = .ended

@@ -78,7 +78,7 @@ private struct OneShot: Sendable {
                 for item in items {
                     guard case .message(_, _, let step) = await take(item, &turn) else { continue }
                     switch step {
-                    case .refused(let code, let text): refusal = Self.refusal(code, text)
+                    case .refused(let code, let text): refusal = Self.refusal(code, text, turn.budget)
                     case .end: break
                     case .event, .ignored, .elsewhere: continue
                     }
@@ -89,7 +89,7 @@ private struct OneShot: Sendable {
         if let refusal { throw refusal }
         guard let end = turn.completion else { throw try broken(outbox.takeFarewell(), turn) }
         if end.reason == .error, let failure = turn.failure, !Self.isTold.contains(failure.code) {
-            throw ErrorResponse(failure.code, failure.text)
+            throw Self.refusal(failure.code, failure.text, turn.budget)
         }
         return try JSON.response(
             ChatAnswer(
@@ -113,7 +113,9 @@ private struct OneShot: Sendable {
             while beginning.isEmpty, let items = await outbox.next() {
                 for (index, item) in items.enumerated() {
                     guard case .message(let message, let frame, let step) = await take(item, &turn) else { continue }
-                    if case .refused(let code, let text) = step { throw Self.refusal(code, text) }
+                    if case .refused(let code, let text) = step {
+                        throw Self.refusal(code, text, turn.budget)
+                    }
                     guard step == .event || step == .end else { continue }
                     beginning = [ServerSentEvent(message, frame: frame)]
                     first = Array(items[(index + 1)...])
@@ -186,14 +188,17 @@ private struct OneShot: Sendable {
     }
 
     /// Why the message did not become a turn.
-    private static func refusal(_ code: ErrorCode, _ text: String) -> ErrorResponse {
+    private static func refusal(_ code: ErrorCode, _ text: String, _ budget: BudgetDetails?) -> ErrorResponse {
         let hint: String? =
             switch code {
             case .queueFull: "Wait for an answer, then send it again."
             case .unavailable, .shuttingDown: "Send it again later, with a message_id: it never runs twice."
+            case .budgetExceeded: BudgetExceeded.hint
             default: nil
             }
-        return ErrorResponse(code, text, hint: hint)
+        var response = ErrorResponse(code, text, hint: hint)
+        response.details = budget
+        return response
     }
 
     /// Why there is no answer although nobody refused the message.

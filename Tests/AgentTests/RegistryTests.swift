@@ -146,6 +146,7 @@ import Testing
             }
             let deep = String(repeating: #"{"a":"#, count: 200) + "1" + String(repeating: "}", count: 200)
             for metadata in [
+                #"{"api_keys":["sk-0123"]}"#, #"{"nested":[{"tokens":["x"]}]}"#, #"{"passwords":"x"}"#,
                 "[]", "x", #"{"api_key":"x"}"#, #"{"a":[{"Authorization":"x"}]}"#, deep,
                 #"{"input_cost_per_million":-1}"#, #"{"input_cost_per_million":"1"}"#,
                 #"{"a":"\#(String(repeating: "x", count: 16_384))"}"#,

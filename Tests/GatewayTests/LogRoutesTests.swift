@@ -67,6 +67,22 @@ import Testing
         }
     }
 
+    @Test("who loses the right while asking to follow follows nothing")
+    func aRightIsLookedAtAgain() async throws {
+        let journal = try LogJournalTests.journal()
+        let gateway = try TestGateway(logs: LogSource(journal))
+        try await gateway.run { running in
+            journal.write(Self.numbered(1, "test::event", .info))
+            let device = gateway.device("root", standing: .active(role: .admin))
+            let stream = try await running.stream(device)
+            #expect(try await stream.ask("GET", "/api/logs").status == 200)
+            gateway.membership.set(.active(role: .member), afterTheNextLookAt: device.nodeID)
+            let answer = try await stream.ask("GET", "/api/logs?follow=true")
+            #expect(answer.status == 403 && !answer.body.contains("number"), "\(answer)")
+            try await eventually("nobody to follow") { journal.followerCount == 0 }
+        }
+    }
+
     @Test("the list of events in docs/operations.md is that of the source")
     func eventsAreListed() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -135,6 +135,63 @@ import Testing
         }
     }
 
+    @Test("P-95: POST /api/chat answers 402 with the limit as data, before a turn is made and when one may not start")
+    func refusalsOverREST() async throws {
+        let gateway = try TestGateway(usage: try Self.caps { $0.user.requests = 1 })
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            try await socket.say("hello", id: "1")
+            let run = try await gateway.agent.nextRun()
+            try await socket.say("let in while there was room?", id: "2")
+            run.answer("done")
+            _ = try await socket.messages { $0.messageID == "2" && $0.errorCode == .budgetExceeded }
+            for id in ["", #","message_id":"m""#] {
+                let answer = try await running.stream(device).ask("POST", "/api/chat", #"{"message":"hello"\#(id)}"#)
+                try Self.expectRefusal(answer)
+            }
+            let body = #"{"message":"hello"}"#
+            let stream = try await running.stream(device)
+            try await stream.send(
+                "POST /api/chat HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
+            try Self.expectRefusal(try #require(try await stream.response()))
+            #expect(gateway.agent.runs.count == 1)
+        }
+    }
+
+    @Test("P-95: a turn that waited while others used up the day is refused in its place, and the next of its lane too")
+    func waitingTurnsAreRefusedInTheirPlace() async throws {
+        var limits = GatewayLimits.patient
+        limits.chatTime = .seconds(60)
+        let gateway = try TestGateway(limits: limits, usage: try Self.caps { $0.user.cost = 1_000_000_000 })
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            try await socket.say("hello", id: "1")
+            let run = try await gateway.agent.nextRun()
+            async let chat = running.stream(device).ask("POST", "/api/chat", #"{"message":"two","session_id":"s"}"#)
+            _ = try await socket.messages { $0.position == 1 }
+            try await socket.say("three", id: "3")
+            _ = try await socket.messages { $0.position == 2 }
+            run.answer(TurnOutcome(text: "x", model: "test", usage: TurnUsage(inputTokens: 1, cost: 1)))
+            try Self.expectRefusal(try await chat)
+            let told = try await socket.messages { $0.isTurnEnd && $0.messageID == "3" }
+            #expect(told.contains { $0.messageID == "3" && Self.refusal(of: $0)?.used == 1 })
+            #expect(gateway.agent.runs.count == 1)
+            #expect(try gateway.sessions.unfinishedTurns().isEmpty)
+        }
+    }
+
+    private static func expectRefusal(_ answer: TestResponse) throws {
+        #expect(answer.status == 402 && answer.code == "budget_exceeded" && answer.hint != nil, "\(answer)")
+        let error = try #require(answer.json["error"] as? [String: Any])
+        let details = try #require(error["details"] as? [String: Any], "\(answer)")
+        #expect(details["scope"] as? String == "user" && details["key"] as? String == "ana")
+        #expect(details["limit"] as? Double == 1 && details["used"] as? Double == 1)
+        #expect(details["resets_at"] as? Double ?? 0 > 0)
+    }
+
     @Test func eachScopeAndKindOfLimitHolds() async throws {
         for (scope, kind) in UsageScope.allCases.flatMap({ scope in UsageCap.Kind.allCases.map { (scope, $0) } }) {
             let gateway = try TestGateway(
@@ -213,6 +270,37 @@ import Testing
             #expect(complete.cost == 0.3000036)
             let sum = try await gateway.sessions.usage(of: "ana", from: 0, before: .infinity)
             #expect(sum.turns == 1 && sum.inputTokens == 2_000_000 && sum.cost == 0.3000036)
+        }
+    }
+
+    @Test("what a turn used that another one took the place of counts once, in reports and in limits")
+    func supersededTurnsCountOnce() async throws {
+        let gateway = try TestGateway(usage: try Self.caps { $0.user.tokens = 1_000_000 })
+        try await gateway.run { running in
+            let device = gateway.device()
+            let socket = try await running.webSocket(device)
+            try await socket.send(.sessionOpen(.init(sessionID: "s", coalesceWindow: 1)))
+            try await socket.say("one", id: "1")
+            let first = try await gateway.agent.nextRun()
+            first.emit(.used(ModelCall(model: "test", inputTokens: 100, outputTokens: 10, cost: 0.5)))
+            first.delta("half an ans")
+            _ = try await socket.messages { $0.text == "half an ans" }
+            try await socket.say("two", id: "2")
+            #expect(try await first.wasCancelled())
+            let second = try await gateway.agent.nextRun()
+            second.answer(
+                TurnOutcome(
+                    text: "whole", model: "test", usage: TurnUsage(inputTokens: 7, outputTokens: 3, cost: 0.25)))
+            let end = try #require(try await socket.messages { $0.isTurnEnd }.last)
+            #expect(end.messageIDs == ["1", "2"])
+            let sum = try await gateway.sessions.usage(of: "ana", from: 0, before: .infinity)
+            #expect(sum.turns == 2 && sum.inputTokens == 107 && sum.outputTokens == 13 && sum.cost == 0.75)
+            let usage = try await running.stream(device).ask("GET", "/api/usage").decode(UsageBody.self)
+            #expect(usage.requests == 2 && usage.monthlySpend == 0.75 && usage.caps.map(\.used) == [120])
+            let open = try await gateway.database.pool.read {
+                try Int.fetchOne($0, sql: "SELECT count(*) FROM usage_turns WHERE is_open")
+            }
+            #expect(open == 0)
         }
     }
 

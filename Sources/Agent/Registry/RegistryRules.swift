@@ -178,7 +178,9 @@ enum RegistryRules {
             guard depth < 32 else { return "…" }
             for (name, inner) in object {
                 let plain = name.lowercased()
-                if inner is String, secretNames.contains(where: { plain.hasSuffix($0) }) { return name }
+                if holdsText(inner), secretNames.contains(where: { plain.hasSuffix($0) || plain.hasSuffix($0 + "s") }) {
+                    return name
+                }
                 if let found = secretName(in: inner, depth: depth + 1) { return found }
             }
             return nil
@@ -187,6 +189,12 @@ enum RegistryRules {
             return list.lazy.compactMap { secretName(in: $0, depth: depth + 1) }.first
         default: return nil
         }
+    }
+
+    /// Prices per token are numbers, secrets are texts.
+    private static func holdsText(_ value: Any) -> Bool {
+        if let list = value as? [Any] { return list.contains { $0 is String } }
+        return value is String
     }
 
     // MARK: Characters

@@ -136,7 +136,7 @@ extension Vault {
         let listed = try files.list(watch)
         if listed.count >= limits.notes, !isCrowded {
             isCrowded = true
-            logger.warning("vault.too_many_notes", metadata: ["searched": "\(limits.notes)"])
+            logger.warning("vault::too_many_notes", metadata: ["searched": "\(limits.notes)"])
         }
         for file in listed {
             let path = ExactText(file.path.description)

@@ -37,7 +37,7 @@ public struct BackupSource: Sendable {
 
 /// What a backup holds besides database, configuration and notes.
 public struct BackupOptions: Sendable, Equatable {
-    /// The agent's key: whoever has it is the agent.
+    /// The agent's key: whoever has it is the agent. With it come keys of providers and what else is secret.
     public var withKeys: Bool
     /// Files of users and answers, and the workspace.
     public var withFiles: Bool
@@ -135,8 +135,11 @@ public actor Backup {
         do {
             let snapshot = try prepare(source)
             do {
+                let (configuration, isLess) = try options.withKeys ? (nil, false) : withoutSecrets(source, snapshot)
                 let files = options.withFiles ? try DatabaseSnapshot.files(in: snapshot) : []
-                return Backup(source, options, gate: gate, lock: lock, snapshot: snapshot, files: files, now: now)
+                return Backup(
+                    source, options, gate: gate, lock: lock, snapshot: snapshot, files: files,
+                    configuration: configuration, isLess: isLess, now: now)
             } catch {
                 unlink(snapshot)
                 throw error
@@ -186,9 +189,29 @@ public actor Backup {
         return snapshot
     }
 
+    /// Takes secrets out of the copy of the database, and out of the configuration.
+    ///
+    /// - Returns: the configuration's text, nil when there is none; and whether something is missing now.
+    private static func withoutSecrets(
+        _ source: BackupSource, _ snapshot: String
+    ) throws -> (configuration: [UInt8]?, isLess: Bool) {
+        let rows = try DatabaseSnapshot.removeSecrets(from: snapshot)
+        let file = source.directory.configuration
+        do throws(ConfigurationError) {
+            guard let text = try AgentConfiguration.text(of: file) else { return (nil, rows > 0) }
+            let shown = try ConfigurationSecrets.removed(from: text, file: file)
+            return (Array(shown.utf8), rows > 0 || shown != text)
+        } catch {
+            throw BackupError.configuration(line: error.line ?? 1)
+        }
+    }
+
+    /// - Parameters:
+    ///   - configuration: its text without secrets; nil: as it lies on the disk, if it does.
+    ///   - isLess: whether secrets are left out.
     private init(
         _ source: BackupSource, _ options: BackupOptions, gate: RemovalGate?, lock: InstanceLock?, snapshot: String,
-        files: [DatabaseSnapshot.File], now: Double
+        files: [DatabaseSnapshot.File], configuration: [UInt8]?, isLess: Bool, now: Double
     ) {
         self.gate = gate
         self.lock = lock
@@ -205,9 +228,9 @@ public actor Backup {
             createdAt: now, version: source.version, name: source.name, nodeID: source.nodeID,
             withKeys: options.withKeys, withFiles: options.withFiles,
             vault: BackupLayout.isPlaceOfNotes(String(below)) ? String(below) : nil,
-            leftOut: links.isEmpty ? nil : Array(links.prefix(100)))
+            leftOut: links.isEmpty ? nil : Array(links.prefix(100)), withoutSecrets: isLess ? true : nil)
         jobs = [
-            .init(path: BackupLayout.configuration, place: directory.configuration),
+            .init(path: BackupLayout.configuration, place: directory.configuration, bytes: configuration),
             .init(path: BackupLayout.database, place: snapshot, isNeeded: true),
             .init(path: BackupLayout.addressHints, place: directory.addressHints),
         ]
@@ -271,6 +294,7 @@ public actor Backup {
 
     /// - Returns: nil when the file is gone.
     private func begin(_ job: BackupFolder.Job) throws -> ByteBuffer? {
+        if let bytes = job.bytes { return entry(job.path, bytes, time: Int64(information.createdAt)) }
         let descriptor = open(job.place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
             let error = PrivateFileError(path: job.place, operation: "open", code: errno)
@@ -342,50 +366,5 @@ public actor Backup {
         buffer.writeBytes(bytes)
         buffer.writeRepeatingByte(0, count: Tar.padding(size))
         return buffer
-    }
-}
-
-/// A folder of the agent's whose files go into a backup.
-struct BackupFolder: Sendable {
-    /// A file to copy.
-    struct Job: Sendable {
-        /// In the archive.
-        var path: String
-        /// On the disk.
-        var place: String
-        /// Without it there is no backup.
-        var isNeeded = false
-    }
-
-    /// In the archive, with `/` at its end.
-    var name: String
-    var place: String
-    /// What belongs to this agent and is no note, should the notes lie in the same folder.
-    var without: AgentDirectory
-
-    /// Every regular file below it, hidden ones too, or every symbolic link instead, which none is followed. Blocks.
-    func find(links: Bool = false) -> [Job] {
-        var jobs: [Job] = []
-        var folders = [""]
-        let own = Set([
-            without.configuration, without.database, without.database + "-wal", without.database + "-shm",
-            without.identityKey, without.addressHints, without.state, without.files, without.logs, without.workspace,
-        ]).subtracting([place])
-        while let folder = folders.popLast(), jobs.count < BackupLayout.mostFiles {
-            let path = folder.isEmpty ? place : "\(place)/\(folder)"
-            for entry in ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() {
-                let relative = folder.isEmpty ? entry : "\(folder)/\(entry)"
-                var status = stat()
-                guard !own.contains("\(place)/\(relative)"), lstat("\(place)/\(relative)", &status) == 0,
-                    BackupLayout.isAllowed(name + relative)
-                else { continue }
-                switch status.st_mode & S_IFMT {
-                case links ? S_IFLNK : S_IFREG: jobs.append(Job(path: name + relative, place: "\(place)/\(relative)"))
-                case S_IFDIR: folders.append(relative)
-                default: break
-                }
-            }
-        }
-        return jobs
     }
 }

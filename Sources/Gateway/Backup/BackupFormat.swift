@@ -26,10 +26,13 @@ public struct BackupInformation: Codable, Sendable, Equatable {
     public var vault: String?
     /// Symbolic links below vault and workspace that are not followed, the first hundred.
     public var leftOut: [String]?
+    /// Whether there were secrets that it does not hold; nil: no.
+    public var withoutSecrets: Bool?
 
     private enum CodingKeys: String, CodingKey {
         case format, version, name, vault
         case leftOut = "left_out"
+        case withoutSecrets = "without_secrets"
         case createdAt = "created_at"
         case nodeID = "node_id"
         case withKeys = "with_keys"
@@ -106,6 +109,8 @@ public enum BackupError: Error, Equatable, CustomStringConvertible {
     case newer(path: String)
     case targetNotEmpty(path: String)
     case otherKey(wanted: String)
+    /// Nobody knows what is secret in it.
+    case configuration(line: Int)
     case failed(String)
 
     public var description: String {
@@ -119,6 +124,8 @@ public enum BackupError: Error, Equatable, CustomStringConvertible {
         case .newer(let path): "\(path) was made by a newer version of openagent: install that version"
         case .targetNotEmpty(let path): "\(path) is there and not empty: a backup is restored to a new place"
         case .otherKey(let wanted): "that is another agent's key: the backup is of node \(wanted)"
+        case .configuration(let line):
+            "openagent.yaml can't be read (line \(line)), so its secrets can't be left out: repair it first"
         case .failed(let reason): reason
         }
     }

@@ -111,6 +111,11 @@ public struct BackupArchive: Sendable {
     private static func place(_ key: String?, in folder: String, of contents: inout Contents) throws {
         let target = "\(folder)/\(BackupLayout.identityKey)"
         let node = contents.information.nodeID
+        if contents.information.withoutSecrets == true {
+            contents.remarks.append(
+                "the backup holds no secrets: set the keys of providers, the values of MCP servers' environments and headers, "
+                    + "and what is [redacted] in openagent.yaml again")
+        }
         if let key {
             guard let secret = try? SecretKey.load(path: key), node.isEmpty || secret.nodeID.hex == node else {
                 throw BackupError.otherKey(wanted: node)

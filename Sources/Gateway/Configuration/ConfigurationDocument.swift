@@ -16,9 +16,6 @@ struct ConfigurationDocument: Sendable, Equatable {
     /// What it says; references are not resolved.
     let fields: [String: JSONValue]
 
-    /// A name for exactly these bytes.
-    var tag: String { ContentTag.of(Array(text.utf8)) }
-
     /// - Parameter file: named in errors.
     /// - Throws: ``ConfigurationError/syntax(file:line:problem:)``
     init(_ text: String, file: String) throws(ConfigurationError) {

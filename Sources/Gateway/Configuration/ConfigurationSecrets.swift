@@ -22,9 +22,19 @@ enum ConfigurationSecrets {
 
     /// Whether a key says that its value is a secret: `api_key`, `bot-token`, `clientSecret`.
     static func isSecret(_ key: String) -> Bool {
-        let words = words(of: key)
-        return words.contains(where: Self.words.contains) || words.last.map(keyWords.contains) == true
+        var words = words(of: key)
+        // The second of several: `api_key_2`, `token1`.
+        words = words.map { word in
+            let name = word.replacing(/[0-9]+$/, with: "")
+            return name.isEmpty ? word : name
+        }
+        while words.count > 1, words.last?.allSatisfy(\.isNumber) == true { words.removeLast() }
+        return words.contains { Self.words.contains($0) || endings.contains(where: $0.hasSuffix) }
+            || words.last.map(keyWords.contains) == true
     }
+
+    /// Words that are written together with others: `githubtoken`, `OPENAIKey`.
+    private static let endings = ["token", "secret", "password", "passphrase", "apikey", "aikey"]
 
     /// What stands in a document, without its secrets.
     static func redacted(_ fields: [String: JSONValue]) -> [String: JSONValue] {
@@ -139,7 +149,7 @@ enum ConfigurationSecrets {
     }
 
     /// Whether a text is one reference and nothing else.
-    private static func isReference(_ text: String) -> Bool {
+    static func isReference(_ text: String) -> Bool {
         text.wholeMatch(of: /(\$\{[A-Za-z_][A-Za-z0-9_]*\}|\{env:[A-Za-z_][A-Za-z0-9_]*\}|\{file:[^{}]+\})/) != nil
     }
 

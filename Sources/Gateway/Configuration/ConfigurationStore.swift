@@ -73,6 +73,8 @@ public actor ConfigurationStore {
     /// What was active when the agent was put together.
     private let first: AgentConfiguration
     private let logger: Logger
+    /// Without it nobody can tell by a tag whether a guess at a secret in the file is right.
+    private let tagKey: [UInt8]
     private let executor = BlockingExecutor(label: "openagent.config")
     private let state: Mutex<State>
     /// The last document that was good.
@@ -86,14 +88,16 @@ public actor ConfigurationStore {
     ///   - configuration: what the file said when it was read for this process.
     ///   - environment: what the file may refer to.
     ///   - overrides: what wins over the file.
+    ///   - tagKey: secret, and the same after every restart.
     init(
         directory: AgentDirectory, configuration: AgentConfiguration, environment: [String: String],
-        overrides: ConfigurationOverrides = .init(), logger: Logger
+        overrides: ConfigurationOverrides = .init(), tagKey: [UInt8] = [], logger: Logger
     ) {
         self.directory = directory
         self.environment = environment
         self.overrides = overrides
         self.logger = logger
+        self.tagKey = tagKey
         first = overrides.applied(to: configuration)
         state = Mutex(State(active: first))
         seen = (try? AgentConfiguration.text(of: directory.configuration)) ?? nil
@@ -168,7 +172,7 @@ public actor ConfigurationStore {
     func read() throws(ConfigurationRefusal) -> Reading {
         let (text, document, _) = try current()
         return Reading(
-            fields: ConfigurationSecrets.redacted(document.fields), tag: ContentTag.of(Array((text ?? "").utf8)))
+            fields: ConfigurationSecrets.redacted(document.fields), tag: tag(of: text ?? ""))
     }
 
     /// Changes the file and takes up what it says then.
@@ -181,7 +185,7 @@ public actor ConfigurationStore {
         _ wish: Wish, by actor: String, if matches: @Sendable (_ tag: String) -> Bool
     ) async throws(ConfigurationRefusal) -> Written {
         let (text, base, error) = try current()
-        guard matches(ContentTag.of(Array((text ?? "").utf8))) else { throw .precondition }
+        guard matches(tag(of: text ?? "")) else { throw .precondition }
         let file = directory.configuration
         if case .section = wish, let error { throw .broken(error) }
         let fields = try wanted(wish, of: base.fields)
@@ -205,6 +209,9 @@ public actor ConfigurationStore {
     }
 
     // MARK: Parts
+
+    /// A name for exactly this text.
+    private func tag(of text: String) -> String { ContentTag.of(tagKey + Array(text.utf8)) }
 
     /// Where the file is: if it is a link, what it leads to.
     private nonisolated var path: String {
@@ -326,7 +333,7 @@ public actor ConfigurationStore {
         }
         return Written(
             sections: sections, restartKeys: keys, warnings: warnings,
-            reading: Reading(fields: ConfigurationSecrets.redacted(document.fields), tag: document.tag))
+            reading: Reading(fields: ConfigurationSecrets.redacted(document.fields), tag: tag(of: document.text)))
     }
 
     /// What a process that was killed while it wrote has left. It holds what the file holds, secrets included.

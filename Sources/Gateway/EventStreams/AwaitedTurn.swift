@@ -33,7 +33,7 @@ struct AwaitedTurn: Sendable {
     private(set) var completion: ServerMessage.TurnComplete?
     /// Why the turn failed, when an event says it.
     private(set) var failure: (code: ErrorCode, text: String)?
-    /// Which limit stopped it, when one did.
+    /// The limit that speaks against it, when an error names one.
     private(set) var budget: BudgetDetails?
     private var state = State.sent
 

@@ -15,6 +15,8 @@ struct Following: Sendable {
     let next: AsyncStream<String>
     /// Puts an empty line among those to come.
     let beat: @Sendable () -> Void
+    /// Nothing comes any more.
+    let end: @Sendable () -> Void
 }
 
 /// Who follows the log.
@@ -173,7 +175,7 @@ public final class LogJournal: Sendable {
         // Nothing is written between the two: this runs where writing does.
         return Following(
             last: query.lines > 0 ? try LogFiles(path: path, keep: limits.keep).last(query) : [], next: lines,
-            beat: { continuation.yield("") })
+            beat: { continuation.yield("") }, end: { continuation.finish() })
     }
 
     /// As ``start(_:for:)``, without holding up the caller's thread.

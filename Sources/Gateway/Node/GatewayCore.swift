@@ -63,7 +63,7 @@ struct GatewayCore: Sendable {
         let now = seams.now
         let store = ConfigurationStore(
             directory: directory, configuration: configuration, environment: seams.environment,
-            overrides: seams.overrides, logger: logger)
+            overrides: seams.overrides, tagKey: key.derivedKey(for: "openagent configuration tag"), logger: logger)
         self.store = store
         let configuration = store.active
         database = try Database(path: directory.database, upgradingTo: version)

@@ -31,7 +31,7 @@ enum BackupRoutes {
                 let options = BackupOptions(withKeys: wanted.withKeys ?? false, withFiles: wanted.withFiles ?? true)
                 do {
                     let backup = try await begin(source, options, gate: gate, now: now())
-                    return answer(backup, source.name)
+                    return answer(backup, source.name) { try context.origin.authenticate().get().role >= .admin }
                 } catch let error as BackupError {
                     throw ErrorResponse(error)
                 }
@@ -47,7 +47,10 @@ enum BackupRoutes {
         try Backup.begin(source, options, gate: gate, now: now)
     }
 
-    private static func answer(_ backup: Backup, _ name: String) -> Response {
+    /// - Parameter isAdmin: whether whoever asked still is one; a backup that somebody has begun with a right ends with it.
+    private static func answer(
+        _ backup: Backup, _ name: String, while isAdmin: @escaping @Sendable () throws -> Bool
+    ) -> Response {
         let headers: HTTPFields = [
             .contentType: "application/x-tar",
             .contentDisposition: ContentDisposition.header(
@@ -56,7 +59,10 @@ enum BackupRoutes {
         return Response(
             status: .ok, headers: headers,
             body: ResponseBody { writer in
-                while let bytes = try await backup.next() { try await writer.write(bytes) }
+                while let bytes = try await backup.next() {
+                    guard try isAdmin() else { throw Refusal.forbidden }
+                    try await writer.write(bytes)
+                }
                 try await writer.finish(nil)
             })
     }
@@ -74,6 +80,11 @@ extension ErrorResponse {
                 status: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"), code: .unavailable,
                 message: "The agent's disk has no room for a copy of its database.",
                 hint: "Make room on the agent's machine, in the folder for temporary files.")
+        case .configuration(let line):
+            self.init(
+                status: .conflict, code: .conflict,
+                message: "openagent.yaml can't be read (line \(line)), so its secrets can't be left out.",
+                hint: "Repair it first, see GET /api/health.")
         default:
             self = .internalError
         }

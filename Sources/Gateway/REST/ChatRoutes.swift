@@ -113,9 +113,7 @@ private struct OneShot: Sendable {
             while beginning.isEmpty, let items = await outbox.next() {
                 for (index, item) in items.enumerated() {
                     guard case .message(let message, let frame, let step) = await take(item, &turn) else { continue }
-                    if case .refused(let code, let text) = step {
-                        throw Self.refusal(code, text, turn.budget)
-                    }
+                    if case .refused(let code, let text) = step { throw Self.refusal(code, text, turn.budget) }
                     guard step == .event || step == .end else { continue }
                     beginning = [ServerSentEvent(message, frame: frame)]
                     first = Array(items[(index + 1)...])
@@ -187,7 +185,7 @@ private struct OneShot: Sendable {
         return .message(message, frame: frame, step)
     }
 
-    /// Why the message did not become a turn.
+    /// Why the message did not become a turn, or its turn no answer.
     private static func refusal(_ code: ErrorCode, _ text: String, _ budget: BudgetDetails?) -> ErrorResponse {
         let hint: String? =
             switch code {

@@ -16,7 +16,7 @@ enum LogRoutes {
     /// - Parameter source: nil when the agent keeps no log.
     static func routes(_ source: LogSource?, now: @escaping @Sendable () -> Double) -> [Route] {
         [
-            .admin(.get, "/api/logs", .logs) { request, _, caller in
+            .admin(.get, "/api/logs", .logs) { request, context, caller in
                 let query = try query(request, now: now())
                 let isFollowing = try request.queryFlag("follow")
                 guard let source else { throw unavailable("This agent keeps no log.") }
@@ -33,12 +33,15 @@ enum LogRoutes {
                 guard let following = try await journal.follow(query, for: reader) else {
                     throw unavailable("Too many follow the log already.")
                 }
-                return stream(following)
+                // Among the followers before the rights are looked at again: no change can slip between the two.
+                guard try context.origin.authenticate().get().role >= .admin else { throw Refusal.forbidden }
+                return stream(following, until: caller.expiresAt.map { $0 - now() })
             }
         ]
     }
 
-    private static func stream(_ following: Following) -> Response {
+    /// - Parameter end: seconds; nil: the reader's rights do not end by themselves.
+    private static func stream(_ following: Following, until end: Double?) -> Response {
         Response(
             status: .ok, headers: [.contentType: "text/event-stream"],
             body: ResponseBody { writer in
@@ -51,6 +54,12 @@ enum LogRoutes {
                         while !Task.isCancelled {
                             try await Task.sleep(for: heartbeat)
                             following.beat()
+                        }
+                    }
+                    if let end {
+                        group.addTask {
+                            try await Task.sleep(for: .seconds(min(max(0, end), 1_000_000_000)))
+                            following.end()
                         }
                     }
                     for await line in following.next { try await writer.write(event(line)) }

@@ -73,6 +73,8 @@ actor SessionManager {
     private var lanes: [String: LaneQueue] = [:]
     private var waitingTotal = 0
     private var lastOrdinal: Int64
+    /// Turns that an earlier process stopped, and whose session it removed, before they could end.
+    let removed: Set<String>
     var sessions: [SessionKey: SessionChannel] = [:]
     /// How often a session was no longer needed in memory.
     var forgottenSessions: UInt64 = 0
@@ -113,6 +115,7 @@ actor SessionManager {
         self.logger = logger
         self.now = now
         lastOrdinal = try repository.lastOrdinal()
+        removed = try repository.unfinishedTurnsOfRemovedSessions()
         (starts, startsContinuation) = AsyncStream.makeStream(of: Start.self)
         (errands, errandsContinuation) = AsyncStream.makeStream()
         var lanes: [String: LaneQueue] = [:]
@@ -230,13 +233,16 @@ actor SessionManager {
         do {
             let since = now() - limits.messageMemory.seconds
             switch try await repository.accept(
-                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since)
+                turn.record, announcing: announcement?.record(at: now()), recognisingSince: since,
+                limit: limits.sessionsPerUser)
             {
             case .accepted: return .turn(turn)
             case .repeated(let earlier):
                 await tellState(of: earlier, watcher)
                 return .repeated
             }
+        } catch let error as SessionStorageError {
+            return refuse(.conflict, error.description, message, watcher)
         } catch {
             logger.error("sessions::not_accepted", metadata: ["error": "\(error)"])
             let text = "The message could not be saved: \(StorageFault(error)). Send it again later."

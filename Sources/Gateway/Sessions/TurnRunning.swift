@@ -11,7 +11,7 @@ extension SessionManager {
 
     /// Runs one turn to its end. Called by the task that consumes ``starts``.
     nonisolated func run(_ start: Start, by agent: any AgentRuntime) async {
-        guard !isRevoked(start.turn) else { return await endRevoked(start.turn) }
+        guard !isRevoked(start.turn), !removed.contains(start.turn.id) else { return await endUnheard(start.turn) }
         let journal = TurnTools(
             PatientJournal(
                 turn: start.turn, journal: DurableJournal(turnID: start.turn.id, repository: repository), sessions: self
@@ -146,8 +146,8 @@ extension SessionManager {
         leaveLane(turn)
     }
 
-    /// A turn whose device was put out while it waited, maybe before this process began: it does not run.
-    private func endRevoked(_ turn: Turn) async {
+    /// A turn whose device was put out, or whose session was removed, maybe before this process began: it does not run.
+    private func endUnheard(_ turn: Turn) async {
         await endUnstarted(turn, patiently: true)
         leaveLane(turn)
     }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRDB
 
 // What becomes of a transcript that its user clears away? It moves into the archive in the transaction that takes it out of
@@ -48,13 +49,16 @@ extension SessionRepository {
     ///
     /// - Parameters:
     ///   - sessionID: nil means every session of the user.
-    ///   - removing: the session itself goes, too.
+    ///   - removing: the session itself goes, too, unless it has a turn that is not among `ended`: then it was used again
+    ///     meanwhile.
+    ///   - ended: turns that were stopped or dropped for it, whether their end is on disk yet or not.
     ///   - now: Unix seconds.
     /// - Returns: how many sessions had one.
     public func forgetHistory(
-        handle: String, sessionID: String?, removing: Bool = false, now: Double
+        handle: String, sessionID: String?, removing: Bool = false, ended: [String] = [], now: Double
     ) async throws -> Int {
-        try await write(.forgetHistory) { connection in
+        let ended = String(decoding: try JSONEncoder().encode(ended), as: UTF8.self)
+        return try await write(.forgetHistory) { connection in
             let sessions = try Int64.fetchAll(
                 connection,
                 sql: """
@@ -77,8 +81,10 @@ extension SessionRepository {
                 try connection.execute(
                     sql: """
                         UPDATE sessions SET removed_at = ?, title = NULL, model = NULL
-                        WHERE handle = ? AND session_id = ? AND removed_at IS NULL
-                        """, arguments: [now, handle, sessionID])
+                        WHERE handle = ? AND session_id = ? AND removed_at IS NULL AND NOT EXISTS (
+                            SELECT 1 FROM turns WHERE session = sessions.id AND state IN ('accepted', 'running')
+                                AND id NOT IN (SELECT value FROM json_each(?)))
+                        """, arguments: [now, handle, sessionID, ended])
             }
             return sessions.count
         }

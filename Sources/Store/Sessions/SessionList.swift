@@ -125,6 +125,12 @@ extension SessionRepository {
             arguments: [handle]) ?? 0
     }
 
+    static func isRemoved(_ session: Int64, in connection: GRDB.Database) throws -> Bool {
+        try Bool.fetchOne(
+            connection.cachedStatement(sql: "SELECT removed_at IS NOT NULL FROM sessions WHERE id = ?"),
+            arguments: [session]) ?? false
+    }
+
     /// A turn was accepted: the session is there, also if it was removed before.
     static func revive(_ session: Int64, at time: Double, in connection: GRDB.Database) throws {
         try connection.run(

@@ -63,12 +63,18 @@ public struct SessionRepository: Sendable {
     // MARK: Turns
 
     /// Commits a turn, and the event that announces it, unless its sender used the same message id since `since`.
+    ///
+    /// - Parameter limit: how many sessions the user may have. One that was removed counts again from here on.
+    /// - Throws: ``SessionStorageError/tooMany(limit:)`` when it would be one more than that.
     public func accept(
-        _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double
+        _ turn: TurnRecord, announcing event: SessionEventRecord?, recognisingSince since: Double, limit: Int = .max
     ) async throws -> TurnAcceptance {
         try await write(.acceptTurn) { connection in
             if let earlier = try Self.repeated(turn.messageID, of: turn.sender, since: since, in: connection) {
                 return .repeated(earlier)
+            }
+            if try Self.isRemoved(turn.session, in: connection) {
+                try Self.refuse(beyond: limit, of: turn.handle, in: connection)
             }
             try connection.run(
                 sql: """
@@ -136,6 +142,18 @@ public struct SessionRepository: Sendable {
             try Row.fetchAll(
                 connection, sql: Self.selectTurns + " WHERE turns.state IN ('accepted', 'running') ORDER BY ordinal"
             ).map(Self.turn(from:))
+        }
+    }
+
+    /// Those among them that were stopped because their session was removed, and that a crash kept from ending.
+    public func unfinishedTurnsOfRemovedSessions() throws -> Set<String> {
+        try database.pool.read { connection in
+            try String.fetchSet(
+                connection,
+                sql: """
+                    SELECT turns.id FROM turns JOIN sessions ON sessions.id = turns.session
+                    WHERE turns.state IN ('accepted', 'running') AND removed_at IS NOT NULL
+                    """)
         }
     }
 

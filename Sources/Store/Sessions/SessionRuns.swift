@@ -7,7 +7,7 @@ internal import GRDB
 public struct SessionRunMessage: Sendable, Equatable {
     public let message: TranscriptMessage
     public let turnID: String
-    /// The model that gave the answer; nil for other messages, and when it is not known.
+    /// The model that was called last for the answer; nil for other messages, and when it is not known.
     public let model: String?
     /// The files that came with it; opaque here, nil when there are none, or when the turn is no longer kept.
     public let attachments: String?

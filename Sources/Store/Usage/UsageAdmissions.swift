@@ -156,6 +156,8 @@ enum UsageLedger {
 
     /// What a user used who is gone is not of whoever has the handle next.
     static func retire(_ handle: String, as name: String, in connection: GRDB.Database) throws {
+        // Their turns end without a word, and nothing else would close these.
+        try connection.execute(sql: "UPDATE usage_turns SET is_open = 0 WHERE handle = ?", arguments: [handle])
         for table in ["usage_log", "usage_turns"] {
             try connection.execute(sql: "UPDATE \(table) SET handle = ? WHERE handle = ?", arguments: [name, handle])
         }

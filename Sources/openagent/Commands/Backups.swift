@@ -22,7 +22,7 @@ private struct BackupReport: Encodable {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Output.write(String(decoding: try encoder.encode(self), as: UTF8.self) + "\n")
+            return Output.write(Screen.json(String(decoding: try encoder.encode(self), as: UTF8.self)) + "\n")
         }
         Output.write(Screen.plain(text) + "\n")
         if contents.missingFiles > 0 {
@@ -54,7 +54,10 @@ struct MakeBackup: AsyncParsableCommand {
             "Where to put it, a folder or a new name; else the current directory.", valueName: "file"))
     var to: String?
 
-    @Flag(help: "With the agent's key, for its operator only: whoever has it is the agent.")
+    @Flag(
+        help:
+            "With the agent's key and the keys of providers, for its operator only: whoever has the first is the agent."
+    )
     var withKeys = false
 
     @Flag(help: "Without the files of users and answers, and without the workspace.")

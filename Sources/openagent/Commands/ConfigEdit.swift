@@ -118,7 +118,7 @@ extension Config {
                 let found = Found(ok: problems.isEmpty, problems: problems, warnings: warnings)
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-                Output.write(String(decoding: try encoder.encode(found), as: UTF8.self) + "\n")
+                Output.write(Screen.json(String(decoding: try encoder.encode(found), as: UTF8.self)) + "\n")
             } else {
                 for problem in problems { Output.write(Screen.plain(problem) + "\n") }
                 for warning in warnings { Output.write("Note: \(Screen.plain(warning))\n") }

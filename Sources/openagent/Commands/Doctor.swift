@@ -60,7 +60,7 @@ struct Doctor: AsyncParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-            return Output.write(String(decoding: try encoder.encode(findings), as: UTF8.self) + "\n")
+            return Output.write(Screen.json(String(decoding: try encoder.encode(findings), as: UTF8.self)) + "\n")
         }
         var text = "\(Screen.plain(place.path))\n"
         for finding in findings {

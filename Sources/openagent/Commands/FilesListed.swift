@@ -23,13 +23,15 @@ extension Files {
             let answer: Administration.Answer<FilesBody> = try await client.withClient {
                 try await Administration(NetworkCarrier($0)).get(path)
             }
-            if json { return Output.write(answer.json + "\n") }
+            if json { return Output.write(Screen.json(answer.json) + "\n") }
             var table = Table("ID", "SIZE", "SINCE", "FROM", "NAME", texts: ["NAME"])
             for file in answer.value.files {
                 table.add(file.id, Transfer.size(file.size), timeText(file.createdAt), file.origin, file.filename)
             }
             table.show(empty: "You have no file here. Send one with: openagent files put FILE")
-            if let next = answer.value.nextCursor { Output.write("more: openagent files list --cursor \(next)\n") }
+            if let next = answer.value.nextCursor {
+                Output.write("more: openagent files list --cursor \(Screen.plain(next))\n")
+            }
         }
     }
 
@@ -48,7 +50,7 @@ extension Files {
                 for id in ids {
                     let answer: Administration.Answer<FileRemoval> = try await agent.delete(
                         Administration.path("/api/files", id.lowercased()), hint: "see: openagent files list")
-                    Output.write(json ? answer.json + "\n" : "\(answer.value.id) is deleted\n")
+                    Output.write(json ? Screen.json(answer.json) + "\n" : "\(answer.value.id) is deleted\n")
                 }
             }
         }

@@ -44,7 +44,7 @@ struct Logs: AsyncParsableCommand {
             try await agent.follow(path, hint: "see: openagent logs --help") { bytes in
                 for line in events.take(bytes) {
                     guard !asJSON else {
-                        Output.write(line + "\n")
+                        Output.write(Screen.json(line) + "\n")
                         continue
                     }
                     guard let entry = try? JSONDecoder().decode(LogEntryBody.self, from: Data(line.utf8)) else {

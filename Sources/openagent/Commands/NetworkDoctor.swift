@@ -71,7 +71,7 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-            return Output.write(String(decoding: try encoder.encode(diagnoses), as: UTF8.self) + "\n")
+            return Output.write(Screen.json(String(decoding: try encoder.encode(diagnoses), as: UTF8.self)) + "\n")
         }
         var text = ""
         for diagnosis in diagnoses {

@@ -109,7 +109,7 @@ struct Status: AsyncParsableCommand {
     private func show(_ report: Report) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        Output.write(String(decoding: try encoder.encode(report), as: UTF8.self) + "\n")
+        Output.write(Screen.json(String(decoding: try encoder.encode(report), as: UTF8.self)) + "\n")
     }
 
     /// Nil when there is no answer in two seconds.

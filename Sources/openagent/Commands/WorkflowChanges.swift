@@ -105,7 +105,7 @@ extension Workflows {
                 try await $0.post(Workflows.path + "/validate", fields, as: GraphVerdict.self)
             }
             if target.json {
-                Output.write(verdict.json + "\n")
+                Output.write(Screen.json(verdict.json) + "\n")
                 if !verdict.value.valid { throw ExitCode(CommandError.Kind.usage.rawValue) }
             } else if verdict.value.valid {
                 print("\(Screen.plain(file)) is a workflow.")

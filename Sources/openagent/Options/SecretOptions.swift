@@ -24,18 +24,20 @@ struct KeyOptions: ParsableArguments {
         guard [key != nil, keyStdin, keyEnv != nil, askKey, noKey].count(where: { $0 }) <= 1 else {
             throw ValidationError("--key, --key-stdin, --key-env, --ask-key and --no-key exclude each other")
         }
-        if let key, !SecretText.isReference(key) {
-            throw ValidationError(
-                "--key takes a reference such as {env:OPENAI_API_KEY}; a key itself would be seen by every user of this machine: use --key-stdin, --key-env or --ask-key"
-            )
-        }
     }
 
     /// - Parameter question: what to ask where nothing was said; nil: don't ask.
     /// - Returns: nil when nothing is to change, empty for no key.
     func value(asking question: String?) throws -> String? {
         if noKey { return "" }
-        if let key { return key }
+        if let key {
+            guard SecretText.isReference(key) else {
+                throw CommandError(
+                    .usage, "--key takes a reference such as {env:OPENAI_API_KEY}, for every user of this machine sees it",
+                    hint: "give a key itself with --key-stdin, --key-env or --ask-key")
+            }
+            return key
+        }
         if let keyEnv { return try SecretText.variable(keyEnv) }
         if keyStdin { return try SecretText.standardInput() }
         if askKey { return try PasswordPrompt.ask(question ?? "Key: ") }

@@ -55,7 +55,7 @@ struct TargetOptions: ParsableArguments {
         _ work: (Administration) async throws -> Administration.Answer<Body>, show: (Body) throws -> Void
     ) async throws {
         let answer = try await ask(work)
-        if json { Output.write(answer.json + "\n") } else { try show(answer.value) }
+        if json { Output.write(Screen.json(answer.json) + "\n") } else { try show(answer.value) }
     }
 
     /// Asks the agent by `work`.

@@ -134,6 +134,8 @@ final class Console: Sendable {
                 inputEnd.yield(.endOfInput)
                 return
             case .byte(UInt8(ascii: "\n")):
+                // Typed before the prompt that was asked for came: an answer would wait behind that one for whole lines.
+                state.withLock { $0.wantsPrompt = false }
                 inputEnd.yield(.line(String(decoding: line, as: UTF8.self)))
                 line.removeAll()
             case .byte(let byte): line.append(byte)

@@ -27,6 +27,21 @@ enum Screen {
         return String(result)
     }
 
+    /// A text of JSON that says the same without what a terminal would obey: such characters stand in strings only.
+    static func json(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if isHarmful(scalar), scalar != "\n", scalar != "\r", scalar != "\t" {
+                let digits = String(scalar.value, radix: 16)
+                result.append(
+                    contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars)
+            } else {
+                result.append(scalar)
+            }
+        }
+        return String(result)
+    }
+
     /// `text` in its own lines, in a terminal without what it would obey; programs get it as it is.
     static func lines(_ text: String) -> String {
         guard isTerminal else { return text }

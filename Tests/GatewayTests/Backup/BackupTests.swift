@@ -145,6 +145,56 @@ func everyFile(_ folder: String) throws -> [String: Data] {
         #expect(!FileManager.default.fileExists(atPath: third.path))
     }
 
+    @Test("P-17: keys of providers, secrets of MCP servers and of openagent.yaml are in a backup only with keys")
+    func secretsOnlyWhenAskedFor() async throws {
+        let agent = try BackedUpAgent()
+        let canary = "canary-2c9e"
+        try await RegistryRepository(agent.database).write { rows in
+            for (name, key) in [
+                ("one", "sk-\(canary)"), ("two", "{env:KEY}"), ("three", "{env:KEY}\(canary)}"), ("four", "${KEY}"),
+            ] {
+                var provider = ProviderRecord(
+                    name: name, framework: "api-based", kind: .llm, createdAt: 1, updatedAt: 1)
+                provider.apiKey = Secret(key)
+                _ = try rows.insert(provider)
+            }
+            var server = MCPRecord(name: "files", source: "api", createdAt: 1, updatedAt: 1)
+            server.command = ["files"]
+            server.environment = ["A": Secret(canary), "B": Secret("{file:b}")]
+            server.headers = ["Authorization": Secret("Bearer \(canary)")]
+            try rows.put(server)
+        }
+        try agent.write("name: Ada\nbridge:\n  token: \(canary)\n# api_key: \(canary)\n", "openagent.yaml")
+        try agent.write(canary, "openagent.yaml.bak")
+        try agent.write(canary, "openagent.db.before-0.0.1")
+        // Also where the notes lie in the agent's folder itself.
+        for vault in [nil, agent.directory.path] {
+            let (without, with) = (
+                try await agent.save(try agent.begin(vault: vault)),
+                try await agent.save(try agent.begin(.init(withKeys: true), vault: vault))
+            )
+            #expect(try Data(contentsOf: URL(fileURLWithPath: without)).range(of: Data(canary.utf8)) == nil)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: with)).range(of: Data(canary.utf8)) != nil)
+            guard vault == nil else { continue }
+            let (first, second) = (agent.target(), agent.target())
+            #expect(try BackupArchive(without).restore(to: first).remarks.contains { $0.contains("secrets") })
+            #expect(!(try BackupArchive(with).restore(to: second).remarks.contains { $0.contains("secrets") }))
+            let left = try await RegistryRepository(try Store.Database(path: first.database)).read { rows in
+                (try rows.providers(after: 0, limit: 9).map(\.apiKey), try rows.mcp("files"))
+            }
+            #expect(left.0 == [nil, Secret("{env:KEY}"), nil, Secret("${KEY}")])
+            #expect(left.1?.environment == ["B": Secret("{file:b}")] && left.1?.headers == [:])
+            let kept = try await RegistryRepository(try Store.Database(path: second.database)).read {
+                try $0.provider(named: "one")?.apiKey
+            }
+            #expect(kept == Secret("sk-\(canary)"))
+        }
+        try agent.write("name: [\n  token: \(canary)\n", "openagent.yaml")
+        #expect(throws: BackupError.self) { try agent.begin() }
+        // What failed holds nothing up and leaves nothing.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: agent.directory.state + "/backup") == [])
+    }
+
     @Test("P-88: a file that is deleted while a backup goes on is in it, and gone afterwards")
     func deletionsWait() async throws {
         let agent = try BackedUpAgent()

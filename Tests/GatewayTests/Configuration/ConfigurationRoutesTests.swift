@@ -206,6 +206,10 @@ import Testing
                 #expect(config.store.active.name == "Grace")
                 let bad = try #require(try await health().config)
                 #expect(!bad.ok && bad.line == 3 && bad.problem?.hasPrefix("network.port: ") == true, "\(bad)")
+                // It may repeat what stands in the file.
+                let member = try await running.stream(try await gateway.join("ana"))
+                let seen: HealthBody = try await member.ask("GET", "/api/health").decode()
+                #expect(seen.config == ConfigurationHealth(ok: false), "\(seen)")
                 let open = try await stranger.ask("GET", "/api/health")
                 #expect(open.status == 200 && open.json["config"] == nil && open.json["agent"] == nil, "\(open)")
 
@@ -230,6 +234,20 @@ import Testing
                 #expect(try await health().config == ConfigurationHealth(ok: true))
             }
         }
+    }
+
+    @Test("the ETag names a text for whoever has it, and confirms no guess at a secret in it")
+    func tagsAreNoOracle() async throws {
+        let config = try TestConfiguration("pin: 1234\n")
+        let stores = try [[1], [1], [2]].map { key in
+            ConfigurationStore(
+                directory: config.directory,
+                configuration: try AgentConfiguration.load(config.directory, environment: [:]).configuration,
+                environment: [:], tagKey: key, logger: .init(label: "test"))
+        }
+        var tags: [String] = []
+        for store in stores { tags.append(try await store.read().tag) }
+        #expect(tags[0] == tags[1] && tags[0] != tags[2])
     }
 
     @Test func whatAKilledProcessLeftIsRemovedAndALinkStaysALink() async throws {

@@ -8,7 +8,8 @@ import Testing
 @Suite struct ConfigurationSecretsTests {
     @Test(arguments: [
         "token", "bot_token", "botToken", "TELEGRAM_BOT_TOKEN", "api_key", "apiKey", "apikey", "key", "signing-key",
-        "client_secret", "password", "db.password", "Authorization", "credentials", "private_key", "auth",
+        "client_secret", "password", "api_key_2", "token1", "githubtoken", "OPENAIKey", "KEYS_10", "DBPassword",
+        "db.password", "Authorization", "credentials", "private_key", "auth",
     ])
     func secretKeys(_ key: String) { #expect(ConfigurationSecrets.isSecret(key)) }
 
@@ -72,5 +73,32 @@ import Testing
         #expect(throws: ConfigurationRefusal.nothingKept("x.token")) {
             try ConfigurationSecrets.restored(["x": ["token": marker]], from: ["x": ["token": "${A}"]])
         }
+    }
+
+    @Test("P-18: a file that is given away holds no secret, in comments neither, and is else as it was written")
+    func aFileWithoutSecrets() throws {
+        let text = """
+            # api_key: canary-1
+            name: Ada # password = canary-2 and more
+            # the token: ${TOKEN}
+            channels:
+              # first of all
+              mail:
+                token: canary-3   # was sk-canary4567890123456789
+                other: "a # b"
+            """
+        let shown = try ConfigurationSecrets.removed(from: text, file: "x")
+        #expect(!shown.contains("canary"), "\(shown)")
+        for kept in ["name: Ada # password = ", "# the token: ${TOKEN}", "# first of all", "other: \"a # b\""] {
+            #expect(shown.contains(kept), "\(kept)")
+        }
+        let plain = "# a comment\nname: x\n"
+        #expect(try ConfigurationSecrets.removed(from: plain, file: "x") == plain)
+        // What only looks like a comment is a value.
+        let value = "note: |\n  # token: abc\nother: 1\n"
+        #expect(
+            try ConfigurationDocument(ConfigurationSecrets.removed(from: value, file: "x"), file: "x").fields
+                == ConfigurationDocument(value, file: "x").fields)
+        #expect(throws: ConfigurationError.self) { try ConfigurationSecrets.removed(from: "name: [\n", file: "x") }
     }
 }

@@ -20,6 +20,8 @@ final class FakeMembership: Membership {
     private struct State {
         var standings: [NodeID: DeviceStanding] = [:]
         var subscribers: [AsyncStream<RosterChange>.Continuation] = []
+        /// What holds from the look after the next one on.
+        var next: [NodeID: DeviceStanding] = [:]
         /// Nil when it cannot be said.
         var users: Set<String>?
     }
@@ -28,6 +30,11 @@ final class FakeMembership: Membership {
 
     func set(_ standing: DeviceStanding, for device: NodeID) {
         state.withLock { $0.standings[device] = standing }
+    }
+
+    /// Changes a standing once it was looked at one more time: in the midst of a request.
+    func set(_ standing: DeviceStanding, afterTheNextLookAt device: NodeID) {
+        state.withLock { $0.next[device] = standing }
     }
 
     func setUsers(_ users: Set<String>?) { state.withLock { $0.users = users } }
@@ -44,11 +51,14 @@ final class FakeMembership: Membership {
     }
 
     func standing(of device: NodeID, handle: String) -> DeviceStanding {
-        state.withLock { $0.standings[device] ?? .unknown }
+        state.withLock { state in
+            defer { if let next = state.next.removeValue(forKey: device) { state.standings[device] = next } }
+            return state.standings[device] ?? .unknown
+        }
     }
 
     func isKnown(_ node: NodeID) -> Bool {
-        if case .active = standing(of: node, handle: "") { true } else { false }
+        if case .active? = state.withLock({ $0.standings[node] }) { true } else { false }
     }
 
     func changes() -> AsyncStream<RosterChange> {

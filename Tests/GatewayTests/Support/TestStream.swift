@@ -178,7 +178,7 @@ final class TestStream: Sendable {
                         headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
                     }
                 }
-                let status = Int(lines[0].split(separator: " ")[1]) ?? 0
+                let status = lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
                 let length = hasBody && status != 101 ? Int(headers["content-length"] ?? "0") ?? 0 : 0
                 let head = text[..<end.upperBound].utf8.count
                 guard bytes.readableBytes >= head + length else { return nil }

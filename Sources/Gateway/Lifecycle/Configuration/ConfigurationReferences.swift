@@ -8,10 +8,13 @@ internal import Store
 struct ConfigurationReferences {
     private let environment: [String: String]
     private let directory: AgentDirectory
+    /// Whether hidden files and folders of the agent's are refused, too.
+    private let refusesHidden: Bool
 
-    init(environment: [String: String], directory: AgentDirectory) {
+    init(environment: [String: String], directory: AgentDirectory, refusesHidden: Bool = false) {
         self.environment = environment
         self.directory = directory
+        self.refusesHidden = refusesHidden
     }
 
     /// `text` with every reference replaced. Braces that hold no reference stay as they are.
@@ -62,6 +65,7 @@ struct ConfigurationReferences {
             return value
         case .file(let path):
             guard let resolved = directory.resolve(path) else { throw .outside(path) }
+            guard !directory.isReserved(resolved, hiddenToo: refusesHidden) else { throw .reserved(path) }
             let bytes: [UInt8]?
             do { bytes = try PrivateFile.read(resolved) } catch { throw .unreadable(error) }
             guard let bytes else { throw .missing(resolved) }
@@ -76,6 +80,7 @@ struct ConfigurationReferences {
 enum ConfigurationReferenceError: Error, CustomStringConvertible {
     case unset(String)
     case outside(String)
+    case reserved(String)
     case missing(String)
     case notText(String)
     case unreadable(PrivateFileError)
@@ -84,6 +89,7 @@ enum ConfigurationReferenceError: Error, CustomStringConvertible {
         switch self {
         case .unset(let name): "the environment variable \(name) is not set"
         case .outside(let path): "the path \(path) leads out of the agent's folder: use an absolute path"
+        case .reserved(let path): "\(path) is the agent's own, and no reference may name it"
         case .missing(let path): "there is no file \(path)"
         case .notText(let path): "\(path) is not UTF-8 text"
         case .unreadable(let error): error.description

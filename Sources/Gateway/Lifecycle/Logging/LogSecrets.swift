@@ -23,7 +23,10 @@ enum LogSecrets {
             let word = rest.prefix(while: isOfWord)
             rest = rest[word.endIndex...]
             let isSecret =
-                isProof || words.contains { word.hasPrefix($0.beginning) && word.utf8.count >= $0.length }
+                isProof
+                || word.split(separator: "/").contains { part in
+                    words.contains { part.hasPrefix($0.beginning) && part.utf8.count >= $0.length }
+                }
             result += isSecret ? redaction : String(word)
             isProof = word.lowercased() == "bearer"
         }

@@ -80,10 +80,15 @@ extension SessionManager {
     private func clear(
         handle: String, sessionID: String?, removing: Bool = false, where matches: (Turn) -> Bool
     ) async throws -> Stopped {
+        var ended = running.values.filter { matches($0.turn) }.map(\.turn.id)
         var stopped = Stopped(running: interrupt(.userForgets, where: matches))
-        (stopped.dropped, stopped.unsaved) = await dropWaiting(where: matches)
+        (stopped.dropped, stopped.unsaved) = await dropWaiting { turn in
+            guard matches(turn) else { return false }
+            ended.append(turn.id)
+            return true
+        }
         stopped.archived = try await repository.forgetHistory(
-            handle: handle, sessionID: sessionID, removing: removing, now: now())
+            handle: handle, sessionID: sessionID, removing: removing, ended: ended, now: now())
         return stopped
     }
 

@@ -65,6 +65,7 @@ import Testing
         #expect(answer.headers["content-type"] == "application/json; charset=utf-8")
         let body = try answer.decode(ErrorBody.self)
         #expect(!body.error.message.isEmpty && body.error.message.count < 400)
+        if row.setting == .spent { #expect(answer.body.contains(#""details":{"#), "which limit") }
         if row.hasFix { #expect(body.error.hint?.isEmpty == false, "\(answer.body)") }
     }
 

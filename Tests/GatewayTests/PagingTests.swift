@@ -14,6 +14,16 @@ import Testing
         "/api/vault/search": "the best hits are wanted, up to 100",
         "/api/vault/graph": "a graph is of use as a whole; the vault bounds it",
         "/api/vault/notes/{path}": "one note, with its tags and links",
+        "/api/cron/describe": "at most 20 times",
+        "/api/mcp-tools": "none yet; later those of the servers that run",
+        "/api/models/available": "one answer of a provider, of at most 4 MiB",
+        "/api/models/catalog": "what admins have enabled, to choose from; GET /api/models has pages of all",
+        "/api/models/providers": "vendors that are built in",
+        "/api/usage": "the limits that are set: three for each of four",
+        "/api/usage/daily": "at most 366 days",
+        "/api/workflow-block-types": "kinds that are built in",
+        "/api/workflows/{id}": "one workflow, with its schedules",
+        "/api/workflows/{id}/stats": "at most 50 runs",
     ]
 
     @Test("every GET of the document that answers a list takes limit and cursor, and answers next_cursor")

@@ -98,8 +98,10 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
-        settings.tasks = ScheduledTasks(TaskRepository(database), now: now)
-        settings.workflows = Workflows(WorkflowRepository(database), now: now)
+        settings.tasks = ScheduledTasks(
+            TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
+        settings.workflows = Workflows(
+            WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)

@@ -13,7 +13,7 @@ help:
 	@echo "make man      write the manual's pages to man/"
 	@echo "make test     everything that CI runs"
 	@echo "make bench    measure (ONLY=proxy for a part)"
-	@echo "make chaos    kill the server under its clients (ROUNDS=500, SEED= repeats one)"
+	@echo "make chaos    kill the server under its clients (ROUNDS=500, SEED= repeats one), examine it under load"
 	@echo "make fuzz     attack the parsers (FUZZ_SECONDS=60 for each)"
 	@echo "make api-fuzz  hold a served agent against its document (API_FUZZ_SECONDS=900, API_FUZZ_SEED=)"
 	@echo "make format   rewrite the sources with the repository's style"
@@ -59,7 +59,8 @@ chaos: ROUNDS ?= 500
 chaos:
 	scripts/install-packages test
 	swift build --build-tests
-	ROUNDS="$(ROUNDS)" SEED="$(SEED)" swift test --skip-build --no-parallel --filter ChaosTests
+	ROUNDS="$(ROUNDS)" SEED="$(SEED)" DOCTOR_RUNS=100 \
+		swift test --skip-build --no-parallel --filter 'ChaosTests|DoctorLoadTests'
 
 fuzz:
 	scripts/install-packages run

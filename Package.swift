@@ -126,7 +126,7 @@ let package = Package(
             swiftSettings: settings),
 
         tests("TransportTests", ["Transport", nioCore, nioPosix, nioConcurrency, nioEmbedded, logging]),
-        tests("StoreTests", ["Store", grdb]),
+        tests("StoreTests", ["Store", grdb], resources: [.copy("Upgrades")]),
         tests(
             "CertsTests", ["Certs", "Transport", "Store", nioCore, nioPosix, logging], resources: [.copy("Vectors")]),
         tests(

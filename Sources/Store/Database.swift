@@ -29,7 +29,7 @@ public final class Database: Sendable {
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.refuseNewerSchema(pool, path: path)
             if let version { try Self.saveOlder(pool, path: path, version: version) }
-            try Self.migrator.migrate(pool)
+            try Self.migrate(pool)
             commits = GroupCommit(pool)
         } catch let error as DatabaseError {
             throw error
@@ -78,6 +78,15 @@ public final class Database: Sendable {
         return migrator
     }
 
+    private static func migrate(_ pool: DatabasePool) throws {
+        #if DEBUG
+        let witness = MigrationWitness()
+        pool.add(transactionObserver: witness)
+        defer { pool.remove(transactionObserver: witness) }
+        #endif
+        try migrator.migrate(pool)
+    }
+
     /// Each step of an upgrade is a transaction, so a process that dies between two leaves what the older version refuses and
     /// this one finishes. The copy is what the older version can use.
     private static func saveOlder(_ pool: DatabasePool, path: String, version: String) throws {
@@ -92,6 +101,7 @@ public final class Database: Sendable {
         let unfinished = path + ".copying"
         unlink(unfinished)
         try DatabaseSnapshot.write(of: path, to: unfinished)
+        FailurePoint.reach(beforeRenameTo: copy)
         guard rename(unfinished, copy) == 0 else {
             throw PrivateFileError(path: copy, operation: "create", code: errno)
         }

@@ -45,6 +45,14 @@ enum FailurePoint {
         #endif
     }
 
+    /// A step of an upgrade is done and not committed: `commit:migration`.
+    @inline(__always)
+    static func reachMigrationCommit() {
+        #if DEBUG
+        reach("commit:migration")
+        #endif
+    }
+
     @inline(__always)
     static func reach(after commit: SessionCommit) {
         #if DEBUG

@@ -51,6 +51,7 @@ public struct AgentDoctor: Sendable {
         findings += examineCommands(configuration)
         findings.append(examineLogs())
         findings += examineUploads()
+        findings += examinePort(configuration, state)
         findings.append(await examineServer(state))
         return findings
     }
@@ -104,7 +105,11 @@ public struct AgentDoctor: Sendable {
                 "writing", "the file system of \(directory) is read-only",
                 fix: "see why with: dmesg; then: mount -o remount,rw")
         }
-        for path in [directory.path, directory.database] where access(path, F_OK) == 0 && access(path, W_OK) != 0 {
+        for path in [directory.state, directory.files] where access(path, F_OK) == 0 && !Self.isFolder(path) {
+            return .problem("writing", "\(path) is no folder", fix: "mv \(path) \(path).old; a start makes the folder")
+        }
+        for path in [directory.path, directory.state, directory.files, directory.database]
+        where access(path, F_OK) == 0 && access(path, W_OK) != 0 {
             return .problem("writing", "\(path) can't be written by this user", fix: "chmod u+w \(path), as its owner")
         }
         return .ok("writing", "the folder can be written")
@@ -150,7 +155,16 @@ public struct AgentDoctor: Sendable {
     }
 
     private func examineLogs() -> AgentFinding {
-        let size = Self.size(of: directory.logs)
+        let path = directory.logs
+        guard access(path, F_OK) == 0 else { return .ok("logs", "there are no logs yet; a start makes the folder") }
+        guard Self.isFolder(path) else {
+            return .problem("logs", "\(path) is no folder", fix: "mv \(path) \(path).old; a start makes the folder")
+        }
+        // That the whole file system is read-only was said already.
+        for path in [path, directory.eventLog] where access(path, W_OK) != 0 && errno == EACCES {
+            return .problem("logs", "\(path) can't be written by this user", fix: "chmod u+w \(path), as its owner")
+        }
+        let size = Self.size(of: path)
         let text = "\(size >> 20) MiB of logs"
         return size > Self.manyLogs
             ? .warning("logs", text, fix: "remove old files of \(directory.logs)") : .ok("logs", text)
@@ -162,6 +176,11 @@ public struct AgentDoctor: Sendable {
         let size = Self.size(of: folder)
         let text = "\(size >> 20) MiB of uploads that are not finished"
         return [size > Self.manyUploads ? .warning("uploads", text) : .ok("uploads", text)]
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// Bytes of all files in a folder; 0 when there is none.
@@ -178,6 +197,25 @@ public struct AgentDoctor: Sendable {
     }
 
     // MARK: The server
+
+    /// Asks the kernel's table. To take the port for a moment would be in the way of a server that is just starting.
+    private func examinePort(_ configuration: AgentConfiguration?, _ state: InstanceState) -> [AgentFinding] {
+        guard case .stopped = state, let port = configuration?.port else { return [] }
+        let isTaken = ["udp", "udp6"].contains { table in
+            let rows = (try? String(contentsOfFile: "/proc/net/\(table)", encoding: .utf8)) ?? ""
+            return rows.split(separator: "\n").dropFirst().contains { row in
+                let fields = row.split(separator: " ")
+                guard fields.count > 1, let digits = fields[1].split(separator: ":").last else { return false }
+                return UInt16(digits, radix: 16) == port
+            }
+        }
+        guard isTaken else { return [.ok("port", "UDP port \(port) is free")] }
+        return [
+            .problem(
+                "port", "another program has UDP port \(port)",
+                fix: "end that program (see it with: ss -ulpn), or change network.port in openagent.yaml")
+        ]
+    }
 
     private func examineServer(_ state: InstanceState) async -> AgentFinding {
         switch state {

@@ -38,5 +38,5 @@ extension Operation {
         "Speak a text", body: .json(SpeechRequest.self), answers: [.bytes("audio/*")], errors: [404, 502])
     static let transcribe = Operation(
         "Write down what is said", [.query("lang", "The language that is spoken")], body: .bytes(["audio/*"]),
-        answer: RecognisedText.self, errors: [404, 502])
+        .file, answer: RecognisedText.self, errors: [404, 502])
 }

@@ -9,7 +9,7 @@ internal import Wire
 
 enum UploadRoutes {
     /// What a form may have besides the file, in bytes.
-    private static let formOverhead: Int64 = 64 * 1024
+    static let formOverhead: Int64 = 64 * 1024
     /// UTF-8 bytes of a name as the client sends it; what is kept is shorter.
     private static let longestName = 1_024
 
@@ -81,7 +81,7 @@ enum UploadRoutes {
     }
 
     /// The name of the part's file; nil when the part is none.
-    private static func fileName(_ header: MultipartHeader) -> String? {
+    static func fileName(_ header: MultipartHeader) -> String? {
         guard let part = header.disposition else { return nil }
         guard let name = part.filename ?? (part.name == "file" ? "" : nil) else { return nil }
         return String(name.suffix(longestName))

@@ -56,13 +56,8 @@ enum VoiceRoutes {
                 status: .notFound, code: .unavailable, message: "This agent understands no speech.",
                 hint: "Set stt.command in its openagent.yaml.")
         }
-        guard let kind = audioKind(request.headers[.contentType]) else {
-            throw ErrorResponse.invalid("The body is audio: send it with a Content-Type such as audio/wav.")
-        }
-        let bytes = try await request.body.collect(upTo: voice.limits.utteranceLength)
-        guard bytes.readableBytes > 0 else { throw ErrorResponse.invalid("There is no audio in the body.") }
-        let recording = Recording(
-            bytes: Array(buffer: bytes), fileExtension: kind, language: try request.queryValue("lang"))
+        let (audio, kind) = try await recording(request, longest: voice.limits.utteranceLength)
+        let recording = Recording(bytes: audio, fileExtension: kind, language: try request.queryValue("lang"))
         let text: String
         do {
             text = try await voice.hearing.withSlot { try await backend.text(of: recording) }
@@ -73,6 +68,71 @@ enum VoiceRoutes {
             throw ErrorResponse(status: .notFound, code: .invalid, message: "nothing was understood")
         }
         return try JSON.response(RecognisedText(text: text))
+    }
+
+    /// What the body brings: audio, or a form with a file of it.
+    ///
+    /// - Parameter longest: bytes of the audio.
+    private static func recording(
+        _ request: Request, longest: Int
+    ) async throws -> (bytes: [UInt8], kind: String) {
+        let type = request.headers[.contentType] ?? ""
+        if type.lowercased().hasPrefix("multipart/") { return try await part(request, type, longest: longest) }
+        guard let kind = audioKind(type) else {
+            throw ErrorResponse.invalid(
+                "The body is audio: send it with a Content-Type such as audio/wav, or as the file of a form.")
+        }
+        let bytes = try await request.body.collect(upTo: longest)
+        guard bytes.readableBytes > 0 else { throw ErrorResponse.invalid("There is no audio in the body.") }
+        return (Array(buffer: bytes), kind)
+    }
+
+    /// The first file of a form.
+    private static func part(
+        _ request: Request, _ type: String, longest: Int
+    ) async throws -> (bytes: [UInt8], kind: String) {
+        let noFile = ErrorResponse.invalid("No file", hint: "Send multipart/form-data with a file of audio.")
+        guard var reader = MultipartReader(contentType: type) else { throw noFile }
+        var (kind, bytes, unused) = (nil as String?, [UInt8](), 0)
+        do {
+            for try await piece in request.body {
+                for event in try reader.read(piece) {
+                    switch event {
+                    case .part(let header):
+                        guard let name = UploadRoutes.fileName(header) else { continue }
+                        kind = audioKind(header.fields["content-type"]) ?? audioKind(ofFile: name)
+                        guard kind != nil else {
+                            throw ErrorResponse.invalid("The file is no audio, by its type and by its name.")
+                        }
+                    case .data(let data):
+                        guard kind != nil else {
+                            unused += data.readableBytes
+                            guard unused <= UploadRoutes.formOverhead else { throw MultipartError.malformed }
+                            continue
+                        }
+                        guard bytes.count + data.readableBytes <= longest else { throw ErrorResponse.tooLarge }
+                        bytes += data.readableBytesView
+                    case .endOfPart:
+                        guard let kind else { continue }
+                        guard !bytes.isEmpty else { throw ErrorResponse.invalid("There is no audio in the file.") }
+                        return (bytes, kind)
+                    case .end: throw noFile
+                    }
+                }
+            }
+            try reader.finish()
+        } catch is MultipartError {
+            throw ErrorResponse(
+                status: .badRequest, code: .badMessage, message: "The form is broken or not complete.")
+        }
+        throw noFile
+    }
+
+    /// The extension of a name that is one of audio; nil for another one.
+    private static func audioKind(ofFile name: String) -> String? {
+        guard let end = name.lastIndex(of: ".") else { return nil }
+        let kind = name[name.index(after: end)...].lowercased()
+        return ["webm", "ogg", "mp3", "wav", "m4a", "opus", "flac"].contains(kind) ? kind : nil
     }
 
     /// The file extension of a media type of audio; nil for another one.

@@ -15,7 +15,7 @@ struct Doctor: AsyncParsableCommand {
     @Flag(help: "Remove a damaged search index; the next start makes it anew. Nothing else is ever written.")
     var repair = false
 
-    @Flag(help: "Print JSON.")
+    @Flag(help: "Print one JSON document.")
     var json = false
 
     @Option(help: ArgumentHelp("How long a running server may take to answer.", valueName: "seconds"))
@@ -59,7 +59,7 @@ struct Doctor: AsyncParsableCommand {
     private func show(_ findings: [AgentFinding], of place: AgentDirectory) throws {
         if json {
             let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Output.write(Screen.json(String(decoding: try encoder.encode(findings), as: UTF8.self)) + "\n")
         }
         var text = "\(Screen.plain(place.path))\n"

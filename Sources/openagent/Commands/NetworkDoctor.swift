@@ -26,7 +26,7 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long to try each way.", valueName: "seconds"))
     var timeout = Seconds(5)
 
-    @Flag(help: "Print JSON.")
+    @Flag(help: "Print one JSON document.")
     var json = false
 
     @OptionGroup var log: LogOptions
@@ -70,7 +70,7 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
     private func show(_ diagnoses: [Diagnosis]) throws {
         if json {
             let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Output.write(Screen.json(String(decoding: try encoder.encode(diagnoses), as: UTF8.self)) + "\n")
         }
         var text = ""

@@ -38,6 +38,48 @@ import Testing
         }
     }
 
+    @Test("audio comes in as the file of a form, too, whatever says that it is audio")
+    func form() async throws {
+        let ear = ScriptedEar {
+            "\($0.fileExtension) \($0.language ?? "-") \(String(decoding: $0.bytes, as: UTF8.self))"
+        }
+        var voice = Voice(speechToText: ear)
+        voice.limits.utteranceLength = 100
+        let gateway = try TestGateway(voice: voice)
+        func part(_ name: String, _ type: String?, _ content: String) -> String {
+            "--b\r\nContent-Disposition: form-data; \(name)\r\n" + (type.map { "Content-Type: \($0)\r\n" } ?? "")
+                + "\r\n\(content)\r\n"
+        }
+        let field = part("name=\"model\"", nil, "whisper-1")
+        let long = String(repeating: "x", count: 101)
+        let octets = "application/octet-stream"
+        let forms: [(String, Int, String)] = [
+            (part("name=\"file\"; filename=\"a.wav\"", octets, "abc") + "--b--\r\n", 200, "wav de abc"),
+            (field + part("name=\"x\"; filename=\"A.OPUS\"", nil, "abc") + "--b--\r\n", 200, "opus de abc"),
+            (part("name=\"file\"", "audio/webm;codecs=opus", "a\r\n--c") + "--b--\r\n", 200, "webm de a\r\n--c"),
+            (part("name=\"file\"; filename=\"../../a.flac\"", octets, "abc") + "--b--\r\n", 200, "flac de abc"),
+            (part("name=\"file\"; filename=\"a.txt\"", "text/plain", "abc") + "--b--\r\n", 400, "invalid"),
+            (part("name=\"file\"; filename=\"wav\"", octets, "abc") + "--b--\r\n", 400, "invalid"),
+            (part("name=\"file\"; filename=\"a.wav\"", nil, "") + "--b--\r\n", 400, "invalid"),
+            (part("name=\"file\"; filename=\"a.wav\"", nil, long) + "--b--\r\n", 413, "too_large"),
+            (field + "--b--\r\n", 400, "invalid"),
+            (field + part("name=\"file\"; filename=\"a.wav\"", nil, "abc"), 400, "bad_message"),
+            ("no form", 400, "bad_message"), ("", 400, "bad_message"),
+        ]
+        try await gateway.run { running in
+            for (body, status, expected) in forms {
+                let stream = try await running.stream(gateway.device())
+                let answer = try await ask(
+                    stream, "/api/stt/transcribe?lang=de", type: "multipart/form-data; boundary=b", body)
+                #expect(answer.status == status, "\(body) \(answer)")
+                #expect((answer.json["text"] as? String ?? answer.code) == expected, "\(body) \(answer)")
+            }
+            let stream = try await running.stream(gateway.device())
+            let answer = try await ask(stream, "/api/stt/transcribe", type: "multipart/form-data", field)
+            #expect(answer.status == 400 && answer.code == "invalid", "a form without a boundary: \(answer)")
+        }
+    }
+
     @Test("what cannot be done is told with the status of the reference")
     func refusals() async throws {
         let broken = Voice(

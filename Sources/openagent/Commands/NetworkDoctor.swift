@@ -70,7 +70,7 @@ struct NetworkDoctorCommand: AsyncParsableCommand {
     private func show(_ diagnoses: [Diagnosis]) throws {
         if json {
             let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Output.write(String(decoding: try encoder.encode(diagnoses), as: UTF8.self) + "\n")
         }
         var text = ""

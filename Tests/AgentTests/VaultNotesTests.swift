@@ -50,7 +50,9 @@ import Testing
         await #expect(throws: refused) { try await test.vault.write([], to: path, if: .matches([tag])) }
         await #expect(throws: refused) { try await test.vault.delete(path, if: .matches([tag])) }
         await #expect(throws: refused) { try await test.vault.move(path, to: VaultPath("b.md"), if: .matches([tag])) }
-        await #expect(throws: refused) { try await test.vault.write([], to: path, if: .missing) }
+        await #expect(throws: VaultError.notNew("a.md")) {
+            try await test.vault.write([], to: path, if: .missing)
+        }
         await #expect(throws: VaultError.precondition("new.md")) {
             try await test.vault.write([], to: VaultPath("new.md"), if: .exists)
         }

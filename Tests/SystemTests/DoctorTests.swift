@@ -15,6 +15,7 @@ import Testing
         _ world: TestHome, _ arguments: [String] = []
     ) async throws -> (status: Int32, problems: [Found], all: [Found]) {
         let result = try await world.run(["doctor", world.agent.path, "--json"] + arguments)
+        #expect(result.output.split(separator: "\n").count == 1, "one line")
         let all = try JSONDecoder().decode([Found].self, from: Data(result.output.utf8))
         return (result.status, all.filter { $0.state == "problem" }, all)
     }

@@ -25,6 +25,7 @@ import Wire
         #expect(own.status == 0 && own.output.split(separator: "\n").count == 5, "\(own)")
         let asJSON = try await world.run(["logs", "-n", "7", "--json", "--agent", world.agent.path])
         let entries = try Self.entries(asJSON.output)
+        #expect(asJSON.output.split(separator: "\n").count == 1, "one document in one line")
         #expect(entries.count == 7 && entries.allSatisfy { $0.time > 0 && $0.event.contains("::") })
         // Killed, and then asked while nobody serves: what was said is there, and no half of a line.
         server.program.signal(SIGKILL)
@@ -40,6 +41,19 @@ import Wire
         let more = try await world.run(["logs", "-f", "--agent", world.agent.path])
         #expect(more.status == 73 && more.errors.contains("hint: "), "\(more)")
         #expect(!(try String(contentsOf: log, encoding: .utf8)).contains("oa1"), "no ticket in the log")
+    }
+
+    @Test(
+        "what follows an agent ends with its reader, also while nothing happens",
+        arguments: ["logs -f -n 1", "logs -f -n 1 --json", "api GET '/api/logs?follow=true&lines=1'"])
+    func followingEndsWithItsReader(_ command: String) async throws {
+        let world = try TestHome()
+        _ = try await world.serve()
+        let pipe = "{ '\(TestHome.binary)' \(command) --agent '\(world.agent.path)'; echo ended $? >&2; } | head -n 1"
+        let program = try world.launch(
+            "/bin/sh", ["-c", pipe], environment: ["OPENAGENT_HOME": world.home.path])
+        try await program.exit()
+        #expect(program.errors == "ended 0\n" && !program.output.isEmpty, "\(program.errors)")
     }
 
     @Test("a server that nobody asks anything writes nothing")

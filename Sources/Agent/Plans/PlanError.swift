@@ -21,8 +21,8 @@ public enum PlanError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalid(let text), .conflict(let text): text
-        case .notFound: "there is no such thing here"
-        case .nameTaken(let name): "there is one that is called '\(name)'"
+        case .notFound(let word): "nothing here is called '\(word.prefix(PlanText.longestName))'"
+        case .nameTaken(let name): "the name '\(name)' is taken"
         case .ambiguous(let word, let names):
             "'\(word)' is the beginning of several ids: those of \(names.map { "'\($0)'" }.joined(separator: ", "))"
         case .graph(let problems):

@@ -16,6 +16,8 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
     case exists(String)
     /// The file is not as the asker believed.
     case precondition(String)
+    /// Something is there, and the asker wanted to write only if nothing was.
+    case notNew(String)
     /// A name that no link can hold, though others link to the note.
     case unlinkable(String)
     /// More text links to the note than is rewritten at once.
@@ -49,6 +51,7 @@ public enum VaultError: Error, Equatable, CustomStringConvertible {
         case .changedMeanwhile(let path): "the file at \(path) is being changed by another program: try again"
         case .exists(let path): "there is something at \(path) already"
         case .precondition(let path): "the file at \(path) is not what it was when you read it: read it again"
+        case .notNew(let path): "there is a file at \(path) already, and only a new one was to be written"
         case .unlinkable(let path):
             "other notes link there, and no link can name \(path): leave out # ^ | [ ] and quotation marks"
         case .tooManyLinks(let path): "too many notes link to \(path) to change them all at once"

@@ -145,7 +145,7 @@ extension Vault {
         case .always:
             return try files.stamp(of: path)
         case .missing:
-            guard try files.stamp(of: path) == nil else { throw .precondition(path.description) }
+            guard try files.stamp(of: path) == nil else { throw .notNew(path.description) }
             return nil
         case .exists:
             guard let stamp = try files.stamp(of: path) else { throw .precondition(path.description) }

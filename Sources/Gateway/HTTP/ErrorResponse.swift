@@ -46,10 +46,23 @@ struct ErrorResponse: Error, Sendable {
         case .contentTooLarge: self = .tooLarge
         case .badRequest, .unprocessableContent, .unsupportedMediaType:
             self.init(
-                status: .badRequest, code: .badMessage, message: "The request's body is not what is expected here.",
+                status: .badRequest, code: .badMessage, message: Self.wrongBody(error.body),
                 hint: "What is expected says GET /api/openapi.json")
         default: self = .internalError
         }
+    }
+
+    /// Which part of a body is wrong, out of the library's words. Types of ours are nobody's business outside.
+    private static func wrongBody(_ text: String?) -> String {
+        let text = text ?? ""
+        if let key = text.firstMatch(of: /^Coding key `([^`]{1,100})` not found/)?.1 {
+            return "The request's body has no '\(key)'."
+        }
+        if let key = text.firstMatch(of: /^(?:Value not found for|Type mismatch for) `([^`]{1,100})` key/)?.1 {
+            return "The value of '\(key)' in the request's body is none of those that are expected."
+        }
+        if text.contains("not valid JSON") { return "The request's body is not JSON." }
+        return "The request's body is not what is expected here."
     }
 
     /// Why an act of administration was not carried out.

@@ -22,7 +22,7 @@ enum BackupRoutes {
                     throw ErrorResponse(
                         status: .forbidden, code: .forbidden,
                         message: "Only the agent's operator gets its key, on the agent's machine.",
-                        hint: "Leave with_keys out, or run there: openagent backup --with-keys")
+                        hint: "Do without the key, or run there: openagent backup --with-keys")
                 }
                 guard let source else {
                     throw ErrorResponse(

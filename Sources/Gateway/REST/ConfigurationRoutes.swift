@@ -179,7 +179,9 @@ extension ErrorResponse {
             self.init(
                 status: .conflict, code: .conflict,
                 message: "openagent.yaml can't be read: line \(error.line ?? 1): \(error.problem).",
-                hint: "Repair it on the agent's machine, or write all of it with PUT /api/config.")
+                hint:
+                    "Repair it on the agent's machine, or write all of it anew: openagent config edit, PUT /api/config."
+            )
         case .invalid(let errors):
             let all = errors.map(\.problem)
             self = .invalid(

@@ -24,10 +24,12 @@ enum LogRoutes {
                     let lines = try await source.last(query)
                     return Response(
                         status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
-                        body: .init(byteBuffer: ByteBuffer(string: "[" + lines.joined(separator: ",\n") + "]")))
+                        body: .init(byteBuffer: ByteBuffer(string: "[" + lines.joined(separator: ",") + "]")))
                 }
                 guard let journal = source.journal else {
-                    throw unavailable("Nobody serves this agent, so nothing more comes.", hint: "Ask without 'follow'.")
+                    throw unavailable(
+                        "Nobody serves this agent, so nothing more comes.",
+                        hint: "Start it with: openagent serve DIR, or do not follow.")
                 }
                 let reader = LogReader(handle: caller.handle, device: caller.device.hex)
                 guard let following = try await journal.follow(query, for: reader) else {

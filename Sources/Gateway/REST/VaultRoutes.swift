@@ -298,7 +298,15 @@ extension ErrorResponse {
             case .tooLarge, .tooManyLinks: (.contentTooLarge, .tooLarge, nil)
             case .changedMeanwhile, .exists: (.conflict, .conflict, nil)
             case .precondition:
-                (.preconditionFailed, .preconditionFailed, "Read it again, merge, and send the new ETag in If-Match.")
+                (
+                    .preconditionFailed, .preconditionFailed,
+                    "Read it again, merge, and write it with its new ETag (If-Match)."
+                )
+            case .notNew:
+                (
+                    .preconditionFailed, .preconditionFailed,
+                    "Choose another path, or leave the condition out (--new, If-None-Match) to write over it."
+                )
             case .indexing: (.serviceUnavailable, .unavailable, "Ask again in a second.")
             case .file where error.isDiskFull:
                 (.serviceUnavailable, .unavailable, "Make room on the agent's disk.")

@@ -10,7 +10,9 @@ extension CommandError {
         let details = try? JSONDecoder().decode(ErrorBody.self, from: Data(reply.body)).error
         let text = details?.message ?? String(decoding: reply.body.prefix(300), as: UTF8.self)
         let message = Self.sentence(text.isEmpty ? "the agent answered with status \(reply.status)" : text)
-        let said = details?.hint.map { Self.sentence($0) }
+        var said = details?.hint.map { Self.sentence($0) }
+        // Whoever typed a command is helped by a command, and not by a request.
+        if hint != nil, said?.contains("GET /api") == true { said = nil }
         switch reply.status {
         case 404 where text == Self.memberAgent:
             self.init(
@@ -29,7 +31,9 @@ extension CommandError {
         case 403 where details?.code == ErrorCode.forbidden.rawValue:
             self.init(
                 .refused, message,
-                hint: "ask an admin of the network, or run the command on the agent's machine with --agent DIR")
+                hint: said == nil || said == Self.askAnAdmin
+                    ? "ask an admin of the network, or run the command on the agent's machine with --agent DIR"
+                    : said)
         case 403: self.init(.refused, message, hint: said ?? "see: openagent whoami")
         case 402: self.init(.state, message, hint: said ?? hint ?? "see: openagent usage")
         case 409, 412: self.init(.state, message, hint: said ?? hint ?? "see: openagent whoami")
@@ -39,6 +43,8 @@ extension CommandError {
         }
     }
 
+    /// What the gateway says to a member who asks for what only admins may.
+    private static let askAnAdmin = "ask an admin of the network"
     /// What a gateway says that coordinates nothing (docs/protocol.md).
     private static let memberAgent = "not a coordinator-mode agent"
 

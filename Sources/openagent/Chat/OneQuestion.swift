@@ -129,7 +129,8 @@ struct OneQuestion {
             if let failure = message.failure { throw CommandError(failure.kind, Self.sentence(text)) }
             return true
         case .error(let code, let text) where message.turnID == nil:
-            throw CommandError(code.kind, text)
+            throw CommandError(
+                code.kind, Self.sentence(text), hint: code == .budgetExceeded ? "see: openagent usage" : nil)
         case .turnComplete(let end):
             switch end.reason {
             case .completed, .empty: return true

@@ -55,16 +55,21 @@ struct API: AsyncParsableCommand {
     func run() async throws {
         let request = AdministrationRequest(
             method: HTTPMethod(rawValue: method.uppercased()), path: path, body: try body(), headers: try headers())
-        let reply: AdministrationReply
+        let reply: AdministrationReply?
         do {
             reply = try await target.ask { agent in
-                try await agent.raw(request) { part in
-                    Output.write(part, to: .standardOutput)
-                    // The stream may go on for ever.
-                    guard Output.isRead else { throw NobodyReads() }
+                let exchange: @Sendable () async throws -> AdministrationReply = {
+                    try await agent.raw(request) { part in
+                        Output.write(part, to: .standardOutput)
+                        // The stream may go on for ever.
+                        guard Output.isRead else { throw NobodyReads() }
+                    }
                 }
+                // What changes something is done, whoever reads its answer.
+                return request.method == .GET ? try await Output.whileRead(exchange) : try await exchange()
             }
         } catch is NobodyReads { return }
+        guard let reply else { return }
         Output.write(reply.body, to: .standardOutput)
         if Screen.isTerminal, let last = reply.body.last, last != UInt8(ascii: "\n") { Output.write("\n") }
     }

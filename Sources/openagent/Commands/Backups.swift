@@ -148,6 +148,10 @@ struct Restore: AsyncParsableCommand {
     }
 
     func run() async throws {
+        guard FileManager.default.fileExists(atPath: file) else {
+            throw CommandError(
+                .usage, "there is no file \(file)", hint: "name a file that 'openagent backup' has made")
+        }
         let archive = BackupArchive(file)
         guard let directory else {
             let contents = try archive.check()

@@ -48,7 +48,7 @@ struct Config: ParsableCommand {
                     guard let inner = value[part] else {
                         throw CommandError(
                             .usage, "'\(key.text)' is not set",
-                            hint: "what is set shows: openagent config get; what can be, docs/operations.md")
+                            hint: "if it is a setting, its default holds; what is set shows: openagent config get")
                     }
                     value = inner
                 }

@@ -5,7 +5,9 @@ internal import Gateway
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look at an agent's files, database, clock and server, and say what to do.",
-        discussion: "Works whether the agent runs or not. Exits with 0 when there is no problem, with 1 otherwise.")
+        discussion:
+            "Works whether the agent runs or not. Exits with 0 when there is no problem, with 1 otherwise. "
+            + "Whether this device gets in elsewhere says: openagent network doctor")
 
     @Argument(help: ArgumentHelp("The agent's directory; else as with --agent left out.", valueName: "dir"))
     var directory: String?

@@ -13,7 +13,9 @@ struct Logs: AsyncParsableCommand {
     var follow = false
     @Option(name: [.customShort("n"), .long], help: ArgumentHelp("The last so many, up to 1000.", valueName: "n"))
     var lines = 100
-    @Option(help: ArgumentHelp("Only this level and worse ones.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "Only this level (debug, info, notice, warning, error …) and worse ones.", valueName: "level"))
     var level: String?
     @Option(help: ArgumentHelp("Only of this source, such as sessions or mcp:files.", valueName: "source"))
     var source: String?
@@ -44,21 +46,21 @@ struct Logs: AsyncParsableCommand {
                 hint: "give the command without -f for what there is, or start the agent: openagent serve DIR")
         }
         let asJSON = target.json
-        try await target.ask { agent in
-            var events = EventLines()
-            try await agent.follow(path, hint: "see: openagent logs --help") { bytes in
-                for line in events.take(bytes) {
-                    guard !asJSON else {
-                        Output.write(Screen.json(line) + "\n")
-                        continue
+        let ended: Void? = try await target.ask { agent in
+            try await Output.whileRead {
+                var events = EventLines()
+                try await agent.follow(path, hint: "see: openagent logs --help") { bytes in
+                    for line in events.take(bytes) {
+                        if asJSON {
+                            Output.write(Screen.json(line) + "\n")
+                        } else if let entry = try? JSONDecoder().decode(LogEntryBody.self, from: Data(line.utf8)) {
+                            Output.write(Self.text(entry))
+                        }
                     }
-                    guard let entry = try? JSONDecoder().decode(LogEntryBody.self, from: Data(line.utf8)) else {
-                        continue
-                    }
-                    Output.write(Self.text(entry))
                 }
             }
         }
+        guard ended != nil else { return }
         throw CommandError(
             .unreachable, "the agent ended the log", hint: "it stopped, or your rights changed: see openagent status")
     }
@@ -70,7 +72,8 @@ struct Logs: AsyncParsableCommand {
         let fields = entry.fields.sorted { $0.key < $1.key }.map { key, value in
             if case .string(let text) = value { " \(key)=\(text)" } else { " \(key)=\(value)" }
         }
-        return Screen.plain("\(timeText(entry.time)) \(level) \(source)\(entry.event)\(fields.joined())") + "\n"
+        return Screen.plain("\(timeText(entry.time, seconds: true)) \(level) \(source)\(entry.event)\(fields.joined())")
+            + "\n"
     }
 }
 

@@ -29,7 +29,7 @@ extension Tasks {
                 name: name, cronExpression: time.expression ?? "", prompt: try settings.text() ?? TaskSettings.typed(),
                 timezone: time.zone, model: settings.model, catchUp: settings.catchUp, enabled: !disabled)
             try await target.run {
-                try await $0.post(Tasks.path, task, as: TaskBody.self, hint: Tasks.hint)
+                try await $0.post(Tasks.path, task, as: TaskBody.self, hint: "see: openagent tasks add --help")
             } show: { task in
                 print("Made \(Screen.plain(task.name)); it fires next: \(Screen.plain(task.nextRunISO ?? "never")).")
             }

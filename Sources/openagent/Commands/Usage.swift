@@ -76,6 +76,7 @@ struct Usage: AsyncParsableCommand {
         try await target.run {
             try await $0.get(path, as: GroupedUsageBody.self, hint: Self.hint)
         } show: { body in
+            guard group != .user else { return Self.showUsers(body) }
             var table = Table(
                 group.rawValue.uppercased(), "USER", "CALLS", "IN", "OUT", "COST",
                 ids: group == .device ? ["DEVICE"] : [], texts: group == .device ? [] : [group.rawValue.uppercased()])
@@ -86,6 +87,15 @@ struct Usage: AsyncParsableCommand {
             }
             table.show(empty: "Nothing was used from \(body.from) to \(body.to).")
         }
+    }
+
+    private static func showUsers(_ body: GroupedUsageBody) {
+        var table = Table("USER", "CALLS", "IN", "OUT", "COST", texts: ["USER"])
+        for row in body.rows {
+            table.add(
+                row.key, "\(row.requestCount)", "\(row.inputTokens)", "\(row.outputTokens)", money(row.cost))
+        }
+        table.show(empty: "Nothing was used from \(body.from) to \(body.to).")
     }
 
     // MARK: Text

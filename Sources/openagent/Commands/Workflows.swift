@@ -175,7 +175,9 @@ struct Workflows: ParsableCommand {
             try await target.run {
                 try await $0.get("/api/workflow-block-types", as: BlockTypesBody.self)
             } show: { body in
-                var table = Table("TYPE", "CONFIGURATION", "HANDLES", "WHAT IT DOES", texts: ["WHAT IT DOES"])
+                var table = Table(
+                    "TYPE", "CONFIGURATION", "HANDLES", "WHAT IT DOES", ids: ["HANDLES"],
+                    texts: ["CONFIGURATION", "WHAT IT DOES"])
                 for block in body.blockTypes {
                     table.add(
                         block.type, block.settings, block.sourceHandles.joined(separator: ", "), block.description)

@@ -69,7 +69,7 @@ final class NewFile {
 
     private static func isThere(_ path: String) -> CommandError {
         CommandError(
-            .usage, "\(path) is there already", hint: "name another place with -o, or overwrite it with --force")
+            .usage, "\(path) is there already", hint: "name another place, or overwrite it with --force")
     }
 
     private static func failed(_ path: String) -> CommandError {

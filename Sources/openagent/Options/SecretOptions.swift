@@ -59,7 +59,8 @@ enum SecretText {
     static func variable(_ name: String) throws -> String {
         guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
             throw CommandError(
-                .usage, "the environment variable \(name) is not set", hint: "set it, or use --key-stdin")
+                .usage, "the environment variable \(name) is not set",
+                hint: "set it where you give this command: \(name)=… openagent …")
         }
         return value
     }

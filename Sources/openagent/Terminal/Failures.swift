@@ -66,7 +66,7 @@ extension CommandError {
             is ProxyTokenError:
             self.init(.failed, "\(error)")
         case let error as GatewayClientError:
-            self.init(.unreachable, "\(error)", hint: "try again; if it stays so, look at the agent's log")
+            self.init(.unreachable, "\(error)", hint: Self.hint(for: error))
         case let error as FileTransferError:
             switch error {
             case .refused(let status, let body):
@@ -117,6 +117,13 @@ extension CommandError {
         case .handleMissing, .handleInvalid, .boundTo, .agentTicket: .usage
         default: .refused
         }
+    }
+
+    private static func hint(for error: GatewayClientError) -> String {
+        // The agent's own words for it.
+        "\(error)".contains("too many connections from this node")
+            ? "end other openagent commands of this device; how many may run says limits.connections_per_device"
+            : "try again; if it stays so, look at the agent's log"
     }
 
     private static func hint(for error: RPCError) -> String? {

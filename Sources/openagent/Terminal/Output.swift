@@ -14,6 +14,36 @@ enum Output {
     /// Whether somebody takes what is written to standard output.
     static var isRead: Bool { hasReader.load(ordering: .relaxed) }
 
+    /// Does `work` for as long as somebody may read what it writes: in `work | head -1` it ends with its reader, also while
+    /// it has nothing to write. Only for work that changes nothing.
+    ///
+    /// - Returns: nil when the reader left first.
+    static func whileRead<R: Sendable>(_ work: @escaping @Sendable () async throws -> R) async throws -> R? {
+        try await withThrowingTaskGroup(of: R?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await work() }
+            group.addTask {
+                while !hasLostItsReader() { try await Task.sleep(for: readerCheck) }
+                return nil
+            }
+            return try await group.next() ?? nil
+        }
+    }
+
+    /// How often it is looked whether the reader of a pipe is still there.
+    private static let readerCheck = Duration.milliseconds(500)
+
+    private static func hasLostItsReader() -> Bool {
+        guard isRead else { return true }
+        var status = stat()
+        // A terminal says by a signal that it is gone, and a file has no reader.
+        guard fstat(STDOUT_FILENO, &status) == 0, [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) else {
+            return false
+        }
+        var end = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return poll(&end, 1, 0) > 0 && Int32(end.revents) & Int32(POLLERR) != 0
+    }
+
     static func write(_ text: String) { write(text, to: .standardOutput) }
 
     static func writeError(_ text: String) { write(text, to: .standardError) }

@@ -91,7 +91,10 @@ enum Screen {
 }
 
 /// A moment: in a terminal to the minute and as the clock on the wall shows it, for programs in UTC to the second.
-func timeText(_ unixSeconds: Double) -> String {
+func timeText(_ unixSeconds: Double) -> String { timeText(unixSeconds, seconds: false) }
+
+/// - Parameter seconds: whether people see them, too.
+func timeText(_ unixSeconds: Double, seconds: Bool) -> String {
     // It comes from another machine, and past the calendar's end there is no date.
     let unixSeconds = unixSeconds.isFinite ? min(max(unixSeconds, 0), 253_402_300_799) : 0
     let date = Date(timeIntervalSince1970: unixSeconds.rounded(.down))
@@ -102,4 +105,5 @@ func timeText(_ unixSeconds: Double) -> String {
     func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + String(number) }
     return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
         + "\(two(parts.tm_hour)):\(two(parts.tm_min))"
+        + (seconds ? ":\(two(parts.tm_sec))" : "")
 }

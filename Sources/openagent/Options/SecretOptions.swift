@@ -33,7 +33,8 @@ struct KeyOptions: ParsableArguments {
         if let key {
             guard SecretText.isReference(key) else {
                 throw CommandError(
-                    .usage, "--key takes a reference such as {env:OPENAI_API_KEY}, for every user of this machine sees it",
+                    .usage,
+                    "--key takes a reference such as {env:OPENAI_API_KEY}, for every user of this machine sees it",
                     hint: "give a key itself with --key-stdin, --key-env or --ask-key")
             }
             return key

@@ -12,7 +12,7 @@ import Testing
             ("vault write Welcome.md --new", 73, "already", "--new"),
             ("config get limits.sise", 64, "'limits.sise'", "openagent config get"),
             ("restore nowhere.tar somewhere", 64, "nowhere.tar", "openagent backup"),
-            ("logs --follow", 69, "nobody serves", "openagent serve"),
+            ("logs --follow", 73, "does not run", "openagent serve"),
             (#"api POST /api/network/invitations --data {"role":5}"#, 64, "'role'", "GET /api/openapi.json"),
             (#"api POST /api/scheduled-tasks --data {"name":"x"}"#, 64, "has no '", "GET /api/openapi.json"),
             (#"api POST /api/vault/move --data {"to":"x.md"}"#, 64, "has no 'from'", "GET /api/openapi.json"),

@@ -151,6 +151,18 @@ import Testing
 
     @Test func loginInitTakesTheSameTimeForBoth() async throws {
         _ = try await network.addUser("alice", device: device)
+        var measured: [(known: Double, unknown: Double)] = []
+        // A machine may be disturbed for as long as one measurement takes; what tells users apart would do so in each.
+        repeat { measured.append(try await shortestLoginInits()) } while measured.count < 3 && !isAlike(measured)
+        #expect(isAlike(measured), "milliseconds: \(measured)")
+    }
+
+    private func isAlike(_ measured: [(known: Double, unknown: Double)]) -> Bool {
+        measured.last.map { abs($0.known - $0.unknown) < max($0.known, $0.unknown) * 0.25 } ?? false
+    }
+
+    /// In milliseconds.
+    private func shortestLoginInits() async throws -> (known: Double, unknown: Double) {
         // The shortest of many: other tests and processes can only make a measurement longer.
         var shortest: [String: Duration] = [:]
         for round in 0..<60 {
@@ -163,9 +175,9 @@ import Testing
                 shortest[handle] = min(shortest[handle] ?? .seconds(10), .now - started)
             }
         }
-        let known = try #require(shortest["alice"]) / .milliseconds(1)
-        let unknown = try #require(shortest["nobody"]) / .milliseconds(1)
-        #expect(abs(known - unknown) < max(known, unknown) * 0.25, "known \(known) ms, unknown \(unknown) ms")
+        return (
+            try #require(shortest["alice"]) / .milliseconds(1), try #require(shortest["nobody"]) / .milliseconds(1)
+        )
     }
 
     /// P-45.

@@ -89,16 +89,20 @@ let package = Package(
         room(
             "Transport",
             ["CNGTCP2", "CGnuTLS", "CSodium", nioCore, nioPosix, nioConcurrency, deque, logging]),
+        room("JSON", []),
         room("Store", [grdb, nioConcurrency]),
         room("Certs", ["CGMP", "CSodium", "Transport", "Store", nioCore, logging, toml]),
         room(
             "Wire",
-            ["Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes, logging]),
-        room("Agent", ["CSodium", "Store", subprocess, yams, logging, asyncHTTPClient, nioCore, nioHTTP1]),
+            [
+                "JSON", "Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes,
+                logging,
+            ]),
+        room("Agent", ["CSodium", "JSON", "Store", subprocess, yams, logging, asyncHTTPClient, nioCore, nioHTTP1]),
         room(
             "Gateway",
             [
-                "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioConcurrency, nioHTTP1, nioWebSocket,
+                "JSON", "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioConcurrency, nioHTTP1, nioWebSocket,
                 nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams, deque,
             ]),
         room(
@@ -107,7 +111,8 @@ let package = Package(
         .executableTarget(
             name: "openagent",
             dependencies: [
-                "CEdit", "CQREncode", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy", arguments,
+                "CEdit", "CQREncode", "JSON", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy",
+                arguments,
                 logging, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
@@ -135,11 +140,11 @@ let package = Package(
         .target(
             name: "TestProviders", dependencies: [hummingbird, httpTypes, nioCore, logging],
             path: "Tests/Support/TestProviders", swiftSettings: settings),
-        tests("AgentTests", ["Agent", "Store", "TestProviders", hummingbird, logging]),
+        tests("AgentTests", ["Agent", "JSON", "Store", "TestProviders", hummingbird, logging]),
         tests(
             "GatewayTests",
             [
-                "Gateway", "Wire", "Certs", "Transport", "Store", "Agent", "TestProviders", nioCore, nioPosix,
+                "Gateway", "JSON", "Wire", "Certs", "Transport", "Store", "Agent", "TestProviders", nioCore, nioPosix,
                 nioEmbedded, httpTypes, hummingbird, logging, grdb,
             ], resources: [.copy("Vectors")]),
         tests(

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Testing
 
 @testable import Agent
@@ -8,26 +9,26 @@ import Testing
 
     @Test(
         arguments: [
-            ("---\na: 1\nb: x\n---\n", ["a": .integer(1), "b": .text("x")]),
-            ("---\nd: 2024-05-06\n---\n", ["d": .text("2024-05-06")]),
-            ("---\nd: 2024-05-06 10:20:30\n---\n", ["d": .text("2024-05-06T10:20:30")]),
+            ("---\na: 1\nb: x\n---\n", ["a": .integer(1), "b": .string("x")]),
+            ("---\nd: 2024-05-06\n---\n", ["d": .string("2024-05-06")]),
+            ("---\nd: 2024-05-06 10:20:30\n---\n", ["d": .string("2024-05-06T10:20:30")]),
             (
                 "---\nn: 1.5\ny: true\nz:\nq: 'true'\n---\n",
-                ["n": .number(1.5), "y": .bool(true), "z": .null, "q": .text("true")]
+                ["n": .number(1.5), "y": .bool(true), "z": .null, "q": .string("true")]
             ),
             (
                 "---\nl: [a, 2]\nm:\n  k: v\n---\n",
-                ["l": .list([.text("a"), .integer(2)]), "m": .object(["k": .text("v")])]
+                ["l": .array([.string("a"), .integer(2)]), "m": .object(["k": .string("v")])]
             ),
-            ("---\nv: a---b\n---\n", ["v": .text("a---b")]),
-            ("---\nn: .nan\n---\n", ["n": .text(".nan")]),
+            ("---\nv: a---b\n---\n", ["v": .string("a---b")]),
+            ("---\nn: .nan\n---\n", ["n": .string(".nan")]),
             ("---\n- a\n- b\n---\n", [:]),
             ("---\n---\n", [:]),
             (" ---\na: 1\n---\n", [:]),
             ("---a: 1\n---\n", [:]),
             ("----\na: 1\n----\n", [:]),
-        ] as [(String, [String: PropertyValue])])
-    func propertiesAreReadAsJSON(_ text: String, _ properties: [String: PropertyValue]) throws {
+        ] as [(String, [String: JSONValue])])
+    func propertiesAreReadAsJSON(_ text: String, _ properties: [String: JSONValue]) throws {
         #expect(try note(text).properties == properties)
     }
 

@@ -14,7 +14,7 @@ import Testing
         let file = try await test.vault.read(path)
         #expect(file.tag == tag && tag.count == 32)
         let note = try test.vault.parse(file)
-        #expect(note.properties == ["title": .text("T")] && note.body == "one [[x#y|z]]" && note.links == ["x#y"])
+        #expect(note.properties == ["title": .string("T")] && note.body == "one [[x#y|z]]" && note.links == ["x#y"])
         #expect(try await test.vault.write(bytes("two"), to: path).isNew == false)
         #expect(try test.text(of: "a/b/c.md") == "two")
         let mode = try FileManager.default.attributesOfItem(atPath: test.notes + "/a/b/c.md")[.posixPermissions] as? Int

@@ -1,4 +1,5 @@
 internal import Foundation
+public import JSON
 public import Store
 
 // Which workflows has the agent, and when do they start by themselves? Graphs are checked before they are kept, and the times that
@@ -187,11 +188,11 @@ public struct Workflows: Sendable {
     ) -> [WorkflowScheduleRecord] {
         let before = Dictionary(workflow.schedules.map { ($0.nodeID, $0) }) { first, _ in first }
         return graph.nodes.compactMap { node in
-            guard node.type == "trigger-schedule", case .text(let text)? = node.config["cron_expression"] else {
+            guard node.type == "trigger-schedule", case .string(let text)? = node.config["cron_expression"] else {
                 return nil
             }
             var zone = "UTC"
-            if case .text(let name)? = node.config["timezone"] { zone = name }
+            if case .string(let name)? = node.config["timezone"] { zone = name }
             if let kept = before[node.id], kept.schedule == text, kept.timeZone == zone,
                 kept.isEnabled == workflow.isEnabled
             {

@@ -1,18 +1,8 @@
+public import JSON
 internal import Yams
 
 // What does the block at the head of a note say? YAML, read as Obsidian's properties are: a mapping of plain values. What is
 // no such mapping says nothing, and so does a block that is built to be costly.
-
-/// A value of the front matter, in the shapes that JSON has. Dates are text.
-public enum PropertyValue: Sendable, Equatable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case number(Double)
-    case text(String)
-    case list([PropertyValue])
-    case object([String: PropertyValue])
-}
 
 /// The properties of a note.
 struct FrontMatter: Equatable {
@@ -23,7 +13,7 @@ struct FrontMatter: Equatable {
     /// The parser compares keys with all that aliases in them stand for, which of nested ones is a power of their number.
     private static let maximumAliases = 32
 
-    var values: [String: PropertyValue]
+    var values: [String: JSONValue]
 
     /// - Returns: a value without properties when the block is no YAML mapping.
     init(yaml: [UInt8]) {
@@ -44,38 +34,38 @@ struct FrontMatter: Equatable {
     /// A scalar is a list of one.
     func texts(_ key: String) -> [String] {
         switch values[key] {
-        case .list(let list)?: list.compactMap(Self.text)
+        case .array(let list)?: list.compactMap(Self.text)
         case let value?: [Self.text(value)].compactMap { $0 }
         case nil: []
         }
     }
 
-    private static func text(_ value: PropertyValue) -> String? {
+    private static func text(_ value: JSONValue) -> String? {
         switch value {
-        case .text(let text): text
+        case .string(let text): text
         case .integer(let number): String(number)
         case .number(let number): String(number)
         case .bool(let bool): String(bool)
-        case .null, .list, .object: nil
+        case .null, .array, .object: nil
         }
     }
 
     /// Aliases may stand for one value many times; each time counts.
-    private static func value(_ node: Node, _ left: inout Int) -> PropertyValue? {
+    private static func value(_ node: Node, _ left: inout Int) -> JSONValue? {
         left -= 1
         guard left > 0 else { return nil }
         switch node {
         case .scalar(let scalar):
             return value(scalar, tag: node.tag.description)
         case .sequence(let sequence):
-            var list: [PropertyValue] = []
+            var list: [JSONValue] = []
             for inner in sequence {
                 guard let value = value(inner, &left) else { return nil }
                 list.append(value)
             }
-            return .list(list)
+            return .array(list)
         case .mapping(let mapping):
-            var object: [String: PropertyValue] = [:]
+            var object: [String: JSONValue] = [:]
             for (key, inner) in mapping {
                 guard case .scalar(let name) = key, let value = value(inner, &left) else { return nil }
                 object[name.string] = value
@@ -86,21 +76,21 @@ struct FrontMatter: Equatable {
         }
     }
 
-    private static func value(_ scalar: Node.Scalar, tag: String) -> PropertyValue {
+    private static func value(_ scalar: Node.Scalar, tag: String) -> JSONValue {
         switch tag {
         case "tag:yaml.org,2002:null": return .null
         case "tag:yaml.org,2002:bool":
-            return Bool.construct(from: scalar).map(PropertyValue.bool) ?? .text(scalar.string)
+            return Bool.construct(from: scalar).map(JSONValue.bool) ?? .string(scalar.string)
         case "tag:yaml.org,2002:int":
-            return Int.construct(from: scalar).map(PropertyValue.integer) ?? .text(scalar.string)
+            return Int64.construct(from: scalar).map(JSONValue.integer) ?? .string(scalar.string)
         case "tag:yaml.org,2002:float":
-            guard let number = Double.construct(from: scalar), number.isFinite else { return .text(scalar.string) }
+            guard let number = Double.construct(from: scalar), number.isFinite else { return .string(scalar.string) }
             return .number(number)
         case "tag:yaml.org,2002:timestamp":
             // YAML allows spaces where ISO 8601 has a T.
             let parts = scalar.string.split(whereSeparator: \.isWhitespace)
-            return .text(parts.count == 2 ? parts.joined(separator: "T") : scalar.string)
-        default: return .text(scalar.string)
+            return .string(parts.count == 2 ? parts.joined(separator: "T") : scalar.string)
+        default: return .string(scalar.string)
         }
     }
 

@@ -1,3 +1,5 @@
+public import JSON
+
 // What does a note's text say about itself? Its properties, its title, its tags, its links and its body without front
 // matter. This is not a Markdown renderer.
 
@@ -11,7 +13,7 @@ struct MarkdownNote: Equatable {
     var type: String
     /// The property `tags`, then those in the text, each once and without `#`.
     var tags: [String]
-    var properties: [String: PropertyValue]
+    var properties: [String: JSONValue]
     /// The targets of its links in order, repeats and anchors included.
     var links: [String]
     /// The text behind the front matter.

@@ -1,3 +1,4 @@
+public import JSON
 internal import Store
 
 // How is one file of the vault read, written and deleted? Whole or not at all, and only when it is still what the writer
@@ -16,7 +17,7 @@ public struct VaultFile: Sendable {
 /// A note's text and what it says about itself.
 public struct VaultNote: Sendable {
     /// Empty for a file that is no note.
-    public var properties: [String: PropertyValue]
+    public var properties: [String: JSONValue]
     /// The text without front matter and without white space around it.
     public var body: String
     /// Targets of wikilinks in order, repeats and anchors included.

@@ -1,3 +1,5 @@
+public import JSON
+
 // Which kinds of blocks are there, and what does each want to know? One table: the editor's forms are made from it, graphs are
 // checked against it.
 
@@ -26,11 +28,11 @@ public struct BlockType: Sendable, Equatable {
         public var name: String
         public var kind: Kind
         public var isRequired = false
-        public var usual: PropertyValue?
+        public var usual: JSONValue?
         public var summary: String
 
         init(
-            _ name: String, _ kind: Kind, required: Bool = false, usual: PropertyValue? = nil, _ summary: String
+            _ name: String, _ kind: Kind, required: Bool = false, usual: JSONValue? = nil, _ summary: String
         ) {
             self.name = name
             self.kind = kind
@@ -70,7 +72,7 @@ public struct BlockType: Sendable, Equatable {
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
     private static let onError = Field(
-        "on_error", .choice(["halt", "continue", "branch"]), usual: .text("halt"),
+        "on_error", .choice(["halt", "continue", "branch"]), usual: .string("halt"),
         "What a failure does: end the run, go on, or follow the edges of 'error'")
 
     public static let all: [BlockType] = [
@@ -81,7 +83,7 @@ public struct BlockType: Sendable, Equatable {
             "trigger-schedule", .trigger, "Starts at times",
             [
                 Field("cron_expression", .schedule, required: true, "When: cron, @every or @once:"),
-                Field("timezone", .timeZone, usual: .text("UTC"), "Where the wall clock hangs that cron speaks of"),
+                Field("timezone", .timeZone, usual: .string("UTC"), "Where the wall clock hangs that cron speaks of"),
             ], output: ["triggered_at": "string"]),
         BlockType(
             "trigger-ai", .trigger, "Starts when the agent decides so",
@@ -101,7 +103,7 @@ public struct BlockType: Sendable, Equatable {
                 Field("system", .text, "What the model is told before"),
                 Field("model_override", .text, "Another model than the agent's"),
                 Field(
-                    "session_policy", .choice(["ephemeral", "shared"]), usual: .text("ephemeral"),
+                    "session_policy", .choice(["ephemeral", "shared"]), usual: .string("ephemeral"),
                     "Whether blocks of one run share a conversation"), onError,
             ], handles: ["out", "error"], output: ["text": "string", "usage": "object"]),
         BlockType(
@@ -112,7 +114,7 @@ public struct BlockType: Sendable, Equatable {
             [
                 Field("items_expr", .expression, required: true, "The items"),
                 Field("max_iterations", .integer(1...10_000), usual: .integer(100), "At most so many"),
-                Field("iteration_var", .text, usual: .text("item"), "The item's name among 'vars'"),
+                Field("iteration_var", .text, usual: .string("item"), "The item's name among 'vars'"),
             ], handles: ["body", "done"], output: ["results": "array"]),
         BlockType(
             "wait", .flow, "Waits",
@@ -128,7 +130,7 @@ public struct BlockType: Sendable, Equatable {
         BlockType(
             "merge", .flow, "Brings several ways together",
             [
-                Field("strategy", .choice(["all", "first", "last"]), usual: .text("all"), "Which outputs it takes"),
+                Field("strategy", .choice(["all", "first", "last"]), usual: .string("all"), "Which outputs it takes"),
                 Field("collect_as", .text, "What it calls them"),
             ], output: ["collected": "array"]),
         BlockType(
@@ -141,7 +143,7 @@ public struct BlockType: Sendable, Equatable {
             "http-request", .tool, "Asks a web server",
             [
                 Field(
-                    "method", .choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]), usual: .text("GET"),
+                    "method", .choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]), usual: .string("GET"),
                     "How to ask"),
                 Field("url", .text, required: true, "Whom to ask"),
                 Field("headers", .object, "Header fields"),

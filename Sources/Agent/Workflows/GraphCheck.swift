@@ -1,3 +1,5 @@
+public import JSON
+
 // Does a graph make sense? Everything that can be said before it runs is said at once, block by block: what is missing, what is
 // unknown, what leads nowhere or in a circle. It takes time in proportion to the graph's size.
 
@@ -20,7 +22,7 @@ public struct GraphCheck: Sendable {
     /// What is wrong with a tool and its arguments; nil: nothing, or nobody knows.
     public typealias ToolCheck =
         @Sendable (
-            _ server: String, _ tool: String, _ arguments: [String: PropertyValue]
+            _ server: String, _ tool: String, _ arguments: [String: JSONValue]
         ) -> String?
 
     private let graph: WorkflowGraph
@@ -80,50 +82,50 @@ public struct GraphCheck: Sendable {
         // Also in what no block type names: nothing is replaced half.
         for (name, value) in node.config.sorted(by: { $0.key < $1.key }) { lookForTemplates(value, name, node.id) }
         if type.name == "wait" { lookAtWait(node) }
-        if type.name == "mcp-tool", case .text(let server)? = node.config["mcp_name"],
-            case .text(let tool)? = node.config["tool_name"]
+        if type.name == "mcp-tool", case .string(let server)? = node.config["mcp_name"],
+            case .string(let tool)? = node.config["tool_name"]
         {
-            var arguments: [String: PropertyValue] = [:]
+            var arguments: [String: JSONValue] = [:]
             if case .object(let fields)? = node.config["args"] { arguments = fields }
             if let problem = tools(server, tool, arguments) { note(node.id, problem) }
         }
     }
 
     private mutating func look(at field: BlockType.Field, of node: WorkflowGraph.Node) {
-        guard let value = node.config[field.name], value != .null, !field.isRequired || value != .text("") else {
+        guard let value = node.config[field.name], value != .null, !field.isRequired || value != .string("") else {
             if field.isRequired { note(node.id, "config.\(field.name) is missing") }
             return
         }
         if let problem = Self.problem(of: value, as: field.kind) { note(node.id, "config.\(field.name) \(problem)") }
     }
 
-    private static func problem(of value: PropertyValue, as kind: BlockType.Field.Kind) -> String? {
+    private static func problem(of value: JSONValue, as kind: BlockType.Field.Kind) -> String? {
         // What a template becomes is known when it runs.
-        if case .text(let text) = value, text.contains("{{") {
+        if case .string(let text) = value, text.contains("{{") {
             switch kind {
             case .integer, .number, .object: return nil
             default: break
             }
         }
         switch (kind, value) {
-        case (.any, _), (.text, .text), (.object, .object): return nil
+        case (.any, _), (.text, .string), (.object, .object): return nil
         case (.text, _): return "is no text"
         case (.object, _): return "is no object"
-        case (.expression, .text(let text)):
+        case (.expression, .string(let text)):
             return text.contains("{{") ? nil : TemplateCheck.problem(ofExpression: text[...])
-        case (.expression, .bool), (.expression, .list): return nil
+        case (.expression, .bool), (.expression, .array): return nil
         case (.expression, _): return "is no expression"
-        case (.schedule, .text(let text)):
+        case (.schedule, .string(let text)):
             do throws(ScheduleError) {
                 _ = try Schedule(text)
                 return nil
             } catch { return "is no schedule: \(error)" }
         case (.schedule, _): return "is no schedule"
-        case (.timeZone, .text(let text)): return (try? Schedule.timeZone(text)) == nil ? "is no time zone" : nil
+        case (.timeZone, .string(let text)): return (try? Schedule.timeZone(text)) == nil ? "is no time zone" : nil
         case (.timeZone, _): return "is no time zone"
-        case (.choice(let texts), .text(let text)) where texts.contains(text): return nil
+        case (.choice(let texts), .string(let text)) where texts.contains(text): return nil
         case (.choice(let texts), _): return "is none of: \(texts.joined(separator: ", "))"
-        case (.integer(let range), .integer(let number)) where range.contains(number): return nil
+        case (.integer(let range), .integer(let number)) where range.contains(Int(number)): return nil
         case (.integer(let range), _): return "is no whole number from \(range.lowerBound) to \(range.upperBound)"
         case (.number(let range), .integer(let number)) where range.contains(Double(number)): return nil
         case (.number(let range), .number(let number)) where range.contains(number): return nil
@@ -134,19 +136,19 @@ public struct GraphCheck: Sendable {
     private mutating func lookAtWait(_ node: WorkflowGraph.Node) {
         let needed: String? =
             switch node.config["mode"] {
-            case .text("duration"): "seconds"
-            case .text("until"): "until_iso"
+            case .string("duration"): "seconds"
+            case .string("until"): "until_iso"
             default: nil
             }
         guard let needed else { return }
-        if [nil, .null, .text("")].contains(node.config[needed]) { note(node.id, "config.\(needed) is missing") }
+        if [nil, .null, .string("")].contains(node.config[needed]) { note(node.id, "config.\(needed) is missing") }
     }
 
-    private mutating func lookForTemplates(_ value: PropertyValue, _ name: String, _ node: String) {
+    private mutating func lookForTemplates(_ value: JSONValue, _ name: String, _ node: String) {
         switch value {
-        case .text(let text):
+        case .string(let text):
             if let problem = TemplateCheck.problem(of: text) { note(node, "config.\(name): \(problem)") }
-        case .list(let list): for item in list { lookForTemplates(item, name, node) }
+        case .array(let list): for item in list { lookForTemplates(item, name, node) }
         case .object(let fields):
             for (key, item) in fields.sorted(by: { $0.key < $1.key }) {
                 lookForTemplates(item, "\(name).\(key.prefix(64))", node)

@@ -1,3 +1,5 @@
+public import JSON
+
 // What is a workflow made of? Blocks, the edges between them and variables, as they are stored. Whether it makes sense is
 // GraphCheck's question.
 
@@ -7,9 +9,9 @@ public struct WorkflowGraph: Sendable, Equatable, Codable {
         public var id: String
         /// E.g. `ai-prompt`; see ``BlockType``.
         public var type: String
-        public var config: [String: PropertyValue]
+        public var config: [String: JSONValue]
 
-        public init(id: String, type: String, config: [String: PropertyValue] = [:]) {
+        public init(id: String, type: String, config: [String: JSONValue] = [:]) {
             self.id = id
             self.type = type
             self.config = config
@@ -37,9 +39,9 @@ public struct WorkflowGraph: Sendable, Equatable, Codable {
 
     public var nodes: [Node]
     public var edges: [Edge]
-    public var variables: [String: PropertyValue]
+    public var variables: [String: JSONValue]
 
-    public init(nodes: [Node], edges: [Edge] = [], variables: [String: PropertyValue] = [:]) {
+    public init(nodes: [Node], edges: [Edge] = [], variables: [String: JSONValue] = [:]) {
         self.nodes = nodes
         self.edges = edges
         self.variables = variables

@@ -1,4 +1,5 @@
 internal import Agent
+internal import JSON
 internal import Wire
 internal import Yams
 

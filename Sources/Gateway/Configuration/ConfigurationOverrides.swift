@@ -1,3 +1,4 @@
+internal import JSON
 public import Logging
 internal import Synchronization
 internal import Wire

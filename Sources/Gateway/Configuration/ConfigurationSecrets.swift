@@ -1,3 +1,4 @@
+internal import JSON
 internal import Wire
 
 // Which values of the configuration are secrets, and how is a document shown without them? A value is one if its key says

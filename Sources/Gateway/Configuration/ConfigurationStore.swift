@@ -1,5 +1,6 @@
 internal import Agent
 internal import Glibc
+internal import JSON
 public import Logging
 internal import Store
 internal import Synchronization

@@ -1,3 +1,4 @@
+public import JSON
 public import Wire
 
 // How does a person read and write a configuration outside of its file? As YAML without comments, with the meaning that the

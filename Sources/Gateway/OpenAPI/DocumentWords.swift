@@ -1,3 +1,4 @@
+internal import JSON
 internal import Wire
 
 // Which words does the document need besides those of the operations? What an area is, what stands in a path, what fields mean whose

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Wire
 
 // What shape has a body? The subset of JSON Schema 2020-12 that OpenAPI 3.1 documents of this gateway need.

@@ -1,4 +1,5 @@
 internal import HTTPTypes
+internal import JSON
 internal import Wire
 
 // What does `GET /api/openapi.json` say? OpenAPI 3.1, made from the declarations that serve: nothing can be asked that isn't in

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Wire
 
 // Which shape does a Codable type have? The type is asked itself: it decodes itself from a decoder that has no data, but

@@ -2,6 +2,7 @@ internal import Agent
 internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
+internal import JSON
 internal import Store
 internal import Wire
 

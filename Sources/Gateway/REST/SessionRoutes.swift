@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Hummingbird
+internal import JSON
 internal import Store
 internal import Wire
 

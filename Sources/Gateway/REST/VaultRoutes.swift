@@ -71,7 +71,7 @@ enum VaultRoutes {
             var response = try JSON.response(
                 NoteContentBody(
                     path: file.path.description, content: note.text,
-                    frontmatter: note.properties.mapValues(JSONValue.init), body: note.body, links: note.links,
+                    frontmatter: note.properties, body: note.body, links: note.links,
                     modified: file.modified, etag: tag))
             response.headers[.eTag] = tag
             return response
@@ -327,21 +327,6 @@ extension Request {
         guard let text = uri.queryParameters.get(name), !text.isEmpty else { return nil }
         guard text.utf8.count <= limit else { throw .invalid("'\(name)' is too long.") }
         return text
-    }
-}
-
-extension JSONValue {
-    init(_ value: PropertyValue) {
-        self =
-            switch value {
-            case .null: .null
-            case .bool(let bool): .bool(bool)
-            case .integer(let number): .integer(Int64(number))
-            case .number(let number): .number(number)
-            case .text(let text): .string(text)
-            case .list(let list): .array(list.map(JSONValue.init))
-            case .object(let fields): .object(fields.mapValues(JSONValue.init))
-            }
     }
 }
 

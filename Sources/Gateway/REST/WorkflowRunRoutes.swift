@@ -1,5 +1,6 @@
 internal import Agent
 internal import Hummingbird
+internal import JSON
 internal import Store
 internal import Wire
 
@@ -135,7 +136,7 @@ extension BlockType.Field {
             case .any: [:]
             }
         fields["description"] = .string(summary)
-        if let usual { fields["default"] = JSONValue(usual) }
+        if let usual { fields["default"] = usual }
         return .object(fields)
     }
 }

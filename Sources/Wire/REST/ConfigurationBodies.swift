@@ -1,3 +1,5 @@
+public import JSON
+
 // How is the configuration changed over REST? What a change did; the configuration itself is JSON whose shape nobody decides
 // here. `GET` answers it without secrets, which are `[redacted]`.
 

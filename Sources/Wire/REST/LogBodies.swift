@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about the agent's log? One object an event, with whatever fields it has.
 
 /// One of `GET /api/logs`

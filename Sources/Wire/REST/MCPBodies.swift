@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about MCP servers. Values of environments and headers are written and never read: in their place stands a marker,
 // which written back keeps them.
 

@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about models: those that were added, those that can be chosen, and those that a provider has. Costs are US
 // dollars for a million tokens.
 

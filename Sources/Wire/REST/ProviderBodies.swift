@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about providers of models. Keys are written and never read: an answer shows at most the end of one.
 
 /// A provider.

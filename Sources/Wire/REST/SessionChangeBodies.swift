@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST to change a conversation, and what comes of it: its model, its title, its end; and what a turn of it
 // would be given now.
 

@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about the vault: its notes, what is in one of them, and how they hang together. Paths are relative
 // to the vault with `/` between their parts; times are Unix seconds.
 

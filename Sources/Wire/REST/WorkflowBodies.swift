@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about workflows. Times are Unix seconds; each has a twin in ISO 8601.
 
 /// A workflow.

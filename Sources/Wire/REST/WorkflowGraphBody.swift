@@ -1,3 +1,5 @@
+public import JSON
+
 // How is the graph of a workflow written? Everything that an editor keeps in it, positions and labels included. What may be left
 // out is filled in when it is read.
 

@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about the runs of workflows. Times are Unix seconds; each has a twin in ISO 8601.
 
 /// One time that a workflow ran.

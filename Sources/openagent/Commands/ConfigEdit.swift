@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Gateway
+internal import JSON
 internal import NIOHTTP1
 internal import Wire
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import JSON
 internal import Wire
 
 // Which servers of tools does the agent have? Admins only: a server is a program that may do whatever the agent may.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import JSON
 internal import Wire
 
 // How are models changed from the command line? Added to their provider, switched on and off, and one of them made the default.

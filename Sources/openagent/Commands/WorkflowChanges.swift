@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import JSON
 internal import Wire
 
 // How does a workflow get to the agent? From a file of JSON, as an editor or 'openagent workflows show --json' writes it.

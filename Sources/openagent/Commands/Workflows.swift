@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import JSON
 internal import Wire
 
 // Which workflows has the agent? They are listed, read and run from the command line like everything else that it keeps. What

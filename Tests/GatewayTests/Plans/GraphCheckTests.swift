@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Testing
 
 @testable import Agent
@@ -16,16 +17,18 @@ import Testing
     private static let start = Node(id: "start", type: "trigger-manual")
 
     @Test func everyBlockTypeIsAcceptedWithWhatItRequires() {
-        let configs: [String: [String: PropertyValue]] = [
-            "trigger-schedule": ["cron_expression": .text("0 9 * * *"), "timezone": .text("Europe/Berlin")],
-            "trigger-ai": ["description": .text("when it rains")],
-            "mcp-tool": ["mcp_name": .text("vault"), "tool_name": .text("read"), "args": .object(["a": .integer(1)])],
-            "ai-prompt": ["prompt": .text("Say {{ inputs.word }}"), "on_error": .text("branch")],
-            "if": ["expression": .text("inputs.count > 3")],
-            "loop": ["items_expr": .text("{{ nodes.a.output }}"), "max_iterations": .text("{{ vars.n }}")],
-            "wait": ["mode": .text("duration"), "seconds": .number(0.5)],
-            "set-variable": ["key": .text("x"), "value_expr": .integer(5)],
-            "http-request": ["url": .text("https://example.com"), "headers": .object(["A": .text("b")])],
+        let configs: [String: [String: JSONValue]] = [
+            "trigger-schedule": ["cron_expression": .string("0 9 * * *"), "timezone": .string("Europe/Berlin")],
+            "trigger-ai": ["description": .string("when it rains")],
+            "mcp-tool": [
+                "mcp_name": .string("vault"), "tool_name": .string("read"), "args": .object(["a": .integer(1)]),
+            ],
+            "ai-prompt": ["prompt": .string("Say {{ inputs.word }}"), "on_error": .string("branch")],
+            "if": ["expression": .string("inputs.count > 3")],
+            "loop": ["items_expr": .string("{{ nodes.a.output }}"), "max_iterations": .string("{{ vars.n }}")],
+            "wait": ["mode": .string("duration"), "seconds": .number(0.5)],
+            "set-variable": ["key": .string("x"), "value_expr": .integer(5)],
+            "http-request": ["url": .string("https://example.com"), "headers": .object(["A": .string("b")])],
         ]
         #expect(BlockType.all.count == 13)
         for type in BlockType.all {
@@ -43,9 +46,9 @@ import Testing
             Self.start, Self.start, Node(id: "x", type: "teleport"), Node(id: "p", type: "ai-prompt"),
             Node(
                 id: "h", type: "http-request",
-                config: ["url": .text("{{ vars.url "), "method": .text("BREW"), "on_error": .text("cry")]),
-            Node(id: "s", type: "trigger-schedule", config: ["cron_expression": .text("0 0 30 2 *")]),
-            Node(id: "w", type: "wait", config: ["mode": .text("until")]),
+                config: ["url": .string("{{ vars.url "), "method": .string("BREW"), "on_error": .string("cry")]),
+            Node(id: "s", type: "trigger-schedule", config: ["cron_expression": .string("0 0 30 2 *")]),
+            Node(id: "w", type: "wait", config: ["mode": .string("until")]),
             Node(id: "q", type: "parallel", config: ["branches": .integer(9)]), Node(id: "", type: "merge"),
             Node(id: "a\nb", type: "merge"),
         ]
@@ -83,7 +86,7 @@ import Testing
         #expect(problems.count == 1 && problems[0].contains("leads back to itself"), "\(problems)")
         #expect(problems[0].contains("b → c → b") || problems[0].contains("c → b → c"), "\(problems)")
         // A loop's body does not lead back either.
-        let loop = Node(id: "l", type: "loop", config: ["items_expr": .text("inputs.items")])
+        let loop = Node(id: "l", type: "loop", config: ["items_expr": .string("inputs.items")])
         let body = [
             Edge(id: "1", source: "l", target: "a", sourceHandle: "body"), Edge(id: "2", source: "a", target: "l"),
         ]
@@ -101,12 +104,12 @@ import Testing
         let found = TemplateCheck.problem(of: text)
         #expect((found == nil) == (problem == nil), "\(text): \(found ?? "nothing")")
         if let problem { #expect(found?.contains(problem) == true, "\(text): \(found ?? "nothing")") }
-        let deep = Node(id: "a", type: "merge", config: ["other": .list([.object(["k": .text(text)])])])
+        let deep = Node(id: "a", type: "merge", config: ["other": .array([.object(["k": .string(text)])])])
         #expect(Self.problems([deep]).isEmpty == (problem == nil))
     }
 
     @Test func whoeverKnowsToolsMaySayWhatIsWrongWithACall() {
-        let node = Node(id: "t", type: "mcp-tool", config: ["mcp_name": .text("m"), "tool_name": .text("x")])
+        let node = Node(id: "t", type: "mcp-tool", config: ["mcp_name": .string("m"), "tool_name": .string("x")])
         let problems = GraphCheck.problems(of: WorkflowGraph(nodes: [node])) { server, tool, arguments in
             #expect(arguments.isEmpty)
             return "\(server) has no tool \(tool)"
@@ -125,7 +128,9 @@ import Testing
         let nodes = (0..<1_000).map {
             Node(
                 id: "node-\($0)", type: "ai-prompt",
-                config: ["prompt": .text("Sum up {{ inputs.text }} for {{ vars.who }}"), "on_error": .text("branch")])
+                config: [
+                    "prompt": .string("Sum up {{ inputs.text }} for {{ vars.who }}"), "on_error": .string("branch"),
+                ])
         }
         let edges = (0..<4_000).map { number in
             let source = number % 999

@@ -70,10 +70,14 @@ public struct TurnRequest: Sendable {
     public var attachments: [TurnAttachment]
     /// The model that the session is bound to; nil is the default.
     public var model: String?
+    /// Whether the user is an administrator of the network.
+    public var isAdmin: Bool
+    /// Nobody waits in front of a screen: a scheduled task or a workflow.
+    public var isUnattended: Bool
 
     public init(
         turnID: String, sessionID: String, handle: String, text: String, history: [ChatMessage] = [],
-        attachments: [TurnAttachment] = [], model: String? = nil
+        attachments: [TurnAttachment] = [], model: String? = nil, isAdmin: Bool = false, isUnattended: Bool = false
     ) {
         self.turnID = turnID
         self.sessionID = sessionID
@@ -82,6 +86,8 @@ public struct TurnRequest: Sendable {
         self.history = history
         self.attachments = attachments
         self.model = model
+        self.isAdmin = isAdmin
+        self.isUnattended = isUnattended
     }
 }
 
@@ -109,7 +115,32 @@ public enum TurnEvent: Sendable, Equatable {
     /// A model was called. Told once for each call, as soon as it is over: what was told is recorded however the turn ends. When
     /// a turn tells none, ``TurnOutcome/usage`` counts as one call.
     case used(ModelCall)
+    /// A tool waits until the user allows it.
+    case approvalRequested(ApprovalRequest)
+    /// It waits no longer.
+    case approvalSettled(id: String, ApprovalSettlement)
 }
+
+/// A call that waits for the user's word.
+public struct ApprovalRequest: Sendable, Equatable, Codable {
+    public var id: String
+    /// The tool's full name.
+    public var tool: String
+    /// JSON, exactly what will run.
+    public var arguments: String
+    /// Unix seconds; then it counts as denied.
+    public var expiresAt: Double
+
+    public init(id: String, tool: String, arguments: String, expiresAt: Double) {
+        self.id = id
+        self.tool = tool
+        self.arguments = arguments
+        self.expiresAt = expiresAt
+    }
+}
+
+/// How the wait for an approval ended.
+public enum ApprovalSettlement: String, Sendable, Codable, CaseIterable { case approved, denied, expired, withdrawn }
 
 /// How a turn ended.
 public struct TurnOutcome: Sendable, Equatable {

@@ -41,6 +41,8 @@ public struct GatewayConfiguration: Sendable {
     public var voice = Voice()
     /// Its configuration; nil: there is no file that could be read or written.
     public var store: ConfigurationStore?
+    /// What works beside the requests for as long as the gateway runs; each ends when its task is cancelled.
+    var services: [@Sendable () async -> Void] = []
     /// Unix seconds.
     public var now: @Sendable () -> Double
     /// What the names of new things are made of.
@@ -192,6 +194,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
             group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
+            for service in self.configuration.services { group.addTask { await service() } }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
             group.addTask { await self.speechIn.run(self.sessions) }

@@ -122,7 +122,7 @@ extension SessionManager {
             guard let event = self.event(.delta(text), of: turn) else { return }
             sessions[turn.key]?.fillLive(event)
             await hooks.listener?.delta(text, of: turn, in: self)
-        case .used: break
+        case .used, .approvalRequested, .approvalSettled: break
         case .status(let text):
             guard let event = self.event(.status(text), of: turn) else { return }
             if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {

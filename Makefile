@@ -41,6 +41,7 @@ lint:
 # One test at a time: many of them measure time, and a small machine has few cores.
 test:
 	scripts/install-packages test
+	scripts/install-peers
 	$(MAKE) lint
 	$(MAKE) build
 	swift build --build-tests

@@ -14,7 +14,7 @@ public protocol AgentRuntime: Sendable {
     ///   - emit: called for each event, in order; awaiting it is the back-pressure of slow listeners.
     /// - Throws: ``AgentError``; the caller turns it into an answer that the user can read.
     func run(
-        _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
+        _ turn: TurnRequest, journal: any TurnJournal, emit: @escaping @Sendable (TurnEvent) async -> Void
     ) async throws -> TurnOutcome
 
     /// What can answer, the default first; empty when nothing can be chosen.
@@ -24,6 +24,20 @@ public protocol AgentRuntime: Sendable {
     ///
     /// - Throws: ``AgentError``
     func summarize(_ history: [ChatMessage], model: String?) async throws -> String
+
+    /// The same, and tells of each model that was called for it.
+    func summarize(
+        _ history: [ChatMessage], model: String?, used: @Sendable (ModelCall) async -> Void
+    ) async throws -> String
+}
+
+extension AgentRuntime {
+    /// For those who call no model.
+    public func summarize(
+        _ history: [ChatMessage], model: String?, used: @Sendable (ModelCall) async -> Void
+    ) async throws -> String {
+        try await summarize(history, model: model)
+    }
 }
 
 /// A model that can be chosen for a session.
@@ -194,8 +208,12 @@ public enum JournalEntry: Sendable, Equatable, Codable {
     /// A tool is about to run. Without a matching ``toolResult(id:output:)`` its outcome is unknown.
     case toolCall(id: String, name: String, arguments: String)
     case toolResult(id: String, output: String)
+    /// A tool that failed, or was not run; the reason is what the model reads.
+    case toolFailed(id: String, output: String)
     /// A complete reply of the model.
     case modelReply(String)
+    /// What a model answered in one step: its words and the tools that it asks for.
+    case modelStep(text: String, calls: [ToolCall], model: String, stop: ModelReply.Stop)
 }
 
 /// The durable record of one turn.

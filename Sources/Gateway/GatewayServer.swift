@@ -170,6 +170,11 @@ public final class GatewayServer: Sendable {
             isRevoked: { turn in
                 guard let device = try? NodeID(turn.device) else { return false }
                 return membership.standing(of: device, handle: turn.key.handle) == .revoked
+            },
+            isAdmin: { turn in
+                guard let device = try? NodeID(turn.device) else { return false }
+                if turn.key.handle == Principal.operator.auditName { return device == configuration.agent.nodeID }
+                return membership.standing(of: device, handle: turn.key.handle) == .active(role: .admin)
             })
         self.sessions = manager
         let responder = GatewayResponder(

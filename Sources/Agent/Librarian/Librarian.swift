@@ -16,25 +16,29 @@ public struct Librarian: AgentRuntime {
     private static let passagesQuoted = 5
 
     private let vault: Vault
+    private let toolbox: (any Toolbox)?
     private let pace: @Sendable () -> Double
     private let now: @Sendable () -> Double
     private let logger: Logger
 
     /// - Parameters:
+    ///   - toolbox: what runs on explicit request; nil: nothing.
     ///   - wordsPerSecond: the pace of answers, asked before each; 0 is as fast as the listener takes them.
     ///   - now: Unix time in seconds.
     public init(
-        vault: Vault, wordsPerSecond: @autoclosure @escaping @Sendable () -> Double = 0, logger: Logger,
+        vault: Vault, toolbox: (any Toolbox)? = nil,
+        wordsPerSecond: @autoclosure @escaping @Sendable () -> Double = 0, logger: Logger,
         now: @escaping @Sendable () -> Double
     ) {
         self.vault = vault
+        self.toolbox = toolbox
         self.now = now
         self.logger = logger
         pace = wordsPerSecond
     }
 
     public func run(
-        _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
+        _ turn: TurnRequest, journal: any TurnJournal, emit: @escaping @Sendable (TurnEvent) async -> Void
     ) async throws -> TurnOutcome {
         do {
             let text: String
@@ -46,6 +50,11 @@ public struct Librarian: AgentRuntime {
             case .outcomeUnknown(let arguments):
                 logger.warning("turn::outcome_unknown", metadata: ["turn_id": "\(turn.turnID)"])
                 text = LibrarianAnswers.outcomeUnknown(AppendNote(json: arguments))
+            case .toolUnknown:
+                logger.warning("turn::outcome_unknown", metadata: ["turn_id": "\(turn.turnID)"])
+                text = LibrarianAnswers.tool(ToolResult(TurnLoop.outcomeUnknown, isError: true))
+            case .toolEnded(let result):
+                text = LibrarianAnswers.tool(result)
             case .fresh:
                 let files = LibrarianAnswers.received(turn.attachments.map(\.filename))
                 if let files, turn.text.allSatisfy(\.isWhitespace) {
@@ -82,7 +91,7 @@ public struct Librarian: AgentRuntime {
     // MARK: Answers
 
     private func answer(
-        _ turn: TurnRequest, journal: any TurnJournal, emit: @Sendable (TurnEvent) async -> Void
+        _ turn: TurnRequest, journal: any TurnJournal, emit: @escaping @Sendable (TurnEvent) async -> Void
     ) async throws -> String {
         try Task.checkCancellation()
         switch LibrarianRequest(turn.text) {
@@ -96,6 +105,12 @@ public struct Librarian: AgentRuntime {
             await emit(.status("Searching notes..."))
             let notes = try await vault.notes().map { NoteName(path: $0.path, title: $0.title) }
             return LibrarianAnswers.notes(notes, limit: Self.notesListed)
+        case .listTools:
+            return LibrarianAnswers.tools(await toolbox?.tools(isAdmin: turn.isAdmin) ?? [])
+        case .tool(let name, let rest):
+            guard let toolbox else { return LibrarianAnswers.tools([]) }
+            return try await LibrarianTool(name: name, rest: rest).run(
+                ToolRun(turn: turn, toolbox: toolbox, journal: journal, emit: emit))
         case .remember(let fact):
             guard !fact.isEmpty else { return LibrarianAnswers.nothingToRemember }
             await emit(.status("Writing note..."))

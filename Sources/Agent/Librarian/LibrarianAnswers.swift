@@ -22,9 +22,11 @@ enum LibrarianAnswers {
         - “remember that …” adds a line to your notes.
         - “read Welcome” reads out the note with that name.
         - “list notes” shows what there is.
+        - “/tool” lists the tools, and “/tool NAME {"argument": "value"}” runs one.
 
         Your notes are the Markdown files in the agent's memories folder; edit them with any editor. I need no key and \
-        no network. Language models are not part of this version yet, so there is nothing to configure for one.
+        no network. A language model answers instead of me once an admin has added one: “openagent providers add”, then \
+        “openagent models add”.
         """
 
     static func greeting(_ handle: String) -> String {

@@ -8,6 +8,10 @@ enum LibrarianRequest: Equatable {
     /// Who are you, what can you do, how do I get a language model?
     case introduction
     case listNotes
+    /// Which tools are there?
+    case listTools
+    /// Run this tool; what follows its name, as it was written.
+    case tool(name: String, rest: String)
     /// Keep this text; empty when the user said only `remember`.
     case remember(String)
     /// Read out the note with this name; when there is none, search for the words.
@@ -18,7 +22,9 @@ enum LibrarianRequest: Equatable {
     init(_ text: String) {
         let text = Self.withoutCourtesy(Self.trimmed(text[...]))
         let plain = Self.words(text).joined(separator: " ")
-        if plain.isEmpty {
+        if let tool = Self.tool(in: text) {
+            self = tool
+        } else if plain.isEmpty {
             self = .nothing
         } else if Self.greetings.contains(plain) {
             self = .greeting
@@ -65,6 +71,24 @@ enum LibrarianRequest: Equatable {
         "read me the note", "read the note", "read note", "read me", "read out", "read", "open the note", "open note",
         "show me the note", "show the note", "show note", "show me", "show",
     ]
+
+    private static let toolWishes = ["/tool", "use the tool", "use tool", "run the tool", "run tool"]
+
+    /// `/tool vault_search_notes {"query": "key"}` or `use tool vault_search_notes with …`; without a name, the list of all.
+    private static func tool(in text: String) -> LibrarianRequest? {
+        if ["list tools", "list my tools", "show tools", "which tools are there"].contains(
+            words(text).joined(separator: " "))
+        {
+            return .listTools
+        }
+        guard let wish = rest(of: text, after: toolWishes) else { return nil }
+        let wanted = wish.drop(while: \.isWhitespace)
+        let name = wanted.prefix { !$0.isWhitespace && $0 != "{" }
+        guard !name.isEmpty else { return text.hasPrefix("/") ? .listTools : nil }
+        var arguments = trimmed(wanted.dropFirst(name.count))
+        if let plain = rest(of: arguments, after: ["with", "for"]) { arguments = trimmed(plain) }
+        return .tool(name: String(name), rest: arguments)
+    }
 
     private static func asksForLanguageModel(_ plain: String) -> Bool {
         let padded = " \(plain) "

@@ -74,6 +74,8 @@ public struct ToolResult: Sendable, Equatable, Codable {
 public protocol ToolServer: Sendable {
     /// The first half of the tools' full names, e.g. `vault`.
     var name: String { get }
+    /// Who may be offered its tools, as far as the server has a say; whoever runs the agent must agree (``ToolGrants``).
+    var openTo: Set<ToolCaller> { get }
     /// What can be called now; empty while the server is down.
     func tools() async -> [ToolDefinition]
     /// Calls a tool. Returns also when it fails; cancelling the task ends the call promptly.
@@ -83,6 +85,19 @@ public protocol ToolServer: Sendable {
         _ tool: String, _ arguments: [String: JSONValue], for context: ToolContext,
         progress: @Sendable (String) async -> Void
     ) async -> ToolResult
+}
+
+extension ToolServer {
+    public var openTo: Set<ToolCaller> { [.turn, .workflow] }
+}
+
+/// Who calls a tool.
+public enum ToolCaller: String, Sendable, Codable, CaseIterable {
+    /// A model, or a user through the librarian.
+    case turn
+    case workflow
+    /// Another program, which asks the agent for its tools.
+    case outside
 }
 
 /// All tools of an agent behind one door: whoever calls a tool, a model, a workflow or another program, goes through here, and here the
@@ -95,7 +110,7 @@ public protocol Toolbox: Sendable {
     /// - Parameter willRun: called when the call is admitted, right before it runs; when it throws the tool does not run.
     func call(
         _ fullName: String, _ arguments: [String: JSONValue], for context: ToolContext,
-        emit: @Sendable (TurnEvent) async -> Void, willRun: @Sendable () async throws -> Void
+        emit: @escaping @Sendable (TurnEvent) async -> Void, willRun: @Sendable () async throws -> Void
     ) async throws -> ToolResult
 }
 

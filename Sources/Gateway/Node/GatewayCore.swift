@@ -1,5 +1,6 @@
 internal import Agent
 internal import Certs
+internal import Foundation
 internal import Logging
 internal import Store
 internal import Transport
@@ -21,6 +22,14 @@ struct GatewayCore: Sendable {
         var overrides = ConfigurationOverrides()
         /// How providers of models are asked.
         var http: any OutboundHTTP = NetworkHTTP()
+        /// How waits and time limits of turns pass.
+        var time = TimeSource.system
+        /// What speaks with a model of the registry.
+        var model: @Sendable (ModelOfProvider) throws -> any LanguageModel = { row in
+            throw ModelError.rejected("this version can't speak with \(row.provider.name)")
+        }
+        /// Who offers tools; asked for each call.
+        var toolServers: @Sendable () async -> [any ToolServer] = { [] }
         /// The log that this process writes; nil when it serves nobody.
         var journal: LogJournal?
     }
@@ -79,8 +88,6 @@ struct GatewayCore: Sendable {
             directory: configuration.vault, indexPath: directory.noteIndex, agent: directory.path, limits: vaultLimits,
             logger: logger, now: now)
         self.vault = vault
-        let librarian = Librarian(
-            vault: vault, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now)
         var settings = GatewayConfiguration(
             agent: AgentDescription(
                 name: store.active.name, directory: directory.path, nodeID: key.nodeID, networkID: place.networkID,
@@ -98,6 +105,15 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
+        let tools = AgentTools(
+            servers: seams.toolServers, gate: OpenToolGate(), ledger: NoToolLedger(),
+            settings: { store.active.turns.tools }, time: seams.time, logger: logger)
+        let librarian = Librarian(
+            vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
+        )
+        let agent = ModelAgent(
+            rows: { try await registry.models() }, factory: seams.model, librarian: librarian, toolbox: tools,
+            settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
         settings.tasks = ScheduledTasks(
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
         settings.workflows = Workflows(
@@ -129,11 +145,21 @@ struct GatewayCore: Sendable {
         settings.files?.filesPerUser = configuration.limits.filesPerUser
         settings.files?.bytesPerUser = Int64(configuration.limits.fileBytesPerUser)
         gateway = try GatewayServer(
-            configuration: settings, membership: place.membership, agent: librarian,
+            configuration: settings, membership: place.membership, agent: agent,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
     }
 
     /// To be called once, when nothing uses the rooms any more.
     func close() throws { try database.close() }
+}
+
+extension AgentConfiguration {
+    /// - Parameter time: Unix seconds, which the model is told.
+    fileprivate func turnSettings(at time: Double) -> TurnSettings {
+        var settings = turns.turns
+        settings.agent = TurnSettings.Description(
+            name: name, vault: vault, time: Date(timeIntervalSince1970: time).formatted(.iso8601))
+        return settings
+    }
 }

@@ -57,6 +57,8 @@ actor SessionManager {
     let hooks: TurnHooks
     /// Whether the device that sent a turn was put out of the network since.
     let isRevoked: @Sendable (Turn) -> Bool
+    /// Whether the user who sent a turn is an administrator at this moment; false when that can't be said.
+    let isAdmin: @Sendable (Turn) -> Bool
     var usage: UsageSettings
     /// Unix seconds.
     let now: @Sendable () -> Double
@@ -101,10 +103,12 @@ actor SessionManager {
         hooks: TurnHooks = TurnHooks(), usage: UsageSettings = UsageSettings(), broadcasts: Broadcasts = .none,
         random: Randomness = .system, logger: Logger, now: @escaping @Sendable () -> Double,
         surroundings: CommandSurroundings = CommandSurroundings(),
-        isRevoked: @escaping @Sendable (Turn) -> Bool = { _ in false }
+        isRevoked: @escaping @Sendable (Turn) -> Bool = { _ in false },
+        isAdmin: @escaping @Sendable (Turn) -> Bool = { _ in false }
     ) throws {
         self.surroundings = surroundings
         self.isRevoked = isRevoked
+        self.isAdmin = isAdmin
         self.repository = repository
         self.limits = limits
         self.laneRule = laneRule

@@ -21,6 +21,9 @@ struct Turn: Sendable, Equatable {
     /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
     var device: String { String(record.lane.prefix { $0 != "/" }) }
 
+    /// Its session is one of those that the agent begins by itself: nobody waits in front of a screen.
+    var isUnattended: Bool { ["scheduler:", "workflow:"].contains(where: record.sessionID.hasPrefix) }
+
     init(_ record: TurnRecord) {
         self.record = record
         self.isContinued = record.state == .running

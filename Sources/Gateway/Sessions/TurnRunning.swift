@@ -57,6 +57,7 @@ extension SessionManager {
         _ agent: any AgentRuntime, _ request: TurnRequest, _ journal: any TurnJournal, _ turn: Turn
     ) async -> TurnStateMachine.RunResult {
         do {
+            let request = try await self.folding(request, of: turn)
             return .answered(
                 try await agent.run(request, journal: journal) { event in await self.tell(event, of: turn) })
         } catch {
@@ -108,7 +109,7 @@ extension SessionManager {
             history: history,
             attachments: attachments.map {
                 TurnAttachment(kind: $0.kind.rawValue, path: $0.path, filename: $0.filename)
-            }, model: model)
+            }, model: model, isAdmin: isAdmin(turn), isUnattended: turn.isUnattended)
     }
 
     /// One event of a running turn goes to everybody who watches its session.

@@ -100,16 +100,24 @@ extension SessionRepository {
 
     /// From now on `summary` stands for every message of `context` and what was folded before.
     ///
-    /// - Parameter now: Unix seconds.
+    /// - Parameters:
+    ///   - kept: how many of the last messages of `context` it does not stand for.
+    ///   - now: Unix seconds.
     /// - Returns: false, and nothing is written, when the conversation was cleared since the context was read, or is
     ///   another user's of the same handle.
     public func fold(
-        _ context: SessionContext, into summary: String, handle: String, sessionID: String, now: Double
+        _ context: SessionContext, into summary: String, keeping kept: Int = 0, handle: String, sessionID: String,
+        now: Double
     ) async throws -> Bool {
         try await write(.foldHistory) { connection in
-            guard let last = context.last, let session = try Self.row(handle, sessionID, in: connection),
+            guard let end = context.last, let session = try Self.row(handle, sessionID, in: connection),
                 session == context.session, try Self.lastArchive(of: session, in: connection) == context.archive
             else { return false }
+            let last = try Int64.fetchOne(
+                connection,
+                sql: "SELECT id FROM session_messages WHERE session = ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+                arguments: [session, end, kept])
+            guard let last else { return false }
             try connection.execute(
                 sql: """
                     INSERT INTO session_summaries (session, text, through, created_at) VALUES (?, ?, ?, ?)
@@ -119,6 +127,15 @@ extension SessionRepository {
                     """, arguments: [session, summary, last, now])
             return true
         }
+    }
+
+    /// Records a call of a model that was made for a conversation and for no turn.
+    ///
+    /// - Parameter turn: a name that no turn has.
+    public func record(
+        _ call: ModelCallRecord, turn: String, of context: SessionContext, at time: Double
+    ) async throws {
+        try await record(call, turn: turn, of: context.session, at: time)
     }
 
     // MARK: Rows

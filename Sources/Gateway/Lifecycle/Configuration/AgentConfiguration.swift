@@ -53,6 +53,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var textToSpeech: [String]?
     public var limits = Limits()
     public var usage = UsageConfiguration()
+    /// How models and tools answer.
+    var turns = TurnConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -170,6 +172,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("tts") { tts throws(ConfigurationError) in
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
+        try turns.read(&root)
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =

@@ -114,6 +114,46 @@ struct ConfigurationSection {
         return value
     }
 
+    /// The texts of a list; one text alone is a list of one, an empty list is no text.
+    mutating func texts(_ key: String) throws(ConfigurationError) -> [String]? {
+        let expected = "a list of names such as [one, two]"
+        guard let node = take(key) else { return nil }
+        let nodes: [Node]
+        switch node {
+        case .sequence(let sequence): nodes = Array(sequence)
+        case .scalar: nodes = [node]
+        default:
+            mistakes.all.append(invalid(key, node, expected: expected))
+            return nil
+        }
+        var texts: [String] = []
+        for node in nodes {
+            guard case .scalar(let scalar) = node, let text = try? references.replace(in: scalar.string),
+                !text.isEmpty, text.utf8.count <= 512
+            else {
+                mistakes.all.append(invalid(key, node, expected: expected))
+                return nil
+            }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    /// A number for each key of a mapping.
+    mutating func numbers(
+        _ key: String, in range: ClosedRange<Double>
+    ) throws(ConfigurationError) -> [String: Double]? {
+        var numbers: [String: Double]?
+        try section(key) { section throws(ConfigurationError) in
+            var found: [String: Double] = [:]
+            for name in section.mapping.keys.compactMap(\.string) {
+                if let number = try section.number(name, in: range) { found[name] = number }
+            }
+            numbers = found
+        }
+        return numbers
+    }
+
     // MARK: Nodes
 
     private mutating func take(_ key: String) -> Node? {

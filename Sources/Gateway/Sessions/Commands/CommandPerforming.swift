@@ -12,10 +12,11 @@ struct CommandSurroundings: Sendable {
     var models: @Sendable () async -> [AgentModel] = { [] }
     /// Models that were added, whether they can run or not; nil when the agent keeps none.
     var registry: Registry?
-    /// Says what a conversation was about.
-    var summarize: @Sendable (_ history: [ChatMessage], _ model: String?) async throws -> String = { _, _ in
-        throw AgentError.modelFailed("there is none")
-    }
+    /// Says what a conversation was about, and tells which models were called for it.
+    var summarize:
+        @Sendable (
+            _ history: [ChatMessage], _ model: String?, _ used: @Sendable (ModelCall) async -> Void
+        ) async throws -> String = { _, _, _ in throw AgentError.modelFailed("there is none") }
     /// Ends the process so that its service manager starts it again; nil when nobody can.
     var requestRestart: (@Sendable () -> Void)?
 
@@ -24,7 +25,7 @@ struct CommandSurroundings: Sendable {
     init(agent: any AgentRuntime, registry: Registry? = nil, requestRestart: (@Sendable () -> Void)?) {
         self.registry = registry
         models = { await agent.models() }
-        summarize = { try await agent.summarize($0, model: $1) }
+        summarize = { try await agent.summarize($0, model: $1, used: $2) }
         self.requestRestart = requestRestart
     }
 }

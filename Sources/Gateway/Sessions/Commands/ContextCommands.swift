@@ -74,7 +74,8 @@ extension SessionManager {
         let summary: String
         do {
             summary = try await summarize(
-                context.history, model: models.contains { $0.id == context.model } ? context.model : nil)
+                context.history, model: models.contains { $0.id == context.model } ? context.model : nil
+            ) { call in await self.note(call, for: context) }
         } catch {
             logger.warning("sessions::not_summarized", metadata: ["error": "\(error)"])
             let reason = (error as? AgentError)?.description ?? "the model took too long"
@@ -96,11 +97,13 @@ extension SessionManager {
             "Compacted \(count) into a summary of about \(tokens) tokens. The transcript stays as it is.")
     }
 
-    private func summarize(_ history: [ChatMessage], model: String?) async throws -> String {
+    func summarize(
+        _ history: [ChatMessage], model: String?, used: @escaping @Sendable (ModelCall) async -> Void
+    ) async throws -> String {
         let summarize = surroundings.summarize
         return try await withThrowingTaskGroup(of: String.self) { group in
             defer { group.cancelAll() }
-            group.addTask { try await summarize(history, model) }
+            group.addTask { try await summarize(history, model, used) }
             group.addTask {
                 try await Task.sleep(for: Self.summaryTime)
                 throw CancellationError()
@@ -117,16 +120,19 @@ extension SessionManager {
     /// Four bytes a token is near enough for English, and says too much rather than too little for code.
     private static func tokens(in text: String) -> Int { (text.utf8.count + 3) / 4 }
 
-    private static func tokens(in history: [ChatMessage]) -> Int { history.reduce(0) { $0 + tokens(in: $1.text) } }
+    static func tokens(in history: [ChatMessage]) -> Int { history.reduce(0) { $0 + tokens(in: $1.text) } }
 }
 
 extension SessionContext {
     /// As the agent is given it: the summary first, then what came after.
-    fileprivate var history: [ChatMessage] {
+    var history: [ChatMessage] { history(without: 0) }
+
+    /// - Parameter kept: how many of the last messages are left out.
+    func history(without kept: Int) -> [ChatMessage] {
         let folded =
             summary.map { [ChatMessage(role: .system, text: "Summary of the conversation so far:\n\($0)")] } ?? []
         return folded
-            + messages.compactMap { message in
+            + messages.dropLast(kept).compactMap { message in
                 ChatMessage.Role(rawValue: message.role).map {
                     ChatMessage(role: $0, text: message.text, interrupted: message.interrupted)
                 }

@@ -61,7 +61,7 @@ chaos:
 	scripts/install-packages test
 	swift build --build-tests
 	ROUNDS="$(ROUNDS)" SEED="$(SEED)" DOCTOR_RUNS=100 \
-		swift test --skip-build --no-parallel --filter 'ChaosTests|DoctorLoadTests'
+		swift test --skip-build --no-parallel --filter 'ChaosTests|DoctorLoadTests|TurnStepsTests'
 
 fuzz:
 	scripts/install-packages run

@@ -21,13 +21,12 @@ struct BenchNetwork {
     /// - Parameters:
     ///   - directory: takes the database and `identity.key`, which makes whoever reads it the operator.
     ///   - strangerTime: how long a connection may do without a certificate; nil is the default.
-    init(directory: String, strangerTime: Duration?) async throws {
+    ///   - agent: who answers.
+    init(
+        directory: String, strangerTime: Duration? = nil, agent: any AgentRuntime = ToldAgent()
+    ) async throws {
         let now: @Sendable () -> Double = { Date().timeIntervalSince1970 }
-        let logger = Logger(label: "bench") { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = .error
-            return handler
-        }
+        let logger = Self.logger
         let key = try SecretKey.loadOrCreate(path: directory + "/identity.key")
         let database = try Store.Database(path: directory + "/openagent.db")
         let repository = NetworkRepository(database)
@@ -41,7 +40,7 @@ struct BenchNetwork {
             coordinator: key.nodeID, now: now)
         if let strangerTime { configuration.limits.strangerTime = strangerTime }
         gateway = try GatewayServer(
-            configuration: configuration, membership: coordinator.roster, agent: ToldAgent(),
+            configuration: configuration, membership: coordinator.roster, agent: agent,
             sessions: SessionRepository(database), logger: logger)
         var binding = EndpointConfiguration(
             secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],
@@ -50,6 +49,12 @@ struct BenchNetwork {
         endpoint = try await Endpoint.bind(binding)
         self.coordinator = coordinator
         self.database = database
+    }
+
+    static let logger = Logger(label: "bench") { label in
+        var handler = StreamLogHandler.standardError(label: label)
+        handler.logLevel = .error
+        return handler
     }
 
     /// Serves until standard input ends.

@@ -112,7 +112,8 @@ struct GatewayCore: Sendable {
             vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
         )
         let agent = ModelAgent(
-            rows: { try await registry.models() }, factory: seams.model, librarian: librarian, toolbox: tools,
+            rows: { try await registry.models(enabled: true) }, factory: seams.model, librarian: librarian,
+            toolbox: tools,
             settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
         settings.tasks = ScheduledTasks(
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })

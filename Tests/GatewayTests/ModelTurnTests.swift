@@ -1,0 +1,241 @@
+import Foundation
+import JSON
+import Logging
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import Testing
+
+@testable import Agent
+@testable import Certs
+@testable import Gateway
+@testable import Store
+@testable import Transport
+@testable import Wire
+
+// A whole agent in memory that answers with a model and tools: put together as `serve` does it, with a model and servers of tools that do
+// what the test says.
+
+@Suite struct ModelTurnTests {
+    typealias Script = @Sendable (ModelRequest) async throws -> ModelReply
+
+    private struct Model: LanguageModel {
+        let script: Script
+
+        func reply(to request: ModelRequest, emit: @Sendable (String) async -> Void) async throws -> ModelReply {
+            let reply = try await script(request)
+            await emit(reply.text)
+            return reply
+        }
+    }
+
+    private struct Tools: ToolServer {
+        let name: String
+        let note: @Sendable (ToolContext) -> Void
+
+        func tools() async -> [ToolDefinition] {
+            [
+                ToolDefinition(name: "look", description: "", parameters: ["type": "object"], effect: .query),
+                ToolDefinition(name: "rule", description: "", parameters: ["type": "object"], needsAdmin: true),
+            ]
+        }
+
+        func call(
+            _ tool: String, _ arguments: [String: JSONValue], for context: ToolContext,
+            progress: @Sendable (String) async -> Void
+        ) async -> ToolResult {
+            note(context)
+            return ToolResult("\(name) says \(tool)")
+        }
+    }
+
+    /// An agent whose model `fake:one` is the first row.
+    private final class World: Sendable {
+        static let time: Double = 1_750_000_000
+
+        let directory: AgentDirectory
+        let core: GatewayCore
+        private let key: SecretKey
+        private let device = SecretKey()
+
+        init(configuration yaml: String = "", _ script: @escaping Script) async throws {
+            directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/turns-\(UUID().uuidString)")
+            _ = try directory.create(name: "Ada")
+            try Data(("name: Ada\n" + yaml).utf8).write(to: URL(filePath: directory.configuration))
+            key = try SecretKey(seed: Array(repeating: 7, count: 32))
+            let notes = Notes()
+            self.notes = notes
+            var seams = GatewayCore.Seams(now: { Self.time })
+            seams.model = { _ in Model(script: script) }
+            seams.toolServers = { ["alpha", "beta", "vault"].map { Tools(name: $0) { notes.add($0) } } }
+            core = try GatewayCore.build(
+                key: key, directory: directory,
+                configuration: try AgentConfiguration.load(directory, environment: [:]).configuration, version: "1",
+                seams: seams, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, requestRestart: {})
+            let actor = Registry.Actor(name: "test")
+            let provider = try await core.registry.addProvider(
+                ProviderChange(name: "local", baseURL: "http://127.0.0.1:1"), by: actor
+            ).provider
+            _ = try await core.registry.addModel(
+                ModelChange(model: "one", metadata: #"{"context_window":4000}"#), to: provider.id, by: actor)
+        }
+
+        final class Notes: Sendable {
+            private let contexts = Mutex<[ToolContext]>([])
+            var all: [ToolContext] { contexts.withLock { $0 } }
+            func add(_ context: ToolContext) { contexts.withLock { $0.append(context) } }
+        }
+
+        let notes: Notes
+
+        deinit {
+            try? core.close()
+            try? FileManager.default.removeItem(atPath: directory.path)
+        }
+
+        /// Somebody of the network who is no admin, as far as anybody knows.
+        var member: Caller {
+            Caller(
+                DeviceCertificate.issue(
+                    handle: "ana", deviceKey: device.nodeID, networkID: core.place.networkID, issuedAt: Self.time,
+                    signedBy: key), role: .member)
+        }
+
+        func get<T: Decodable>(_ path: String, _ type: T.Type = T.self) async throws -> T {
+            try JSONDecoder().decode(T.self, from: Data(try await ask("GET", path, nil, nil).utf8))
+        }
+
+        /// - Parameter caller: nil is the operator.
+        func chat(_ text: String, session: String = "s", as caller: Caller? = nil) async throws -> ChatAnswer {
+            let message = try String(
+                decoding: JSONEncoder().encode(["message": text, "session_id": session]), as: UTF8.self)
+            return try JSONDecoder().decode(
+                ChatAnswer.self, from: Data(try await ask("POST", "/api/chat", message, caller).utf8))
+        }
+
+        private func ask(_ method: String, _ path: String, _ body: String?, _ caller: Caller?) async throws -> String {
+            let answer = try await core.gateway.respond(
+                method: HTTPMethod(rawValue: method), path: path, headers: [:], body: ByteBuffer(string: body ?? ""),
+                maximumBody: 4 << 20, as: caller)
+            return String(buffer: answer.body)
+        }
+
+        func run(_ body: @escaping @Sendable (World) async throws -> Void) async throws {
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    await self.core.gateway.run()
+                    return false
+                }
+                group.addTask {
+                    try await body(self)
+                    return true
+                }
+                defer { group.cancelAll() }
+                while let isDone = try await group.next() { if isDone { return } }
+            }
+        }
+    }
+
+    @Test func aModelOfTheRegistryAnswersWithToolsOfThreeServers() async throws {
+        let world = try await World { request in
+            let results = request.messages.compactMap {
+                if case .tool(_, _, let result) = $0 { result.text } else { nil }
+            }
+            guard results.isEmpty else { return ModelReply(text: results.joined(separator: ", ")) }
+            return ModelReply(
+                calls: ["alpha", "beta", "vault"].map { ToolCall(id: $0, name: "\($0)_look", arguments: "{}") },
+                stop: .toolCalls, inputTokens: 100, outputTokens: 10)
+        }
+        try await world.run { world in
+            let answer = try await world.chat("go")
+            #expect(
+                answer.response == "alpha says look, beta says look, vault says look" && answer.model == "local:one")
+            let models = try await world.get("/api/models", ModelsBody.self).models
+            #expect(models.map(\.runs) == [true, true] && models.map(\.isDefault) == [false, true])
+            #expect(world.notes.all.allSatisfy { $0.isAdmin && !$0.isUnattended && $0.sessionID == "s" })
+        }
+    }
+
+    @Test func onlyAnAdministratorsTurnHasTheToolsOfAdministrators() async throws {
+        let world = try await World { request in
+            ModelReply(text: request.tools.map(\.fullName).contains("alpha_rule") ? "all" : "some")
+        }
+        try await world.run { world in
+            #expect(try await world.chat("which?").response == "all", "the operator is one")
+            // The roster knows nothing of this device: whoever can't be told to be an admin is none.
+            #expect(try await world.chat("which?", as: world.member).response == "some")
+        }
+    }
+
+    @Test func whatTheAgentBeginsByItselfIsUnattended() async throws {
+        let world = try await World { request in
+            ModelReply(text: request.system.contains("Nobody waits for this answer") ? "alone" : "together")
+        }
+        try await world.run { world in
+            #expect(try await world.chat("x").response == "together")
+            #expect(try await world.chat("x", session: "scheduler:1").response == "alone")
+        }
+    }
+
+    @Test func aLongConversationIsSummarizedOnceAndTheSummaryIsKeptAndCounted() async throws {
+        let asked = Mutex<[ModelRequest]>([])
+        let world = try await World { request in
+            asked.withLock { $0.append(request) }
+            let isSummary = request.system.contains("You write summaries")
+            return ModelReply(
+                text: isSummary ? "They counted." : String(repeating: "word ", count: 140), inputTokens: 1,
+                outputTokens: isSummary ? 7 : 1)
+        }
+        try await world.run { world in
+            func summaries() -> Int { asked.withLock { $0.count { $0.system.contains("You write summaries") } } }
+            var number = 0
+            while summaries() == 0, number < 40 {
+                number += 1
+                _ = try await world.chat("message \(number) " + String(repeating: "and so on ", count: 30))
+            }
+            #expect(number > 4 && number < 40)
+            let last = try #require(asked.withLock { $0.last })
+            #expect(last.system.contains("They counted."))
+            // The last two exchanges as they were said, and the new message.
+            #expect(last.messages.count == 5)
+            let context = try await world.get("/api/sessions/s/context", SessionContextBody.self)
+            #expect(context.summary == "They counted." && context.folded == 2 * (number - 1) - 4)
+            _ = try await world.chat("and now?")
+            #expect(summaries() == 1, "it is made once")
+            let answer = try await world.chat("once more")
+            #expect(answer.usage.outputTokens == 1)
+        }
+    }
+
+    @Test func whatIsSetOfTurnsAndToolsIsRead() throws {
+        let directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/turns-\(UUID().uuidString)")
+        func read(_ yaml: String) -> ConfigurationExamination {
+            AgentConfiguration.examine(yaml, file: "openagent.yaml", directory, environment: ["M": "c:d"])
+        }
+        let good = read(
+            """
+            system_prompt: Be brief.
+            models:
+              fallback: ["a:b", "${M}"]
+            agent:
+              steps: 7
+            tools:
+              turns: all
+              workflows: []
+              outside: [vault]
+              time_limits:
+                vault_search_notes: 60
+            """)
+        #expect(good.errors.isEmpty && good.warnings.isEmpty, "\(good.errors) \(good.warnings)")
+        let turns = good.configuration.turns
+        #expect(turns.turns.systemPrompt == "Be brief." && turns.turns.fallback == ["a:b", "c:d"])
+        #expect(turns.turns.steps == 7 && turns.tools.timeLimits == ["vault_search_notes": 60])
+        #expect(turns.tools.grants.granted == [.turn: .all, .workflow: .some([]), .outside: .some(["vault"])])
+        for wrong in [
+            "models: {fallback: {a: b}}", "agent: {steps: 0}", "tools: {time_limits: {x: 0}}",
+            "tools: {outside: [[a]]}",
+        ] {
+            #expect(read(wrong).errors.count == 1, "\(wrong)")
+        }
+    }
+}

@@ -142,7 +142,9 @@ let package = Package(
         .target(
             name: "TestProviders", dependencies: [hummingbird, httpTypes, nioCore, logging],
             path: "Tests/Support/TestProviders", swiftSettings: settings),
-        tests("AgentTests", ["Agent", "JSON", "Store", "TestProviders", hummingbird, logging]),
+        tests(
+            "AgentTests", ["Agent", "JSON", "Store", "TestProviders", hummingbird, logging],
+            resources: [.copy("Streams")]),
         tests(
             "GatewayTests",
             [

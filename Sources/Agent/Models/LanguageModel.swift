@@ -20,11 +20,14 @@ public struct ToolCall: Sendable, Equatable, Codable {
     public var name: String
     /// JSON text as the model wrote it; it may be no valid JSON.
     public var arguments: String
+    /// What the provider wants to have back with the call, unread (Gemini's thought signature).
+    public var signature: String?
 
-    public init(id: String, name: String, arguments: String) {
+    public init(id: String, name: String, arguments: String, signature: String? = nil) {
         self.id = id
         self.name = name
         self.arguments = arguments
+        self.signature = signature
     }
 }
 

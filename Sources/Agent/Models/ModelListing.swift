@@ -22,14 +22,12 @@ enum ModelListing {
     }
 
     private static func url(_ api: Vendor.API, _ address: String) -> String {
-        var base = address
-        while base.hasSuffix("/") { base.removeLast() }
-        let hasPath = base.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).count > 3
+        let base = api.base(address)
         return switch api {
-        case .openai: base + (hasPath ? "/models" : "/v1/models")
-        case .anthropic: base + (hasPath ? "/models?limit=1000" : "/v1/models?limit=1000")
-        case .google: base + (hasPath ? "/models?pageSize=1000" : "/v1beta/models?pageSize=1000")
-        case .ollama: (base.hasSuffix("/v1") ? String(base.dropLast(3)) : base) + "/api/tags"
+        case .openai: base + "/models"
+        case .anthropic: base + "/models?limit=1000"
+        case .google: base + "/models?pageSize=1000"
+        case .ollama: base + "/api/tags"
         }
     }
 

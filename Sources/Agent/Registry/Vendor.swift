@@ -30,6 +30,9 @@ struct Vendor: Sendable, Equatable {
         .init("moonshot", .openai, "https://api.moonshot.ai/v1"),
         .init("qwen", .openai, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         .init("ollama", .ollama, "http://127.0.0.1:11434", needsKey: false),
+        .init("lmstudio", .openai, "http://127.0.0.1:1234/v1", needsKey: false),
+        .init("llamacpp", .openai, "http://127.0.0.1:8080/v1", needsKey: false),
+        .init("vllm", .openai, "http://127.0.0.1:8000/v1", needsKey: false),
         .init("local", .openai, nil, needsKey: false),
     ]
 

@@ -4,8 +4,8 @@ internal import Logging
 internal import NIOCore
 internal import Synchronization
 
-// Who answers when a test asks a provider of models? A server on 127.0.0.1 that speaks as the vendors do, notes what it was asked, and
-// fails in every way that a server on the internet can.
+// Who answers when a test asks a provider of models? A server on 127.0.0.1 that speaks as the vendors do, notes what it was asked,
+// and fails in every way that a server on the internet can. What its models say is a script.
 
 /// A provider of models.
 public final class FakeProvider: Sendable {
@@ -30,6 +30,7 @@ public final class FakeProvider: Sendable {
         public var path: String
         /// Names in lower case.
         public var headers: [String: String]
+        public var body: String
     }
 
     private struct State {
@@ -37,6 +38,9 @@ public final class FakeProvider: Sendable {
         var models: [String]
         var questions: [Question] = []
         var port = 0
+        var answers: [FakeAnswer] = []
+        var abandoned = 0
+        var watchers: [AsyncStream<Int>.Continuation] = []
     }
 
     private let state: Mutex<State>
@@ -87,19 +91,113 @@ public final class FakeProvider: Sendable {
 
     public func offer(_ models: [String]) { state.withLock { $0.models = models } }
 
+    // MARK: Models
+
+    /// What the model says to the next questions, in all protocols (`…/chat/completions`, `…/messages`, `…:streamGenerateContent`,
+    /// `/api/chat`). The last answer is given again and again; without a script it is `Hello from the fake.`
+    public func script(_ answers: [FakeAnswer]) { state.withLock { $0.answers = answers } }
+
+    /// What models were asked, without the lists of models.
+    public var conversations: [Question] {
+        questions.filter { FakeProtocol(path: Self.withoutQuery($0.path)) != nil }
+    }
+
+    /// Answers that ended because nobody listened any more; now, and again whenever there is one more.
+    public var abandoned: AsyncStream<Int> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+        state.withLock { state in
+            state.watchers.append(continuation)
+            continuation.yield(state.abandoned)
+        }
+        return stream
+    }
+
+    private static func withoutQuery(_ path: String) -> String { String(path.prefix { $0 != "?" }) }
+
+    private func nextAnswer() -> FakeAnswer {
+        state.withLock { state in
+            guard let answer = state.answers.first else { return .text("Hello from the fake.") }
+            if state.answers.count > 1 { state.answers.removeFirst() }
+            return answer
+        }
+    }
+
+    private func say(_ answer: FakeAnswer, in words: FakeProtocol) -> Response {
+        var headers: HTTPFields = [:]
+        for (name, value) in answer.headers {
+            if let name = HTTPField.Name(name) { headers[name] = value }
+        }
+        guard answer.status == 200 else {
+            headers[.contentType] = "application/json"
+            return Response(
+                status: .init(code: answer.status), headers: headers,
+                body: .init(byteBuffer: ByteBuffer(string: answer.body)))
+        }
+        headers[.contentType] = words.mediaType
+        return Response(
+            status: .ok, headers: headers,
+            body: ResponseBody { writer in
+                do { try await self.write(answer, in: words, to: &writer) } catch let error as Disconnection {
+                    throw error
+                } catch {
+                    self.state.withLock { state in
+                        state.abandoned += 1
+                        for watcher in state.watchers { watcher.yield(state.abandoned) }
+                    }
+                    throw error
+                }
+                try await writer.finish(nil)
+            })
+    }
+
+    private struct Disconnection: Error {}
+
+    private func write(
+        _ answer: FakeAnswer, in words: FakeProtocol, to writer: inout any ResponseBodyWriter
+    ) async throws {
+        var (index, calls) = (0, 0)
+        let beginning = words.beginning(answer)
+        if !beginning.isEmpty { try await writer.write(ByteBuffer(string: beginning)) }
+        for piece in answer.pieces {
+            switch piece {
+            case .text(let text):
+                try await writer.write(ByteBuffer(string: words.text(text, index)))
+                index += 1
+            case .call(let id, let name, let arguments):
+                let text = words.call(id, name, arguments, index, call: calls)
+                try await writer.write(ByteBuffer(string: text))
+                (index, calls) = (index + 1, calls + 1)
+            case .raw(let bytes): try await writer.write(ByteBuffer(string: bytes))
+            case .pause(let time): try await Task.sleep(for: time)
+            case .silence: try await Task.sleep(for: .seconds(3600))
+            case .hold:
+                while true {
+                    try await writer.write(ByteBuffer(string: words.keepAlive))
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            case .disconnect: throw Disconnection()
+            }
+        }
+        try await writer.write(ByteBuffer(string: words.end(answer)))
+    }
+
     // MARK: Answers
 
     private func answer(_ request: Request) async throws -> Response {
         let headers = Dictionary(
             request.headers.map { ($0.name.canonicalName, $0.value) }
         ) { first, second in "\(first), \(second)" }
-        let question = Question(method: request.method.rawValue, path: request.uri.string, headers: headers)
+        let body = String(buffer: try await request.body.collect(upTo: 16 << 20))
+        let question = Question(
+            method: request.method.rawValue, path: request.uri.string, headers: headers, body: body)
         let (fault, models) = state.withLock { state in
             state.questions.append(question)
             return (state.fault, state.models)
         }
         switch fault {
-        case .none: return json(list(models, request.uri.path))
+        case .none:
+            if let words = FakeProtocol(path: request.uri.path) { return say(nextAnswer(), in: words) }
+            return json(list(models, request.uri.path))
         case .empty: return json(list([], request.uri.path))
         case .status(let code):
             // As some do: what was sent is in the answer.

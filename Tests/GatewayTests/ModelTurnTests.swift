@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import Synchronization
+import TestProviders
 import Testing
 
 @testable import Agent
@@ -58,7 +59,13 @@ import Testing
         private let key: SecretKey
         private let device = SecretKey()
 
-        init(configuration yaml: String = "", _ script: @escaping Script) async throws {
+        /// - Parameters:
+        ///   - address: of the provider; models there are asked over HTTP.
+        ///   - models: by their names, the first is the default.
+        init(
+            configuration yaml: String = "", address: String = "http://127.0.0.1:1", models: [String] = ["one"],
+            _ script: Script? = nil
+        ) async throws {
             directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/turns-\(UUID().uuidString)")
             _ = try directory.create(name: "Ada")
             try Data(("name: Ada\n" + yaml).utf8).write(to: URL(filePath: directory.configuration))
@@ -66,7 +73,16 @@ import Testing
             let notes = Notes()
             self.notes = notes
             var seams = GatewayCore.Seams(now: { Self.time })
-            seams.model = { _ in Model(script: script) }
+            if let script { seams.model = { _ in Model(script: script) } }
+            // Pauses are over at once.
+            let slept = slept
+            seams.time = TimeSource(
+                now: { Self.time },
+                sleep: { pause in
+                    // A tool's time is not up.
+                    guard pause < .seconds(10) else { return try await Task.sleep(for: .seconds(60)) }
+                    slept.add(pause)
+                })
             seams.toolServers = { ["alpha", "beta", "vault"].map { Tools(name: $0) { notes.add($0) } } }
             core = try GatewayCore.build(
                 key: key, directory: directory,
@@ -74,10 +90,18 @@ import Testing
                 seams: seams, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, requestRestart: {})
             let actor = Registry.Actor(name: "test")
             let provider = try await core.registry.addProvider(
-                ProviderChange(name: "local", baseURL: "http://127.0.0.1:1"), by: actor
+                ProviderChange(name: "local", baseURL: address), by: actor
             ).provider
-            _ = try await core.registry.addModel(
-                ModelChange(model: "one", metadata: #"{"context_window":4000}"#), to: provider.id, by: actor)
+            for model in models {
+                _ = try await core.registry.addModel(
+                    ModelChange(model: model, metadata: #"{"context_window":4000}"#), to: provider.id, by: actor)
+            }
+        }
+
+        final class Pauses: Sendable {
+            private let pauses = Mutex<[Duration]>([])
+            var all: [Duration] { pauses.withLock { $0 } }
+            func add(_ pause: Duration) { pauses.withLock { $0.append(pause) } }
         }
 
         final class Notes: Sendable {
@@ -87,6 +111,7 @@ import Testing
         }
 
         let notes: Notes
+        let slept = Pauses()
 
         deinit {
             try? core.close()
@@ -132,6 +157,26 @@ import Testing
                 }
                 defer { group.cancelAll() }
                 while let isDone = try await group.next() { if isDone { return } }
+            }
+        }
+    }
+
+    @Test("P-81: over HTTP, 429 and 503 are tried again, then the next model is asked; a tool runs through it all")
+    func providersOverHTTP() async throws {
+        try await FakeProvider.run { fake in
+            fake.script([
+                .failing(429, "slow down", headers: ["Retry-After": "2"]),
+                .call("alpha_look", "{}", id: "call_1"), .failing(503), .failing(503), .failing(503),
+                .text("It is in the hall."),
+            ])
+            let world = try await World(
+                configuration: "models: {fallback: ['local:two']}\n", address: fake.address, models: ["one", "two"])
+            try await world.run { world in
+                let answer = try await world.chat("where is the router?")
+                #expect(answer.response == "It is in the hall." && answer.model == "local:two", "\(answer)")
+                #expect(world.notes.all.map(\.callID) == ["1.1"])
+                #expect(world.slept.all.first == .seconds(2) && world.slept.all.count == 3, "\(world.slept.all)")
+                #expect(fake.conversations.count == 6)
             }
         }
     }

@@ -24,10 +24,8 @@ struct GatewayCore: Sendable {
         var http: any OutboundHTTP = NetworkHTTP()
         /// How waits and time limits of turns pass.
         var time = TimeSource.system
-        /// What speaks with a model of the registry.
-        var model: @Sendable (ModelOfProvider) throws -> any LanguageModel = { row in
-            throw ModelError.rejected("this version can't speak with \(row.provider.name)")
-        }
+        /// What speaks with a model of the registry; nil: whoever its provider is.
+        var model: (@Sendable (ModelOfProvider) throws -> any LanguageModel)?
         /// Who offers tools; asked for each call.
         var toolServers: @Sendable () async -> [any ToolServer] = { [] }
         /// The log that this process writes; nil when it serves nobody.
@@ -111,9 +109,13 @@ struct GatewayCore: Sendable {
         let librarian = Librarian(
             vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
         )
+        let factory = ModelFactory(
+            http: seams.http, folder: directory.workspace, now: now,
+            makeID: { [random = seams.random] in random.uuid() },
+            reveal: { try registry.reveal($0) })
         let agent = ModelAgent(
-            rows: { try await registry.models(enabled: true) }, factory: seams.model, librarian: librarian,
-            toolbox: tools,
+            rows: { try await registry.models(enabled: true) },
+            factory: seams.model ?? { try factory.model(for: $0) }, librarian: librarian, toolbox: tools,
             settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
         settings.tasks = ScheduledTasks(
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })

@@ -33,11 +33,13 @@ import Testing
             key = try SecretKey(seed: Array(repeating: 7, count: 32))
             device = try SecretKey(seed: Array(repeating: 8, count: 32))
             let state = Mutex(SplitMix(state: seed))
-            let seams = GatewayCore.Seams(
+            var seams = GatewayCore.Seams(
                 now: { Self.time }, environment: environment,
                 random: Randomness { count in
                     state.withLock { state in (0..<count).map { _ in UInt8(truncatingIfNeeded: state.next()) } }
                 })
+            // Nobody waits for a provider that is not there.
+            seams.time = TimeSource(now: { Self.time }, sleep: { _ in })
             core = try GatewayCore.build(
                 key: key, directory: directory,
                 configuration: try AgentConfiguration.load(directory, environment: environment).configuration,

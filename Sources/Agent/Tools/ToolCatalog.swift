@@ -38,12 +38,11 @@ final class ToolCatalog: Sendable {
             }
         }
         var entries: [Entry] = []
+        var taken: Set<String> = []
         for server in unique {
             for definition in await server.tools() {
                 let fullName = Self.fullName(server.name, definition.name)
-                guard claim(fullName, for: server.name, among: names),
-                    !entries.contains(where: { $0.tool.fullName == fullName })
-                else {
+                guard claim(fullName, for: server.name, among: names), taken.insert(fullName).inserted else {
                     warn("tool \(fullName) of \(server.name)", "another tool has this name: it is not offered")
                     continue
                 }

@@ -22,6 +22,8 @@ enum TypedLine: Equatable {
         }
         switch name.lowercased() {
         case "quit", "exit": self = .leave
+        // The librarian's word for running a tool, which is a turn.
+        case "tool": self = .message(text)
         case let name: self = .command(name: name, argument: words.count > 1 ? String(words[1]) : nil)
         }
     }

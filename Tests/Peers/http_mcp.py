@@ -47,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200)
 
     def do_GET(self):
+        if self.path == "/page":
+            return self.answer(200, b"<html><body><h1>Title</h1><p>Words of the page.</p></body></html>", "text/html")
         seen.append(["GET", dict(self.headers)])
         if not self.known():
             return self.answer(404)

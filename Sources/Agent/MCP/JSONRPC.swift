@@ -20,7 +20,7 @@ enum JSONRPCMessage: Sendable, Equatable {
     /// - Parameter bytes: bounded by whoever read them.
     /// - Returns: nil when that is no JSON; what is JSON and no message is left out.
     static func read(_ bytes: [UInt8]) -> [JSONRPCMessage]? {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else { return nil }
+        guard let value = JSONReader.read(bytes) else { return nil }
         // The revision of March 2025 has lists of messages.
         if case .array(let values) = value { return values.compactMap(JSONRPCMessage.init) }
         return JSONRPCMessage(value).map { [$0] } ?? []

@@ -98,6 +98,11 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
+        let mcps = MCPServers(
+            registry,
+            settings: configuration.toolServers.settings(folder: directory.workspace, version: version), logger: logger)
+        settings.mcps = mcps
+        settings.services.append { await mcps.run() }
         settings.tasks = ScheduledTasks(
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
         settings.workflows = Workflows(

@@ -53,6 +53,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var textToSpeech: [String]?
     public var limits = Limits()
     public var usage = UsageConfiguration()
+    /// What holds for servers of tools.
+    public var toolServers = ToolServerConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -171,6 +173,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
+        try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

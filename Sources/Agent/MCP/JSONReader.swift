@@ -34,12 +34,12 @@ struct JSONReader {
         return true
     }
 
-    private mutating func take(word: StaticString) -> Bool {
+    private mutating func word(_ word: StaticString, _ value: JSONValue) -> JSONValue? {
         let length = word.utf8CodeUnitCount
-        guard bytes.count - at >= length else { return false }
-        for offset in 0..<length where bytes[at + offset] != word.utf8Start[offset] { return false }
+        guard bytes.count - at >= length else { return nil }
+        for offset in 0..<length where bytes[at + offset] != word.utf8Start[offset] { return nil }
         at += length
-        return true
+        return value
     }
 
     private mutating func value(depth: Int) -> JSONValue? {
@@ -50,10 +50,9 @@ struct JSONReader {
         case UInt8(ascii: "{"): return object(depth)
         case UInt8(ascii: "["): return array(depth)
         case UInt8(ascii: "\""): return string().map { .string($0) }
-        case UInt8(ascii: "t"): return take(word: "true") ? .bool(true) : nil
-        case UInt8(ascii: "f"): return take(word: "false") ? .bool(false) : nil
-        // Nil in the place of a value would be no value at all.
-        case UInt8(ascii: "n"): return take(word: "null") ? JSONValue.null : nil
+        case UInt8(ascii: "t"): return word("true", .bool(true))
+        case UInt8(ascii: "f"): return word("false", .bool(false))
+        case UInt8(ascii: "n"): return word("null", .null)
         default: return number()
         }
     }

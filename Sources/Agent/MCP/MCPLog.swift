@@ -37,8 +37,11 @@ final class MCPLog: Sendable {
 
     /// What must not stand in any line.
     func hide(_ values: some Sequence<String>) {
-        let values = values.filter { $0.utf8.count >= Self.shortestHidden }.sorted { $0.utf8.count > $1.utf8.count }
-        secrets.withLock { $0 = values }
+        var hidden = values.filter { $0.utf8.count >= Self.shortestHidden }
+        // A token is often a word behind another one, as in `Bearer …`.
+        hidden += hidden.flatMap { $0.split(separator: " ").map(String.init) }.filter { $0.utf8.count >= 12 }
+        hidden.sort { $0.utf8.count > $1.utf8.count }
+        secrets.withLock { [hidden] in $0 = hidden }
     }
 
     /// A text without the server's secrets.
@@ -47,7 +50,8 @@ final class MCPLog: Sendable {
     }
 
     func ready(tools: Int, isNew: Bool) {
-        logger.log(level: isNew ? .notice : .info, "mcp::ready", metadata: ["tools": "\(tools)"])
+        guard isNew else { return logger.info("mcp::ready", metadata: ["tools": "\(tools)"]) }
+        logger.notice("mcp::ready", metadata: ["tools": "\(tools)"])
     }
 
     func ended(_ reason: String, retryAfter delay: Duration) {
@@ -62,15 +66,13 @@ final class MCPLog: Sendable {
     func said(_ text: String, level: String = "info") {
         guard let dropped = admit() else { return }
         if dropped > 0 { logger.warning("mcp::silenced", metadata: ["lines": "\(dropped)"]) }
-        let level: Logger.Level =
-            switch level {
-            case "debug": .debug
-            case "warning", "notice": .warning
-            case "error", "critical", "alert", "emergency": .error
-            default: .info
-            }
-        logger.log(
-            level: level, "mcp::said", metadata: ["text": "\(MCPMessages.cut(hidden(text), to: Self.longestLine))"])
+        let metadata: Logger.Metadata = ["text": "\(MCPMessages.cut(hidden(text), to: Self.longestLine))"]
+        switch level {
+        case "debug": logger.debug("mcp::said", metadata: metadata)
+        case "warning", "notice": logger.warning("mcp::said", metadata: metadata)
+        case "error", "critical", "alert", "emergency": logger.error("mcp::said", metadata: metadata)
+        default: logger.info("mcp::said", metadata: metadata)
+        }
     }
 
     /// - Returns: how many lines were left out before this one; nil when it is left out, too.

@@ -60,6 +60,8 @@ public actor MCPServer: ToolServer {
     private var connection = 0
     private var outgoing: AsyncStream<MCPOutgoing>.Continuation?
     private var suspicions: AsyncStream<Void>.Continuation?
+    /// Is told once the server is ready.
+    private var arrival: AsyncStream<Void>.Continuation?
     private var isAlive = false
     private var calls: [CallID: AsyncStream<CallEvent>.Continuation] = [:]
     private var backoff = MCPBackoff()
@@ -126,7 +128,8 @@ public actor MCPServer: ToolServer {
             of: MCPOutgoing.self, bufferingPolicy: .bufferingOldest(Self.mostOutgoing))
         let (doubts, suspicions) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         connection += 1
-        (self.outgoing, self.suspicions) = (outgoing, suspicions)
+        let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
+        (self.outgoing, self.suspicions, self.arrival) = (outgoing, suspicions, arrival)
         var session = MCPSession(clientVersion: settings.version, outputLimit: settings.outputLimit)
         let greeting = session.start()
         self.session = session
@@ -140,6 +143,9 @@ public actor MCPServer: ToolServer {
                     group.addTask {
                         try await time.sleep(settings.startTime)
                         try await self.mustBeReady()
+                    }
+                    group.addTask {
+                        for await _ in arrivals {}
                         try await time.sleep(settings.healthyTime)
                         await self.forgetFailures()
                     }
@@ -161,7 +167,7 @@ public actor MCPServer: ToolServer {
             failure = MCPFailure("the connection failed")
         }
         outgoing.finish()
-        (self.outgoing, self.suspicions, self.session) = (nil, nil, nil)
+        (self.outgoing, self.suspicions, self.arrival, self.session) = (nil, nil, nil, nil)
         for call in calls.values {
             call.yield(.ended(ToolResult(Self.lost(name), isError: true)))
             call.finish()
@@ -271,15 +277,21 @@ public actor MCPServer: ToolServer {
 
     private func expire(_ id: CallID, after limit: Duration) {
         guard calls[id] != nil else { return }
-        cancel(id, because: "it took longer than \(limit)")
+        withdraw(id, because: "it took longer than \(limit)")
         end(id, ToolResult("The tool did not answer within \(limit), and the call was given up.", isError: true))
         // A server that hangs is started anew, but for one call no other is lost.
         if session?.isWaiting == false { suspicions?.yield() }
     }
 
-    private func cancel(_ id: CallID, because reason: String = "nobody waits for it any more") {
-        if id.connection == connection, let actions = session?.cancel(id.id, because: reason) { try? perform(actions) }
-        if reason.hasPrefix("nobody") { end(id, ToolResult("The call was cancelled.", isError: true)) }
+    private func cancel(_ id: CallID) {
+        withdraw(id, because: "nobody waits for it any more")
+        end(id, ToolResult("The call was cancelled.", isError: true))
+    }
+
+    /// Tells the server that an answer is not wanted any more.
+    private func withdraw(_ id: CallID, because reason: String) {
+        guard id.connection == connection, let actions = session?.cancel(id.id, because: reason) else { return }
+        try? perform(actions)
     }
 
     // MARK: Messages
@@ -299,6 +311,7 @@ public actor MCPServer: ToolServer {
                 let isNew = status.state != .ready
                 set(.ready, error: nil)
                 log.ready(tools: status.tools, isNew: isNew)
+                arrival?.finish()
             case .progressed(let id, let text): calls[CallID(connection: connection, id: id)]?.yield(.progress(text))
             case .answered(let id, let result): end(CallID(connection: connection, id: id), result)
             case .alive: isAlive = true

@@ -61,7 +61,9 @@ import Testing
             try? database.close()
             for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         }
-        let registry = Registry(RegistryRepository(database), http: RegistryTests.NoNetwork(), now: { 1 }) { text in
+        let registry = Registry(
+            RegistryRepository(database), http: RegistryTests.NoNetwork(), now: { Date().timeIntervalSince1970 }
+        ) { text in
             text == "{env:HOUSE}" ? "of the house" : text
         }
         let lines = KeptLog.Lines()
@@ -98,10 +100,10 @@ import Testing
             try await world.add("comes")
             try await world.ready("comes")
             #expect(await world.ask("moves", "pid").text == before)
-            #expect(await world.servers.servers().map(\.name) == ["comes", "moves", "stays"])
+            #expect(await world.servers.servers().map(\.name) == ["stays", "moves", "comes"])
             try await world.change("moves", MCPChange(isEnabled: false))
             try await world.wait("the end") { $0["moves"] == nil }
-            #expect(await world.servers.servers().map(\.name) == ["comes", "stays"])
+            #expect(await world.servers.servers().map(\.name) == ["stays", "comes"])
             try await world.change("moves", MCPChange(isEnabled: true))
             try await world.ready("moves")
             try await world.registry.removeMCP("moves", by: Self.me)

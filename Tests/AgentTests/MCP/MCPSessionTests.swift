@@ -293,8 +293,8 @@ import Testing
     @Test(
         "JSON is read as others read it",
         arguments: [
-            #"{"a":[1,-2,0.5,1e3,true,false,null,{}],"b":{"c":[]}}"#, #" [ ] "#, #""ä\u00e4\ud83d\ude00\n\/\"""#,
-            "9223372036854775807", "9223372036854775808", "-0", "1.0", #""""#,
+            #"{"a":[1,-2,0.5,125e-3,true,false,null,{}],"b":{"c":[]}}"#, #" [ ] "#, #""ä\u00e4\ud83d\ude00\n\/\"""#,
+            "9223372036854775807", "9223372036854775808", "-0", "2.5", #""""#,
         ])
     func json(text: String) throws {
         let wanted = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))

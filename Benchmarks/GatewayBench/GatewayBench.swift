@@ -16,6 +16,8 @@ internal import Transport
 //                                                             many devices, some revoked one after the other; the
 //                                                             gateways, if not the coordinator's own
 //     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
+//     gateway-bench tools DIRECTORY CALLS                     calls of a tool, see ToolBench.swift
+//     gateway-bench echo-server                               the tool's server
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -83,6 +85,8 @@ enum BenchError: Error, CustomStringConvertible {
                 ticket: InviteTicket(arguments[1]), operatorKey: SecretKey.load(path: arguments[2]),
                 devices: number(arguments[3]), rounds: number(arguments[4]), gateways: gateways
             ).run()
+        case ("tools", 3): try await ToolBench(directory: arguments[1], calls: number(arguments[2])).run()
+        case ("echo-server", 1): ToolBench.serve()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
         default:

@@ -26,6 +26,8 @@ public struct GatewayConfiguration: Sendable {
     public var vault: Vault?
     /// Providers, models and MCP servers; nil: the agent keeps none.
     public var registry: Registry?
+    /// The MCP servers that run; nil: none do.
+    public var mcps: MCPServers?
     /// What it does by itself; nil: nothing.
     public var tasks: ScheduledTasks?
     public var workflows: Workflows?
@@ -97,7 +99,7 @@ public final class GatewayServer: Sendable {
             + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
-            + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry)
+            + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry, configuration.mcps)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
             + TaskRoutes.routes(configuration.tasks, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
@@ -199,6 +201,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
             group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
+            group.addTask { await self.configuration.mcps?.tellChanges(through: self.broadcasts) }
             for service in self.configuration.services { group.addTask { await service() } }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }

@@ -162,7 +162,7 @@ import Testing
         // Nobody listens on port 1.
         try await ask("POST", "/api/providers", #"{"name":"local","api_key":"x","base_url":"http://127.0.0.1:1"}"#)
         try await ask("POST", "/api/models", #"{"provider_id":1,"model":"small"}"#)
-        try await ask("POST", "/api/mcps", #"{"name":"files","command":"true"}"#)
+        try await ask("POST", "/api/mcps", #"{"name":"files","command":"true","enabled":false}"#)
         let task = try await ask(
             "POST", "/api/scheduled-tasks", #"{"name":"tea","cron_expression":"0 9 * * *","prompt":"x"}"#)
         let workflow = try await ask(

@@ -16,7 +16,7 @@ import Testing
         "/api/vault/graph": "a graph is of use as a whole; the vault bounds it",
         "/api/vault/notes/{path}": "one note, with its tags and links",
         "/api/cron/describe": "at most 20 times",
-        "/api/mcp-tools": "none yet; later those of the servers that run",
+        "/api/mcp-tools": "at most 1,000 tools of each server that runs, to choose from",
         "/api/models/available": "one answer of a provider, of at most 4 MiB",
         "/api/models/catalog": "what admins have enabled, to choose from; GET /api/models has pages of all",
         "/api/models/providers": "vendors that are built in",

@@ -36,7 +36,7 @@ public struct Command: Sendable, Equatable {
     private static let usualPath = "/usr/local/bin:/usr/bin:/bin"
 
     /// Writing to a program that reads no more must not end this process.
-    private static let ignoresBrokenPipes: Bool = {
+    static let ignoresBrokenPipes: Bool = {
         signal(SIGPIPE, SIG_IGN)
         return true
     }()
@@ -124,7 +124,8 @@ public struct Command: Sendable, Equatable {
         do {
             status = try await Subprocess.run(
                 program.contains("/") ? .path(.init(program)) : .name(program),
-                arguments: Arguments(Array(words.dropFirst())), environment: .custom(variables),
+                arguments: Arguments(Array(words.dropFirst())),
+                environment: .custom(Self.keys(Self.variables(environment))),
                 workingDirectory: folder.map { .init($0) }, platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
@@ -178,13 +179,17 @@ public struct Command: Sendable, Equatable {
         .send(signal: Signal(rawValue: 0), allowedDurationToNextStep: time)
     }
 
-    private var variables: [Environment.Key: String] {
-        var variables = ["PATH": Self.usualPath, "LANG": "C.UTF-8"]
-        for name in Self.kept {
+    /// What a program gets of this process' environment, and what it is given besides.
+    static func variables(_ given: [String: String]) -> [String: String] {
+        var variables = ["PATH": usualPath, "LANG": "C.UTF-8"]
+        for name in kept {
             if let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty { variables[name] = value }
         }
-        variables.merge(environment) { $1 }
-        return Dictionary(
+        return variables.merging(given) { $1 }
+    }
+
+    static func keys(_ variables: [String: String]) -> [Environment.Key: String] {
+        Dictionary(
             uniqueKeysWithValues: variables.compactMap { name, value in
                 Environment.Key(rawValue: name).map { ($0, value) }
             })

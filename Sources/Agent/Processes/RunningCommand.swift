@@ -19,6 +19,12 @@ struct RunningCommand: Sendable {
         try? await writer.finish()
     }
 
+    /// Writes a part of its input, which stays open. One caller at a time.
+    func write(_ bytes: [UInt8]) async throws { _ = try await writer.write(bytes) }
+
+    /// Closes the program's input.
+    func close() async { try? await writer.finish() }
+
     /// The next piece of standard output; nil at its end. One caller at a time.
     func read() async throws -> [UInt8]? { try await output.next() }
 

@@ -103,9 +103,14 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
+        let mcps = MCPServers(
+            registry,
+            settings: configuration.toolServers.settings(folder: directory.workspace, version: version), logger: logger)
+        settings.mcps = mcps
+        settings.services.append { await mcps.run() }
         let tools = AgentTools(
-            servers: seams.toolServers, gate: OpenToolGate(), ledger: NoToolLedger(),
-            settings: { store.active.turns.tools }, time: seams.time, logger: logger)
+            servers: { [besides = seams.toolServers] in await besides() + mcps.servers() }, gate: OpenToolGate(),
+            ledger: NoToolLedger(), settings: { store.active.turns.tools }, time: seams.time, logger: logger)
         let librarian = Librarian(
             vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
         )

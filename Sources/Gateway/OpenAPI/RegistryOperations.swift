@@ -66,5 +66,5 @@ extension Operation {
     static let removeMCP = Operation("Remove a server of tools", answer: MCPRemoved.self)
     static let enableMCP = Operation("Use a server of tools", answer: MCPChanged.self)
     static let disableMCP = Operation("Use a server of tools no longer", answer: MCPChanged.self)
-    static let mcpTools = Operation("The tools of the servers that run; none do yet", answer: MCPToolsBody.self)
+    static let mcpTools = Operation("The tools of the MCP servers that run", answer: MCPToolsBody.self)
 }

@@ -4,11 +4,14 @@ internal import Store
 internal import Wire
 
 // Which servers of tools does the agent have? For admins: a server is a program that runs as the agent does, so whoever may add one may do
-// anything on its machine. What is in environments and headers comes in and never goes out again. Nothing runs them yet.
+// anything on its machine. What is in environments and headers comes in and never goes out again. How they fare is told beside how they are
+// configured.
 
 enum MCPRoutes {
-    /// - Parameter registry: nil when the agent has none.
-    static func routes(_ registry: Registry?) -> [Route] {
+    /// - Parameters:
+    ///   - registry: nil when the agent has none.
+    ///   - servers: nil when none run.
+    static func routes(_ registry: Registry?, _ servers: MCPServers?) -> [Route] {
         let one = "/api/mcps/{name}"
         return [
             .admin(.get, "/api/mcps", .mcps) { request, _, _ in
@@ -16,7 +19,9 @@ enum MCPRoutes {
                 let rows = try await RegistryRoutes.present(registry).mcps(
                     after: asked.after ?? "", limit: asked.limit + 1)
                 let (page, next) = try asked.page(of: rows, key: \.name)
-                return try JSON.response(MCPsBody(mcps: page.map(MCPBody.init), nextCursor: next))
+                let status = await servers?.status() ?? [:]
+                return try JSON.response(
+                    MCPsBody(mcps: page.map { MCPBody($0, status[$0.name]) }, nextCursor: next))
             },
             .admin(.post, "/api/mcps", .addMCP, announces: .created(.mcp, to: .everybody)) {
                 request, context, caller in
@@ -36,7 +41,8 @@ enum MCPRoutes {
             .admin(.get, one, .mcp) { _, context, _ in
                 let name = try context.pathPart("name")
                 return try await RegistryRoutes.answering {
-                    try JSON.response(OneMCP(mcp: MCPBody(try await RegistryRoutes.present(registry).mcp(name))))
+                    let row = try await RegistryRoutes.present(registry).mcp(name)
+                    return try JSON.response(OneMCP(mcp: MCPBody(row, await servers?.status()[name])))
                 }
             },
             .admin(.put, one, .changeMCP, announces: .updated(.mcp, "name", to: .everybody)) {
@@ -65,7 +71,13 @@ enum MCPRoutes {
                 try await change(MCPChange(isEnabled: false), context, caller, registry)
             },
             .member(.get, "/api/mcp-tools", .mcpTools) { _, _, _ in
-                try JSON.response(MCPToolsBody(mcps: [], running: false))
+                guard let servers else { return try JSON.response(MCPToolsBody(mcps: [], running: false)) }
+                var all: [MCPToolsOfServer] = []
+                for server in await servers.servers() {
+                    let tools = await server.tools().map(MCPToolBody.init)
+                    if !tools.isEmpty { all.append(MCPToolsOfServer(mcpName: server.name, tools: tools)) }
+                }
+                return try JSON.response(MCPToolsBody(mcps: all, running: true))
             },
         ]
     }
@@ -100,11 +112,24 @@ extension MCPChange {
 }
 
 extension MCPBody {
-    fileprivate init(_ row: MCPRecord) {
+    /// - Parameter status: nil when it does not run here.
+    fileprivate init(_ row: MCPRecord, _ status: MCPServer.Status? = nil) {
         self.init(
             name: row.name, kind: row.kind.rawValue, builtinName: row.builtinName, command: row.command,
             args: row.arguments, url: row.url, env: row.environment.mapValues(\.redacted),
             headers: row.headers.mapValues(\.redacted), oauth: row.usesOAuth, enabled: row.isEnabled,
             source: row.source, createdAt: row.createdAt, updatedAt: row.updatedAt)
+        state = status?.state.rawValue
+        lastError = status?.error
+        toolCount = status?.tools
+        restarts = status?.restarts
+        stateSince = status?.since
+        retryAt = status?.retryAt
+    }
+}
+
+extension MCPToolBody {
+    fileprivate init(_ tool: ToolDefinition) {
+        self.init(name: tool.name, description: tool.description, parametersSchema: tool.parameters)
     }
 }

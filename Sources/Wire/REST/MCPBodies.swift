@@ -22,6 +22,17 @@ public struct MCPBody: Codable, Sendable, Equatable {
     /// Unix seconds.
     public var createdAt: Double
     public var updatedAt: Double
+    /// How it fares: `starting`, `ready`, `backing_off` (it has ended and is started again), `failed` (it can't be started), `stopped`; nil
+    /// when it does not run here. The others are nil with it.
+    public var state: String?
+    /// Why it has ended last, or can't be started.
+    public var lastError: String?
+    public var toolCount: Int?
+    /// How often it was started again.
+    public var restarts: Int?
+    /// Since when it is in this state, and when it is started again, in Unix seconds.
+    public var stateSince: Double?
+    public var retryAt: Double?
 
     public init(
         name: String, kind: String, builtinName: String? = nil, command: [String]? = nil, args: [String],
@@ -44,7 +55,11 @@ public struct MCPBody: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, kind, command, args, url, env, headers, oauth, enabled, source
+        case name, kind, command, args, url, env, headers, oauth, enabled, source, state, restarts
+        case lastError = "last_error"
+        case toolCount = "tool_count"
+        case stateSince = "state_since"
+        case retryAt = "retry_at"
         case builtinName = "builtin_name"
         case createdAt = "created_at"
         case updatedAt = "updated_at"
@@ -173,7 +188,7 @@ public struct MCPToolsOfServer: Codable, Sendable, Equatable {
 /// `GET /api/mcp-tools`
 public struct MCPToolsBody: Codable, Sendable, Equatable {
     public var mcps: [MCPToolsOfServer]
-    /// False: this version of the agent runs no MCP servers.
+    /// False: nobody serves the agent, and none of its MCP servers run.
     public var running: Bool
 
     public init(mcps: [MCPToolsOfServer], running: Bool) {

@@ -31,7 +31,7 @@ struct MCPs: ParsableCommand {
             } show: { body in
                 var table = Table("NAME", "KIND", "STATE", "COMMAND OR ADDRESS", texts: ["NAME", "COMMAND OR ADDRESS"])
                 for row in body.mcps {
-                    table.add(row.name, row.kind, row.enabled ? "enabled" : "disabled", MCPs.place(row))
+                    table.add(row.name, row.kind, MCPs.state(row), MCPs.place(row))
                 }
                 table.show(empty: "There is no MCP server. Add one with: openagent mcps add NAME -- COMMAND")
             }
@@ -50,7 +50,11 @@ struct MCPs: ParsableCommand {
                 var facts = Facts()
                 facts.add("name", row.name)
                 facts.add("kind", row.kind)
-                facts.add("state", row.enabled ? "enabled" : "disabled")
+                facts.add("state", MCPs.state(row))
+                if let tools = row.toolCount { facts.add("tools", "\(tools)") }
+                if let restarts = row.restarts, restarts > 0 { facts.add("restarts", "\(restarts)") }
+                if let error = row.lastError { facts.add("last error", error) }
+                if let time = row.retryAt { facts.add("next start", timeText(time)) }
                 facts.add(row.url == nil ? "command" : "address", MCPs.place(row))
                 for (name, value) in row.env.sorted(by: { $0.key < $1.key }) { facts.add("env \(name)", value) }
                 for (name, value) in row.headers.sorted(by: { $0.key < $1.key }) { facts.add("header \(name)", value) }
@@ -207,6 +211,11 @@ struct MCPs: ParsableCommand {
     /// A program; its arguments have a field of their own.
     fileprivate static func words(_ command: [String]) -> JSONValue? {
         command.first.map { .array([.string($0)]) }
+    }
+
+    /// How it fares, or whether it is to be used at all.
+    fileprivate static func state(_ row: MCPBody) -> String {
+        row.enabled ? row.state?.replacing("_", with: " ") ?? "enabled" : "disabled"
     }
 
     fileprivate static func place(_ row: MCPBody) -> String? {

@@ -55,6 +55,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var usage = UsageConfiguration()
     /// How models and tools answer.
     var turns = TurnConfiguration()
+    /// What holds for servers of tools.
+    public var toolServers = ToolServerConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -174,6 +176,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         }
         try turns.read(&root)
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
+        try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

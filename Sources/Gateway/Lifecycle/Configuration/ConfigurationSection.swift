@@ -71,6 +71,9 @@ struct ConfigurationSection {
         inner += section.warnings
     }
 
+    /// The keys of a section whose keys are names, in the order of the file.
+    var keys: [String] { mapping.keys.compactMap(\.string) }
+
     mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
         try value(key, "a whole number from \(range.lowerBound) to \(range.upperBound)") { text in
             Int(text).flatMap { range.contains($0) ? $0 : nil }

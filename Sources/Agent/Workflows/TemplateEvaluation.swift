@@ -326,7 +326,9 @@ struct TemplateEvaluation {
 
     /// Numbers are equal when they are the same number, with a fraction or without.
     mutating func isEqual(_ left: JSONValue, _ right: JSONValue, depth: Int = 0) throws(TemplateError) -> Bool {
-        guard depth <= Self.deepest else { throw TemplateError("what is compared is nested deeper than \(Self.deepest)") }
+        guard depth <= Self.deepest else {
+            throw TemplateError("what is compared is nested deeper than \(Self.deepest)")
+        }
         try spend()
         switch (left, right) {
         case (.integer(let first), .number(let second)), (.number(let second), .integer(let first)):
@@ -358,7 +360,8 @@ struct TemplateEvaluation {
             try spend(1 + text.utf8.count / 256)
             return piece.isEmpty || text.contains(piece)
         default:
-            throw TemplateError("\"in\" looks into a list, an object or a text for a text, and not into \(TemplateTests.kind(whole))")
+            throw TemplateError(
+                "\"in\" looks into a list, an object or a text for a text, and not into \(TemplateTests.kind(whole))")
         }
     }
 }

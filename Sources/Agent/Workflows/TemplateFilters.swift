@@ -43,7 +43,8 @@ struct TemplateFilter: Sendable {
     static let all: [TemplateFilter] =
         texts + lists + numbers + [
             TemplateFilter("json", "indent") { _, value, arguments throws(TemplateError) in
-                .string(TemplateText.json(value, isIndented: arguments["indent"].map(TemplateEvaluation.isTrue) == true))
+                .string(
+                    TemplateText.json(value, isIndented: arguments["indent"].map(TemplateEvaluation.isTrue) == true))
             },
             TemplateFilter("tojson") { _, value, _ throws(TemplateError) in .string(TemplateText.json(value)) },
             TemplateFilter("from_json") { evaluation, value, _ throws(TemplateError) in
@@ -113,7 +114,8 @@ struct TemplateFilter: Sendable {
         TemplateFilter("first") { _, value, _ throws(TemplateError) in try Self.end(of: value, "first") { $0.first } },
         TemplateFilter("last") { _, value, _ throws(TemplateError) in try Self.end(of: value, "last") { $0.last } },
         TemplateFilter("join", "by", "attribute") { evaluation, value, arguments throws(TemplateError) in
-            let items = try Self.attributes(of: try Self.items(value, "join", &evaluation), arguments["attribute"], "join")
+            let items = try Self.attributes(
+                of: try Self.items(value, "join", &evaluation), arguments["attribute"], "join")
             var joined = ""
             let separator = TemplateText.shown(arguments["by"] ?? "")
             for (place, item) in items.enumerated() {
@@ -241,7 +243,8 @@ struct TemplateFilter: Sendable {
             return .number(rounded.isFinite ? rounded : number)
         },
         TemplateFilter("sum", "attribute") { evaluation, value, arguments throws(TemplateError) in
-            let items = try Self.attributes(of: try Self.items(value, "sum", &evaluation), arguments["attribute"], "sum")
+            let items = try Self.attributes(
+                of: try Self.items(value, "sum", &evaluation), arguments["attribute"], "sum")
             var sum = JSONValue.integer(0)
             for item in items { sum = try TemplateArithmetic.result("+", of: sum, item) }
             return sum

@@ -41,7 +41,8 @@ import Testing
             ("{{ inputs.name[0:2] }}", "Ad"), ("{{ inputs.name[0] }}", "A"),
             // Arithmetic.
             ("{{ 1 + 2 * 3 }}", 7), ("{{ (1 + 2) * 3 }}", 9), ("{{ 7 / 2 }}", 3.5), ("{{ 7 // 2 }}", 3),
-            ("{{ -7 // 2 }}", -4), ("{{ 7 % 3 }}", 1), ("{{ -7 % 3 }}", 2), ("{{ 1.5 + 1 }}", 2.5), ("{{ -inputs.n }}", -7),
+            ("{{ -7 // 2 }}", -4), ("{{ 7 % 3 }}", 1), ("{{ -7 % 3 }}", 2), ("{{ 1.5 + 1 }}", 2.5),
+            ("{{ -inputs.n }}", -7),
             ("{{ 'a' + 'b' }}", "ab"), ("{{ 'a' ~ 1 ~ none }}", "a1null"), ("{{ [1] + [2] }}", [1, 2]),
             // Comparison and logic.
             ("{{ 1 < 2 < 3 }}", true), ("{{ 1 < 3 < 2 }}", false), ("{{ 1 == 1.0 }}", true), ("{{ 'a' != 'b' }}", true),
@@ -80,13 +81,16 @@ import Testing
         "what cannot be said names what is missing or wrong",
         arguments: [
             ("{{ foo }}", "there is no \"foo\""), ("{{ inputs.gone }}", "there is no \"gone\" in \"inputs\""),
-            ("{{ inputs.deep.a.x }}", "there is no \"x\" in \"inputs.deep.a\""), ("{{ vars.gone }}", "variable \"gone\""),
+            ("{{ inputs.deep.a.x }}", "there is no \"x\" in \"inputs.deep.a\""),
+            ("{{ vars.gone }}", "variable \"gone\""),
             ("{{ nodes.later.output }}", "the node \"later\" has not run"), ("{{ inputs.list[3] }}", "no element 3"),
             ("{{ inputs.n.x }}", "a number and has no x"), ("{{ 1 / 0 }}", "division by zero"),
             ("{{ 7 % 0 }}", "division by zero"), ("{{ 'a' + 1 }}", "a text and a number"),
-            ("{{ 'a' < 1 }}", "no order"), ("{{ 1 in 2 }}", "looks into a list"), ("{{ 9223372036854775807 + 1 }}", "too large"),
+            ("{{ 'a' < 1 }}", "no order"), ("{{ 1 in 2 }}", "looks into a list"),
+            ("{{ 9223372036854775807 + 1 }}", "too large"),
             ("{{ [] | first }}", "an empty list"), ("{{ 5 | upper }}", "a number instead of a text"),
-            ("{{ 'x' | from_json }}", "no JSON"), ("{{ 1 if false }}", "\"else\""), ("{{ 'x' | int }}", "no whole number"),
+            ("{{ 'x' | from_json }}", "no JSON"), ("{{ 1 if false }}", "\"else\""),
+            ("{{ 'x' | int }}", "no whole number"),
             ("{{ inputs.gone | upper }}", "there is no \"gone\""), ("{{ {1: 2} }}", "no text"),
         ])
     func errors(_ text: String, _ part: String) {
@@ -97,11 +101,15 @@ import Testing
     @Test(
         "what is no expression is known before anything runs",
         arguments: [
-            ("{{ a b }}", "\"b\" is not expected"), ("{{ 1 + }}", "ends too early"), ("{{ x | nothing }}", "no filter \"nothing\""),
-            ("{{ x | join(1, 2, 3) }}", "takes other arguments: join(by, attribute)"), ("{{ x | replace('a') }}", "takes other"),
+            ("{{ a b }}", "\"b\" is not expected"), ("{{ 1 + }}", "ends too early"),
+            ("{{ x | nothing }}", "no filter \"nothing\""),
+            ("{{ x | join(1, 2, 3) }}", "takes other arguments: join(by, attribute)"),
+            ("{{ x | replace('a') }}", "takes other"),
             ("{{ x | truncate_str(m=1) }}", "takes other"), ("{{ inputs.items() }}", "there are no calls"),
-            ("{{ x is odd }}", "behind \"is\""), ("{{ 5x }}", "neither a number nor a name"), ("{{ a ? b }}", "means nothing"),
-            ("{{ 99999999999999999999 }}", "too large"), ("{{ a.__class__ }} {{ (1 }}", "do not match"), ("{{ if }}", "not expected"),
+            ("{{ x is odd }}", "behind \"is\""), ("{{ 5x }}", "neither a number nor a name"),
+            ("{{ a ? b }}", "means nothing"),
+            ("{{ 99999999999999999999 }}", "too large"), ("{{ a.__class__ }} {{ (1 }}", "do not match"),
+            ("{{ if }}", "not expected"),
         ])
     func syntax(_ text: String, _ part: String) {
         let problem = TemplateCheck.problem(of: text)
@@ -109,10 +117,12 @@ import Testing
         #expect(throws: TemplateError.self) { try Self.fill(text) }
     }
 
-    @Test("names that no run can know are found with the graph", arguments: [
-        ("{{ foo.bar }}", "there is no \"foo\""), ("{{ nodes.gone.output }}", "no node \"gone\""),
-        ("{{ [1, {'a': nodes['gone']}] | json }}", "no node \"gone\""), ("{{ nodes.here.output + vars.x }}", nil),
-    ] as [(String, String?)])
+    @Test(
+        "names that no run can know are found with the graph",
+        arguments: [
+            ("{{ foo.bar }}", "there is no \"foo\""), ("{{ nodes.gone.output }}", "no node \"gone\""),
+            ("{{ [1, {'a': nodes['gone']}] | json }}", "no node \"gone\""), ("{{ nodes.here.output + vars.x }}", nil),
+        ] as [(String, String?)])
     func references(_ text: String, _ part: String?) {
         let problem = TemplateCheck.problem(of: text) { $0 == "here" }
         #expect((problem == nil) == (part == nil))
@@ -140,7 +150,9 @@ import Testing
         #expect(throws: TemplateError.self) { try evaluation.fill("{{ vars.big + vars.big }}") }
         scope.variables = ["list": .array(Array(repeating: 1, count: 100_000))]
         evaluation = TemplateEvaluation(scope)
-        #expect(throws: TemplateError.self) { try evaluation.fill("{{ vars.list | sort }}{{ vars.list == vars.list }}") }
+        #expect(throws: TemplateError.self) {
+            try evaluation.fill("{{ vars.list | sort }}{{ vars.list == vars.list }}")
+        }
         var deep = JSONValue.string("{{ 1 }}")
         for _ in 0..<80 { deep = [deep] }
         evaluation = TemplateEvaluation(TemplateScope())
@@ -158,10 +170,15 @@ import Testing
     @Test("random texts never do more than fail")
     func noise() {
         var generator = SystemRandomNumberGenerator()
-        let words = ["{{", "}}", "inputs", ".", "[", "]", "(", ")", "|", "length", "'", "\"", "1", "+", "if", "else", "not", "in", "\\", "é", " "]
+        let words = [
+            "{{", "}}", "inputs", ".", "[", "]", "(", ")", "|", "length", "'", "\"", "1", "+", "if", "else", "not",
+            "in", "\\", "é", " ",
+        ]
         for _ in 0..<2_000 {
-            let text = (0..<Int.random(in: 1...12, using: &generator)).map { _ in words.randomElement(using: &generator) ?? "" }
-                .joined()
+            let text = (0..<Int.random(in: 1...12, using: &generator)).map { _ in
+                words.randomElement(using: &generator) ?? ""
+            }
+            .joined()
             let isGood = TemplateCheck.problem(of: text) == nil
             let value = try? Self.fill(text)
             #expect(isGood || value == nil, "\(text)")

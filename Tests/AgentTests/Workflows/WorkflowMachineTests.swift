@@ -30,7 +30,8 @@ import Testing
             name: "one trigger alone hands on what came in", nodes: [start], edges: "", inputs: ["a": 1],
             outputs: ["value": ["a": 1], "terminal_node": "start"]),
         Shape(
-            name: "a chain sees what came before", nodes: [start, Flow.set("a", "inputs.n + 1"), Flow.set("b", "vars.a * 2")],
+            name: "a chain sees what came before",
+            nodes: [start, Flow.set("a", "inputs.n + 1"), Flow.set("b", "vars.a * 2")],
             edges: "start>a a>b", inputs: ["n": 4],
             outputs: ["value": ["key": "b", "value": 10], "terminal_node": "b"], trace: ["a": "success"]),
         Shape(
@@ -46,24 +47,30 @@ import Testing
             outputs: ["value": ["collected": [["key": "no", "value": 2]]], "terminal_node": "merge"]),
         Shape(
             name: "several last nodes come to a map",
-            nodes: [start, Flow.node("split", "parallel", ["branches": 3]), Flow.set("a", "1"), Flow.set("b", "2"),
-                Flow.set("c", "3"), Flow.set("d", "4")],
+            nodes: [
+                start, Flow.node("split", "parallel", ["branches": 3]), Flow.set("a", "1"), Flow.set("b", "2"),
+                Flow.set("c", "3"), Flow.set("d", "4"),
+            ],
             edges: "start>split split:branch_0>a split:branch_1>b split:branch_2>c split:branch_3>d",
             outputs: [
                 "a": ["key": "a", "value": 1], "b": ["key": "b", "value": 2], "c": ["key": "c", "value": 3],
             ], trace: ["d": "skipped"]),
         Shape(
             name: "merge takes the first or the last in the graph's order",
-            nodes: [start, Flow.set("a", "1"), Flow.set("b", "2"), Flow.node("f", "merge", ["strategy": "first"]),
-                Flow.node("l", "merge", ["strategy": "last", "collect_as": "it"])],
+            nodes: [
+                start, Flow.set("a", "1"), Flow.set("b", "2"), Flow.node("f", "merge", ["strategy": "first"]),
+                Flow.node("l", "merge", ["strategy": "last", "collect_as": "it"]),
+            ],
             edges: "start>a start>b a>f b>f a>l b>l",
             outputs: ["f": ["key": "a", "value": 1], "l": ["it": ["key": "b", "value": 2]]]),
         Shape(
             name: "a loop runs its body for each item and collects",
-            nodes: [start, Flow.node("each", "loop", ["items_expr": "inputs.items", "iteration_var": "word"]),
+            nodes: [
+                start, Flow.node("each", "loop", ["items_expr": "inputs.items", "iteration_var": "word"]),
                 Flow.node("text", "merge", ["strategy": "first"]),
                 Flow.set("r", "vars._iteration_index ~ vars.word ~ nodes.text.output"),
-                Flow.set("sum", "nodes.each.output.results | map('value') | join('-')")],
+                Flow.set("sum", "nodes.each.output.results | map('value') | join('-')"),
+            ],
             edges: "start>each each:body>text text>r each:done>sum", inputs: ["items": ["a", "b", "c"]],
             outputs: ["value": ["key": "sum", "value": "0aa-1bb-2cc"], "terminal_node": "sum"]),
         Shape(
@@ -72,10 +79,12 @@ import Testing
             edges: "start>each each:body>x", outputs: ["value": ["results": []], "terminal_node": "each"]),
         Shape(
             name: "loops stand within loops, and what was decided for one item is decided anew for the next",
-            nodes: [start, Flow.node("outer", "loop", ["items_expr": "[[1, 2], [3]]", "iteration_var": "row"]),
+            nodes: [
+                start, Flow.node("outer", "loop", ["items_expr": "[[1, 2], [3]]", "iteration_var": "row"]),
                 Flow.node("inner", "loop", ["items_expr": "vars.row", "iteration_var": "n"]),
                 Flow.node("odd", "if", ["expression": "vars.n % 2 == 1"]), Flow.set("o", "'odd' ~ vars.n"),
-                Flow.set("e", "'even' ~ vars.n")],
+                Flow.set("e", "'even' ~ vars.n"),
+            ],
             edges: "start>outer outer:body>inner inner:body>odd odd:true>o odd:false>e",
             outputs: [
                 "value": [
@@ -96,15 +105,19 @@ import Testing
             error: #"node "t": it broke"#, trace: ["t": "failed"]),
         Shape(
             name: "a failure goes on where it is to",
-            nodes: [start, Flow.tool("t", "fail", onError: "continue"), Flow.set("after", "nodes.t.output.error"),
-                Flow.set("handler", "1")],
+            nodes: [
+                start, Flow.tool("t", "fail", onError: "continue"), Flow.set("after", "nodes.t.output.error"),
+                Flow.set("handler", "1"),
+            ],
             edges: "start>t t>after t:error>handler",
             outputs: ["value": ["key": "after", "value": "it broke"], "terminal_node": "after"],
             trace: ["t": "failed", "handler": "skipped"]),
         Shape(
             name: "a failure takes the way of errors where it is to",
-            nodes: [start, Flow.tool("t", "fail", onError: "branch"), Flow.set("after", "1"),
-                Flow.set("handler", "nodes.t.output.error | upper")],
+            nodes: [
+                start, Flow.tool("t", "fail", onError: "branch"), Flow.set("after", "1"),
+                Flow.set("handler", "nodes.t.output.error | upper"),
+            ],
             edges: "start>t t>after t:error>handler",
             outputs: ["value": ["key": "handler", "value": "IT BROKE"], "terminal_node": "handler"],
             trace: ["after": "skipped"]),
@@ -114,13 +127,16 @@ import Testing
             error: #"node "a": config.value_expr: there is no "gone" in "inputs""#),
         Shape(
             name: "a tool gets its arguments with their kinds, under its bare name",
-            nodes: [start, Flow.tool("t", "act", ["what": "{{ inputs.list }}", "and": "n={{ inputs.list | length }}"])],
+            nodes: [
+                start, Flow.tool("t", "act", ["what": "{{ inputs.list }}", "and": "n={{ inputs.list | length }}"]),
+            ],
             edges: "start>t", inputs: ["list": [1, "b"]],
             outputs: [
                 "value": ["result": ["did": ["what": [1, "b"], "and": "n=2"]]], "terminal_node": "t",
             ]),
         Shape(
-            name: "a prompt is asked", nodes: [
+            name: "a prompt is asked",
+            nodes: [
                 start, Flow.node("ask", "ai-prompt", ["prompt": "Hello {{ inputs.who }}", "system": "Be brief"]),
             ], edges: "start>ask", inputs: ["who": "you"],
             outputs: [
@@ -134,7 +150,11 @@ import Testing
             edges: "start>ask", error: #"node "ask": no model"#),
         Shape(
             name: "a web server is asked",
-            nodes: [start, Flow.node("get", "http-request", ["url": "https://example.org/{{ 1 + 1 }}", "headers": ["X-Key": "s3cret"]])],
+            nodes: [
+                start,
+                Flow.node(
+                    "get", "http-request", ["url": "https://example.org/{{ 1 + 1 }}", "headers": ["X-Key": "s3cret"]]),
+            ],
             edges: "start>get",
             outputs: [
                 "value": [
@@ -151,7 +171,9 @@ import Testing
             outputs: ["a": ["key": "a", "value": 1], "b": ["key": "b", "value": 2]]),
         Shape(
             name: "with a trigger nothing else starts by itself",
-            nodes: [start, Flow.set("a", "1"), Flow.set("b", "2"), Flow.node("ai", "trigger-ai", ["description": "d"])],
+            nodes: [
+                start, Flow.set("a", "1"), Flow.set("b", "2"), Flow.node("ai", "trigger-ai", ["description": "d"]),
+            ],
             edges: "start>a ai>b", outputs: ["value": ["key": "a", "value": 1], "terminal_node": "a"],
             trace: ["b": "skipped", "ai": "skipped"]),
     ]
@@ -170,7 +192,9 @@ import Testing
             return
         }
         for (node, status) in shape.trace {
-            #expect(lines.contains { $0["node_id"] == .string(node) && $0["status"] == .string(status) }, "\(node): \(run.trace)")
+            #expect(
+                lines.contains { $0["node_id"] == .string(node) && $0["status"] == .string(status) },
+                "\(node): \(run.trace)")
         }
         for line in lines {
             #expect(line["finished_at"] != .null && line["started_at"] != nil && line["type"]?.string != nil)
@@ -184,12 +208,16 @@ import Testing
         let nodes = [Self.start, Flow.node("l", "loop", ["items_expr": "[1]"]), Flow.set("x", "1")]
         for edges in ["start>l l:body>x l:done>x", "start>l l:body>x start>x"] {
             let problems = GraphCheck.problems(of: WorkflowGraph(nodes: nodes, edges: Flow.edges(edges)))
-            #expect(problems.count == 1 && problems[0].node == "x" && problems[0].text.contains("body of \"l\""), "\(problems)")
+            #expect(
+                problems.count == 1 && problems[0].node == "x" && problems[0].text.contains("body of \"l\""),
+                "\(problems)")
         }
         let good = Flow.edges("start>l l:body>x")
         #expect(GraphCheck.problems(of: WorkflowGraph(nodes: nodes, edges: good)).isEmpty)
         let unknown = GraphCheck.problems(
-            of: WorkflowGraph(nodes: [Flow.set("a", "nodes.gone.output"), Flow.set("b", "hello world"), Flow.set("c", "foo")]))
+            of: WorkflowGraph(nodes: [
+                Flow.set("a", "nodes.gone.output"), Flow.set("b", "hello world"), Flow.set("c", "foo"),
+            ]))
         #expect(
             unknown.map(\.description) == [
                 #"node "a": config.value_expr is no expression: there is no node "gone""#,

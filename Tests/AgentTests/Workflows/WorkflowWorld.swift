@@ -261,7 +261,8 @@ enum Flow {
             let ends = edge.split(separator: ">").map(String.init)
             let source = ends[0].split(separator: ":").map(String.init)
             return WorkflowGraph.Edge(
-                id: "e\(number)", source: source[0], target: ends[1], sourceHandle: source.count > 1 ? source[1] : "out")
+                id: "e\(number)", source: source[0], target: ends[1], sourceHandle: source.count > 1 ? source[1] : "out"
+            )
         }
     }
 }

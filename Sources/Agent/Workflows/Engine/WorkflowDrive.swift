@@ -43,7 +43,8 @@ struct WorkflowDrive: Sendable {
         let decoder = JSONDecoder()
         let entries = try lines.map { try decoder.decode(WorkflowEntry.self, from: Data($0.utf8)) }
         return WorkflowProgress(
-            drive: self, machine: WorkflowMachine(
+            drive: self,
+            machine: WorkflowMachine(
                 plan, inputs: inputs, startingAt: try trigger.starts(in: plan, named: run.workflowID)),
             inputs: inputs, entries: entries, size: lines.reduce(0) { $0 + $1.utf8.count })
     }

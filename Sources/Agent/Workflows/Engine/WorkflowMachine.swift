@@ -97,8 +97,10 @@ struct WorkflowMachine {
         case .begun: begun[step] = entry
         case .calling: calling.insert(step)
         case .opened:
+            guard loops[entry.node] == nil, waiting.remove(step) != nil, case .array(let items)? = entry.value else {
+                return
+            }
             begun[step] = entry
-            guard waiting.remove(step) != nil, case .array(let items)? = entry.value else { return }
             loops[entry.node] = Loop(items: items)
             goOn(entry.node, step)
         case .finished:

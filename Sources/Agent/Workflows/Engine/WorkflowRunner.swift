@@ -92,7 +92,8 @@ public actor WorkflowRunner {
                 guard start?.graph.isEmpty == false else {
                     // Of a version that could not run it.
                     await close(
-                        run.id, run.workflowID, WorkflowEndRecord(
+                        run.id, run.workflowID,
+                        WorkflowEndRecord(
                             status: .failed, finishedAt: time.now(), error: "what it began with is not known"))
                     continue
                 }
@@ -205,7 +206,8 @@ public actor WorkflowRunner {
                     "workflow::broken", metadata: ["run": "\(id)", "error": "\(Self.reason(error))"])
                 if StorageFault(error) == .other {
                     await close(
-                        id, workflow, WorkflowEndRecord(
+                        id, workflow,
+                        WorkflowEndRecord(
                             status: .failed, finishedAt: time.now(), error: "it cannot go on: \(Self.reason(error))"))
                 }
             }

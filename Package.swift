@@ -122,7 +122,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "gateway-bench",
-            dependencies: ["Transport", "Certs", "Store", "Wire", "Agent", "Gateway", nioCore, nioHTTP1, logging],
+            dependencies: [
+                "JSON", "Transport", "Certs", "Store", "Wire", "Agent", "Gateway", nioCore, nioHTTP1, logging,
+            ],
             path: "Benchmarks/GatewayBench",
             swiftSettings: settings),
         .executableTarget(

@@ -15,6 +15,7 @@ internal import Transport
 //                                                             many devices, some revoked one after the other; the
 //                                                             gateways, if not the coordinator's own
 //     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
+//     gateway-bench workflow DIRECTORY BLOCKS                 a long workflow, see WorkflowBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -81,6 +82,8 @@ enum BenchError: Error, CustomStringConvertible {
             ).run()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
+        case ("workflow", 3):
+            try await WorkflowBench(directory: arguments[1], count: try number(arguments[2])).run()
         default:
             throw BenchError.usage
         }

@@ -80,7 +80,7 @@ extension Broadcasts {
 
 extension WorkflowRunner {
     /// Tells admins when a run begins and ends, until the task is cancelled.
-    func tellRuns(through broadcasts: Broadcasts) async {
+    nonisolated func tellRuns(through broadcasts: Broadcasts) async {
         for await run in news { broadcasts.publish(.workflow, .updated, id: run.workflowID, to: [.admins]) }
     }
 }

@@ -226,6 +226,48 @@ import Testing
             ])
     }
 
+    @Test("a tool that is not offered, or lacks an argument, is named with its block; of a silent server nobody knows")
+    func tools() {
+        func problems(_ config: [String: JSONValue]) -> [String] {
+            GraphCheck.problems(
+                of: WorkflowGraph(nodes: [Flow.node("t", "mcp-tool", config)]),
+                tools: GraphCheck.tools(of: FakeToolbox.offered)
+            ).map(\.description)
+        }
+        let bare: [String: JSONValue] = ["mcp_name": "my_kit", "tool_name": "act", "args": ["what": "{{ 1 }}"]]
+        #expect(problems(bare) == [])
+        #expect(problems(bare.merging(["mcp_name": "my-kit", "tool_name": "my_kit_act"]) { $1 }) == [])
+        #expect(
+            problems(bare.merging(["args": [:]]) { $1 }) == [
+                #"node "t": the tool "my_kit_act" needs the argument "what""#
+            ])
+        #expect(problems(bare.merging(["tool_name": "gone"]) { $1 }) == [#"node "t": "my_kit" offers no tool "gone""#])
+        #expect(problems(bare.merging(["mcp_name": "down"]) { $1 }) == [])
+    }
+
+    @Test("places go to those who came first, and whoever is cancelled takes none")
+    func slots() async throws {
+        let slots = BlockSlots(1)
+        try await slots.with {
+            let waiting = Task { try await slots.with { true } }
+            waiting.cancel()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+        }
+        #expect(try await slots.with { true })
+        await #expect(throws: NeverSo.self) { try await slots.with { throw NeverSo(what: "x") } }
+        let count = try await withThrowingTaskGroup(of: Int.self) { group in
+            for number in 0..<50 {
+                group.addTask {
+                    try await slots.with {
+                        await Task.yield(); return number
+                    }
+                }
+            }
+            return try await group.reduce(0) { count, _ in count + 1 }
+        }
+        #expect(count == 50)
+    }
+
     @Test("the same entries give the same state, cut anywhere")
     func replay() {
         let graph = WorkflowGraph(

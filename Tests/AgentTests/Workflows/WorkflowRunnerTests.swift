@@ -138,7 +138,6 @@ import Testing
             try await until("it runs") { await toolbox.running == 1 }
             let trace = try await runner.trace(of: try #require(try await repository.run(run.id)))
             guard case .array(let lines) = trace else { throw NeverSo(what: "trace") }
-            #expect(lines.map { $0["status"] }.sorted { "\($0 as Any)" < "\($1 as Any)" }.last == "success")
             #expect(lines.contains { $0["node_id"] == "t" && $0["status"] == "running" })
             let began = ContinuousClock.now
             let stopped = try await runner.stop(workflow: run.workflowID)
@@ -241,7 +240,8 @@ import Testing
         let (toolbox, time) = (world.toolbox, world.time)
         try await world.running { runner in
             async let slow = WorkflowWorld.ended(runner, "slow")
-            try await until("it runs") { await toolbox.running == 1 }
+            // The run's own end, and that of whoever waits for it.
+            try await until("it runs") { await toolbox.running == 1 && time.sleepers >= 2 }
             time.advance(by: 101)
             #expect(try await slow.error == "it took longer than a run may")
             #expect(

@@ -70,7 +70,6 @@ actor FakeToolbox: Toolbox {
     private(set) var running = 0
     private(set) var mostRunning = 0
     private(set) var cancelled = 0
-    private var gates: [CheckedContinuation<Void, Never>] = []
     private var isOpen = false
 
     nonisolated static let offered: [OfferedTool] = [

@@ -129,7 +129,7 @@ enum PureBlocks {
             let value = try expression(node, "expression", &evaluation)
             return BlockOutcome(output: input, handle: TemplateEvaluation.isTrue(value) ? "true" : "false")
         case "loop": return BlockOutcome(output: .null, items: try items(node, &evaluation))
-        case "merge": return BlockOutcome(output: merged(node, incoming))
+        case "merge": return BlockOutcome(output: try merged(node, incoming, &evaluation))
         case "set-variable":
             let key = TemplateText.shown(try evaluation.fill(node.config["key"] ?? ""))
             guard !key.isEmpty, key.utf8.count <= 256 else {
@@ -176,8 +176,11 @@ enum PureBlocks {
         return items
     }
 
-    private static func merged(_ node: WorkflowPlan.Node, _ incoming: [JSONValue]) -> JSONValue {
-        let name = node.config["collect_as"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+    private static func merged(
+        _ node: WorkflowPlan.Node, _ incoming: [JSONValue], _ evaluation: inout TemplateEvaluation
+    ) throws(TemplateError) -> JSONValue {
+        let filled = try evaluation.fill(node.config["collect_as"] ?? "")
+        let name = filled.string.flatMap { $0.isEmpty ? nil : $0 }
         let value: JSONValue
         switch node.config["strategy"]?.string {
         case "first": value = incoming.first ?? .null

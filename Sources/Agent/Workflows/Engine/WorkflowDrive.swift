@@ -319,8 +319,10 @@ struct WorkflowProgress {
             } catch let error as WorkflowJournalError {
                 return .dropped(error)
             } catch {
-                if Task.isCancelled || error is CancellationError { return .dropped(CancellationError()) }
-                return .ended(launch.step, .failure(BlockFailure("\(error)")))
+                if Task.isCancelled { return .dropped(CancellationError()) }
+                // Somebody stopped what the block asked for, and not the run.
+                let reason = error is CancellationError ? "it was stopped" : "\(error)"
+                return .ended(launch.step, .failure(BlockFailure(reason)))
             }
         }
     }

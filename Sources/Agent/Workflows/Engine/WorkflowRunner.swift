@@ -271,7 +271,13 @@ public actor WorkflowRunner {
     /// - Returns: the run, when it has ended; nil when there is none.
     /// - Throws: what the database says.
     public func stop(run id: String) async throws -> WorkflowRunRecord? {
-        guard let state = known[id] else { return try await repository.run(id) }
+        guard let state = known[id] else {
+            // One that nobody could go on with.
+            if let run = try await repository.run(id), run.status == .running {
+                await close(id, run.workflowID, WorkflowEndRecord(status: .cancelled, finishedAt: time.now()))
+            }
+            return try await repository.run(id)
+        }
         known[id]?.isStopping = true
         if lines[state.workflowID]?.waiting.contains(id) == true {
             lines[state.workflowID]?.waiting.removeAll { $0 == id }
@@ -300,10 +306,17 @@ public actor WorkflowRunner {
     /// - Returns: the run as it is then, or when the time is up; nil when there is none.
     /// - Throws: what the database says; `CancellationError`.
     public func end(of id: String, within limit: Duration) async throws -> WorkflowRunRecord? {
-        guard known[id] != nil else { return try await repository.run(id) }
         let (stream, end) = AsyncStream.makeStream(of: Void.self)
         let waiter = UUID()
         ends[id, default: [:]][waiter] = end
+        defer {
+            ends[id]?[waiter] = nil
+            if ends[id]?.isEmpty == true { ends[id] = nil }
+        }
+        // Behind this nobody ends it unnoticed.
+        guard let run = try await repository.run(id), run.status == .running else {
+            return try await repository.run(id)
+        }
         let time = time
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in stream {} }
@@ -311,8 +324,6 @@ public actor WorkflowRunner {
             await group.next()
             group.cancelAll()
         }
-        ends[id]?[waiter] = nil
-        if ends[id]?.isEmpty == true { ends[id] = nil }
         try Task.checkCancellation()
         return try await repository.run(id)
     }

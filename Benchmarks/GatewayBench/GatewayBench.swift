@@ -18,6 +18,7 @@ internal import Transport
 //     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
 //     gateway-bench tools DIRECTORY CALLS                     calls of a tool, see ToolBench.swift
 //     gateway-bench echo-server                               the tool's server
+//     gateway-bench workflow DIRECTORY BLOCKS                 a long workflow, see WorkflowBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -89,6 +90,8 @@ enum BenchError: Error, CustomStringConvertible {
         case ("echo-server", 1): ToolBench.serve()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
+        case ("workflow", 3):
+            try await WorkflowBench(directory: arguments[1], count: try number(arguments[2])).run()
         default:
             throw BenchError.usage
         }

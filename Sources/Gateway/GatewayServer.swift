@@ -31,6 +31,8 @@ public struct GatewayConfiguration: Sendable {
     /// What it does by itself; nil: nothing.
     public var tasks: ScheduledTasks?
     public var workflows: Workflows?
+    /// Who runs them; nil: nobody.
+    var runner: WorkflowRunner?
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -102,7 +104,8 @@ public final class GatewayServer: Sendable {
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry, configuration.mcps)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
             + TaskRoutes.routes(configuration.tasks, now: configuration.now)
-            + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
+            + WorkflowRoutes.routes(configuration.workflows, runner: configuration.runner)
+            + WorkflowRunRoutes.routes(configuration.workflows, runner: configuration.runner)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + LogRoutes.routes(configuration.logs, now: configuration.now)
             + UsageRoutes.routes(sessions, now: configuration.now)
@@ -200,6 +203,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sendStrangersAway() }
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
+            group.addTask { await self.configuration.runner?.tellRuns(through: self.broadcasts) }
             group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
             group.addTask { await self.configuration.mcps?.tellChanges(through: self.broadcasts) }
             for service in self.configuration.services { group.addTask { await service() } }

@@ -137,7 +137,6 @@ extension ErrorTableTests {
             Row(500, .internalError, "GET", "/test/defect"),
             // 501: not in this version.
             Row(501, .notImplemented, "POST", "/api/scheduled-tasks/plan/run", "{}"),
-            Row(501, .notImplemented, "POST", "/api/workflows/plan/run", "{}"),
             Row(501, .notImplemented, "PUT", "/api/sessions/s/pin", #"{"model":"local:small"}"#),
             // 502: somebody whom we asked failed.
             Row(502, .upstreamFailed, "POST", "/api/providers/3/test", "{}", in: .refusing),
@@ -159,6 +158,7 @@ extension ErrorTableTests {
             // 504: it takes too long.
             Row(504, .timedOut, "POST", "/api/providers/3/test", "{}", in: .late),
             Row(504, .timedOut, "POST", "/api/chat", #"{"message":"hello"}"#),
+            Row(504, .timedOut, "POST", "/api/workflows/long/run", #"{"timeout_s":1}"#),
             // 507: no room.
             Row(507, .unavailable, "POST", "/api/network/invitations", "{}", in: .full),
         ]

@@ -185,6 +185,7 @@ import Testing
             if row.path.contains("scheduled-tasks") || row.path.contains("workflow") {
                 try await TestPlans.insert("plan", into: gateway.database)
             }
+            if row.path.contains("/long/") { try await TestPlans.insertLong(into: gateway.database) }
             if row.setting == .spent { _ = try await stream.ask("POST", "/api/chat", row.body) }
             if row.path.hasSuffix("/clear") {
                 _ = try await gateway.sessions.open(handle: "root", sessionID: "s", reserving: 1, now: 0)

@@ -14,13 +14,15 @@ public enum PlanError: Error, Equatable, CustomStringConvertible {
     case graph([GraphProblem])
     /// It cannot be done with the thing as it is.
     case conflict(String)
+    /// So much waits already that nothing more is taken.
+    case full(String)
 
     /// Problems of a graph that one message names.
     static let mostProblems = 100
 
     public var description: String {
         switch self {
-        case .invalid(let text), .conflict(let text): text
+        case .invalid(let text), .conflict(let text), .full(let text): text
         case .notFound(let word): "nothing here is called '\(word.prefix(PlanText.longestName))'"
         case .nameTaken(let name): "the name '\(name)' is taken"
         case .ambiguous(let word, let names):

@@ -40,18 +40,19 @@ public struct Workflows: Sendable {
     static let concurrentRuns = 1...100
 
     public let repository: WorkflowRepository
-    private let tools: GraphCheck.ToolCheck
+    private let tools: @Sendable () async -> GraphCheck.ToolCheck
     private let now: @Sendable () -> Double
     private let changed: @Sendable () -> Void
     private let makeID: @Sendable () -> String
 
     /// - Parameters:
-    ///   - tools: what is wrong with a call of a tool, as far as somebody knows.
+    ///   - tools: what is wrong with a call of a tool, as far as somebody knows at that moment.
     ///   - now: Unix seconds.
     ///   - makeID: what gives new ids; nil: random UUIDs.
     ///   - changed: called after each change, so that what runs workflows looks again.
     public init(
-        _ repository: WorkflowRepository, tools: @escaping GraphCheck.ToolCheck = { _, _, _ in nil },
+        _ repository: WorkflowRepository,
+        tools: @escaping @Sendable () async -> GraphCheck.ToolCheck = { { _, _, _ in nil } },
         now: @escaping @Sendable () -> Double,
         makeID: (@Sendable () -> String)? = nil,
         changed: @escaping @Sendable () -> Void = {}
@@ -79,9 +80,9 @@ public struct Workflows: Sendable {
     }
 
     /// - Returns: what is wrong with a graph; empty: it could be kept.
-    public func problems(of graph: String) -> [GraphProblem] {
+    public func problems(of graph: String) async -> [GraphProblem] {
         do throws(PlanError) {
-            _ = try checked(graph)
+            _ = try await checked(graph)
             return []
         } catch {
             if case .graph(let problems) = error { return problems }
@@ -92,7 +93,7 @@ public struct Workflows: Sendable {
     /// - Throws: ``PlanError``
     public func create(_ draft: Draft, by owner: String) async throws -> WorkflowRecord {
         let time = now()
-        let graph = try checked(draft.graph)
+        let graph = try await checked(draft.graph)
         var workflow = WorkflowRecord(
             id: makeID(), name: try PlanText.name(draft.name), description: draft.description, graph: draft.graph,
             triggerTypes: graph.triggerTypes, isEnabled: draft.isEnabled,
@@ -111,7 +112,7 @@ public struct Workflows: Sendable {
         // A graph is checked before the transaction, which others wait for; it is tried again when somebody was faster.
         for _ in 0..<3 {
             guard let before = try await repository.workflow(id) else { throw PlanError.notFound(reference) }
-            let after = try self.after(change, of: before)
+            let after = try await self.after(change, of: before)
             do {
                 let kept = try await refusing {
                     try await repository.update(id) { workflow in
@@ -140,7 +141,7 @@ public struct Workflows: Sendable {
 
     private struct Overtaken: Error {}
 
-    private func after(_ change: Change, of before: WorkflowRecord) throws -> WorkflowRecord {
+    private func after(_ change: Change, of before: WorkflowRecord) async throws -> WorkflowRecord {
         var workflow = before
         let time = now()
         if let name = change.name { workflow.name = try PlanText.name(name) }
@@ -151,7 +152,7 @@ public struct Workflows: Sendable {
         workflow.updatedAt = time
         if let replace = change.graph {
             workflow.graph = try replace(before.graph)
-            let graph = try checked(workflow.graph)
+            let graph = try await checked(workflow.graph)
             workflow.triggerTypes = graph.triggerTypes
             workflow.schedules = schedules(of: graph, for: workflow, now: time)
         } else if workflow.isEnabled != before.isEnabled {
@@ -170,14 +171,14 @@ public struct Workflows: Sendable {
         }
     }
 
-    private func checked(_ json: String) throws(PlanError) -> WorkflowGraph {
+    private func checked(_ json: String) async throws(PlanError) -> WorkflowGraph {
         guard json.utf8.count <= Self.largestGraph else {
             throw .graph([GraphProblem(node: nil, text: "it is larger than \(Self.largestGraph >> 20) MiB")])
         }
         guard let graph = try? JSONDecoder().decode(WorkflowGraph.self, from: Data(json.utf8)) else {
             throw .graph([GraphProblem(node: nil, text: "it is no graph of nodes and edges")])
         }
-        let problems = GraphCheck.problems(of: graph, tools: tools)
+        let problems = GraphCheck.problems(of: graph, tools: await tools())
         guard problems.isEmpty else { throw .graph(problems) }
         return graph
     }

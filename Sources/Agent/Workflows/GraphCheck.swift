@@ -29,6 +29,9 @@ public struct GraphCheck: Sendable {
     private let tools: ToolCheck
     private var problems: [GraphProblem] = []
     private var places: [String: Int] = [:]
+    private let ids: Set<String>
+    /// What is wrong with a text; nil: nothing.
+    private var looked: [String: String?] = [:]
 
     /// - Returns: every problem, in the order of the graph; empty: it makes sense.
     public static func problems(of graph: WorkflowGraph, tools: @escaping ToolCheck = { _, _, _ in nil })
@@ -42,6 +45,7 @@ public struct GraphCheck: Sendable {
     private init(_ graph: WorkflowGraph, _ tools: @escaping ToolCheck) {
         self.graph = graph
         self.tools = tools
+        ids = Set(graph.nodes.map(\.id))
     }
 
     private mutating func run() {
@@ -59,7 +63,10 @@ public struct GraphCheck: Sendable {
             if !ids.insert(edge.id).inserted { note(edge.source, "there are two edges with the id \"\(edge.id)\"") }
             if let ends = look(at: edge) { edges.append(ends) }
         }
+        let known = problems.count
         lookForCycle(edges)
+        // Of a graph with circles or edges that lead nowhere nobody can say what its loops run.
+        if known == problems.count { problems += WorkflowPlan.problems(of: graph) }
     }
 
     private mutating func note(_ node: String?, _ text: String) {
@@ -79,6 +86,7 @@ public struct GraphCheck: Sendable {
             return note(node.id, "the type \"\(node.type.prefix(64))\" is unknown")
         }
         for field in type.fields { look(at: field, of: node) }
+        if type.name == "set-variable" { lookAtExpression("value_expr", of: node) }
         // Also in what no block type names: nothing is replaced half.
         for (name, value) in node.config.sorted(by: { $0.key < $1.key }) { lookForTemplates(value, name, node.id) }
         if type.name == "wait" { lookAtWait(node) }
@@ -97,6 +105,24 @@ public struct GraphCheck: Sendable {
             return
         }
         if let problem = Self.problem(of: value, as: field.kind) { note(node.id, "config.\(field.name) \(problem)") }
+        if field.kind == .expression { lookAtExpression(field.name, of: node) }
+    }
+
+    /// An expression without braces; with them it is a text as others are.
+    private mutating func lookAtExpression(_ name: String, of node: WorkflowGraph.Node) {
+        guard case .string(let text)? = node.config[name], !text.isEmpty, !text.contains("{{"),
+            let problem = problem(of: text, isExpression: true)
+        else { return }
+        note(node.id, "config.\(name) is no expression: \(problem)")
+    }
+
+    /// The same texts come again and again.
+    private mutating func problem(of text: String, isExpression: Bool = false) -> String? {
+        guard isExpression || text.contains("{{") else { return nil }
+        if let known = looked[text] { return known }
+        let problem = TemplateCheck.problem(of: text, isExpression: isExpression, isNode: ids.contains)
+        looked[text] = problem
+        return problem
     }
 
     private static func problem(of value: JSONValue, as kind: BlockType.Field.Kind) -> String? {
@@ -111,9 +137,8 @@ public struct GraphCheck: Sendable {
         case (.any, _), (.text, .string), (.object, .object): return nil
         case (.text, _): return "is no text"
         case (.object, _): return "is no object"
-        case (.expression, .string(let text)):
-            return text.contains("{{") ? nil : TemplateCheck.problem(ofExpression: text[...])
-        case (.expression, .bool), (.expression, .array): return nil
+        // What is in it is looked at with all other texts.
+        case (.expression, .string), (.expression, .bool), (.expression, .array): return nil
         case (.expression, _): return "is no expression"
         case (.schedule, .string(let text)):
             do throws(ScheduleError) {
@@ -147,7 +172,7 @@ public struct GraphCheck: Sendable {
     private mutating func lookForTemplates(_ value: JSONValue, _ name: String, _ node: String) {
         switch value {
         case .string(let text):
-            if let problem = TemplateCheck.problem(of: text) { note(node, "config.\(name): \(problem)") }
+            if let problem = problem(of: text) { note(node, "config.\(name): \(problem)") }
         case .array(let list): for item in list { lookForTemplates(item, name, node) }
         case .object(let fields):
             for (key, item) in fields.sorted(by: { $0.key < $1.key }) {

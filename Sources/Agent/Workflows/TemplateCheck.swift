@@ -1,82 +1,58 @@
-// Is what stands in `{{ … }}` whole? Braces, quotes and brackets are looked at here; what an expression means, and whether its
-// names exist, is known when it runs.
+internal import JSON
+
+// What can be said of a template before it runs? Whether it can be read at all, by the same parser that reads it then, and whether it
+// speaks of names and blocks that there are. What is in them is known when it runs.
 
 /// Looks at templates as texts.
 enum TemplateCheck {
-    /// - Returns: what is wrong with the first expression that isn't whole; nil: nothing.
+    /// What an expression may begin with.
+    static let roots: Set<String> = ["inputs", "vars", "nodes", "now", "run_id"]
+
+    /// - Returns: what is wrong with the first expression that can't be read; nil: nothing.
     static func problem(of text: String) -> String? {
-        // Bytes: all that matters here is ASCII.
-        let bytes = Array(text.utf8)
-        var place = 0
-        while let open = next("{{", in: bytes, from: place) {
-            switch end(of: bytes, from: open + 2) {
-            case .success(let end):
-                if bytes[open + 2..<end].allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) {
-                    return "\"{{ }}\" is empty"
-                }
-                place = end + 2
-            case .failure(let problem): return problem.text
+        do throws(TemplateError) {
+            _ = try Template(text)
+            return nil
+        } catch { return error.description }
+    }
+
+    /// Looks also at what the expressions speak of.
+    ///
+    /// - Parameters:
+    ///   - isExpression: the text is an expression where it has no braces.
+    ///   - isNode: whether there is a block of this id.
+    static func problem(of text: String, isExpression: Bool = false, isNode: (String) -> Bool) -> String? {
+        do throws(TemplateError) {
+            if isExpression, !text.contains("{{") { return problem(in: try TemplateExpression(text), isNode) }
+            for case .expression(let expression) in try Template(text).pieces {
+                if let problem = problem(in: expression, isNode) { return problem }
             }
-        }
-        return nil
+            return nil
+        } catch { return error.description }
     }
 
-    /// - Returns: what is wrong with an expression that has no braces around it; nil: nothing.
-    static func problem(ofExpression text: Substring) -> String? {
-        switch end(of: Array(text.utf8), from: 0) {
-        case .success: "has a \"}}\" without \"{{\""
-        case .failure(.unclosed): nil
-        case .failure(let problem): problem.text
+    private static func problem(in expression: TemplateExpression, _ isNode: (String) -> Bool) -> String? {
+        func first(_ parts: [TemplateExpression?]) -> String? {
+            for case let part? in parts { if let problem = problem(in: part, isNode) { return problem } }
+            return nil
         }
-    }
-
-    private enum Problem: Error {
-        case unclosed, quote, bracket
-
-        var text: String {
-            switch self {
-            case .unclosed: "\"{{\" is not closed"
-            case .quote: "a quote in \"{{ }}\" is not closed"
-            case .bracket: "the brackets in \"{{ }}\" do not match"
-            }
+        switch expression {
+        case .value: return nil
+        case .name(let name):
+            return roots.contains(name)
+                ? nil : "there is no \"\(name.prefix(64))\", but \(roots.sorted().joined(separator: ", "))"
+        case .member(.name("nodes"), .value(.string(let id))):
+            return isNode(id) ? nil : "there is no node \"\(id.prefix(128))\""
+        case .list(let items): return first(items)
+        case .dictionary(let pairs): return first(pairs.flatMap { [$0.key, $0.value] })
+        case .member(let base, let key): return first([base, key])
+        case .slice(let base, let from, let to): return first([base, from, to])
+        case .negative(let value), .not(let value), .test(let value, _): return first([value])
+        case .arithmetic(_, let left, let right), .and(let left, let right), .or(let left, let right):
+            return first([left, right])
+        case .comparison(let left, let others): return first([left] + others.map(\.other))
+        case .conditional(let value, let condition, let otherwise): return first([value, condition, otherwise])
+        case .filter(let value, _, let arguments): return first([value] + arguments.map(\.value))
         }
-    }
-
-    private static func next(_ pair: StaticString, in bytes: [UInt8], from place: Int) -> Int? {
-        let brace = pair.utf8Start.pointee
-        var place = place
-        while place + 1 < bytes.count {
-            if bytes[place] == brace, bytes[place + 1] == brace { return place }
-            place += 1
-        }
-        return nil
-    }
-
-    /// Where the expression that begins at `place` ends: at `}}` outside of quotes and brackets.
-    private static func end(of bytes: [UInt8], from place: Int) -> Result<Int, Problem> {
-        let pairs: [UInt8: UInt8] = [
-            UInt8(ascii: "("): UInt8(ascii: ")"), UInt8(ascii: "["): UInt8(ascii: "]"),
-            UInt8(ascii: "{"): UInt8(ascii: "}"),
-        ]
-        var place = place
-        var open: [UInt8] = []
-        while place < bytes.count {
-            let byte = bytes[place]
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "'"):
-                place += 1
-                while place < bytes.count, bytes[place] != byte { place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1 }
-                guard place < bytes.count else { return .failure(.quote) }
-            case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"): open.append(pairs[byte] ?? 0)
-            case UInt8(ascii: "}") where open.isEmpty:
-                guard place + 1 < bytes.count, bytes[place + 1] == byte else { return .failure(.bracket) }
-                return .success(place)
-            case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"):
-                guard open.popLast() == byte else { return .failure(.bracket) }
-            default: break
-            }
-            place += 1
-        }
-        return .failure(open.isEmpty ? .unclosed : .bracket)
     }
 }

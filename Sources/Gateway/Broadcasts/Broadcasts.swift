@@ -77,3 +77,10 @@ extension Broadcasts {
         }
     }
 }
+
+extension WorkflowRunner {
+    /// Tells admins when a run begins and ends, until the task is cancelled.
+    nonisolated func tellRuns(through broadcasts: Broadcasts) async {
+        for await run in news { broadcasts.publish(.workflow, .updated, id: run.workflowID, to: [.admins]) }
+    }
+}

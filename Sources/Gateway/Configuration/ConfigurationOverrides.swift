@@ -53,6 +53,7 @@ extension AgentConfiguration {
         ("limits.files_per_user", { "\($0.limits.filesPerUser)" }),
         ("limits.note_size", { "\($0.limits.noteSize)" }),
         ("limits.streams_per_connection", { "\($0.limits.streamsPerConnection)" }),
+        ("limits.workflow_runs", { "\($0.limits.workflowRuns)" }),
         ("logging.keep", { "\($0.logFiles.keep)" }),
         ("logging.max_size", { "\($0.logFiles.size)" }),
         ("memory.vault_path", { $0.vault }),

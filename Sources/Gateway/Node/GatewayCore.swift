@@ -124,8 +124,19 @@ struct GatewayCore: Sendable {
             settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
         settings.tasks = ScheduledTasks(
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
-        settings.workflows = Workflows(
+        let workflows = Workflows(
             WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
+        settings.workflows = workflows
+        if requestRestart != nil {
+            var limits = WorkflowLimits()
+            limits.keptRuns = configuration.limits.workflowRuns
+            let runner = WorkflowRunner(
+                workflows, means: WorkflowMeans(isAdmin: { $0 == Principal.operator.auditName }), limits: limits,
+                time: TimeSource(now: now, sleep: TimeSource.system.sleep),
+                makeID: { [random = seams.random] in random.uuid() }, logger: logger)
+            settings.runner = runner
+            settings.services.append { await runner.run() }
+        }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)

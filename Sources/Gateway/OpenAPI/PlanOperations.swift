@@ -65,10 +65,10 @@ extension Operation {
     // MARK: Runs
 
     static let runWorkflow = Operation(
-        "Run a workflow", body: .json(WorkflowRunRequest.self), answer: WorkflowRunBody.self,
-        errors: [ambiguous, notImplemented])
-    static let stopWorkflow = Operation(
-        "Stop a workflow's runs", answer: WorkflowRunsBody.self, errors: [ambiguous, notImplemented])
+        "Run a workflow", body: .json(WorkflowRunRequest.self),
+        answers: [.json(WorkflowRunBody.self), .json(WorkflowRunStarted.self, status: 202)],
+        errors: [ambiguous, 429, 504])
+    static let stopWorkflow = Operation("Stop a workflow's runs", answer: WorkflowRunsBody.self, errors: [ambiguous])
     static let workflowRuns = Operation(
         "A workflow's runs, newest first",
         [
@@ -81,5 +81,5 @@ extension Operation {
         [.query("last", .integer(minimum: 1, maximum: 50), "How many runs to name; 10 when absent")],
         answer: WorkflowStatsBody.self, errors: [ambiguous])
     static let workflowRun = Operation("A run of a workflow", answer: WorkflowRunBody.self)
-    static let stopRun = Operation("Stop a run", answer: WorkflowRunBody.self, errors: [notImplemented])
+    static let stopRun = Operation("Stop a run", answer: WorkflowRunBody.self)
 }

@@ -62,6 +62,10 @@ extension ErrorResponse {
         case .ambiguous:
             self.init(status: .conflict, code: .conflict, message: message, hint: "Give more of the id, or the name.")
         case .conflict: self.init(status: .conflict, code: .conflict, message: message)
+        case .full:
+            self.init(
+                status: .tooManyRequests, code: .queueFull, message: message,
+                hint: "Wait until some have ended, or stop them.")
         }
     }
 }

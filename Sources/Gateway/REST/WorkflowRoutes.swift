@@ -11,8 +11,10 @@ enum WorkflowRoutes {
     private static let path = "/api/workflows"
     private static let one = path + "/{id}"
 
-    /// - Parameter workflows: nil when the agent has none.
-    static func routes(_ workflows: Workflows?) -> [Route] {
+    /// - Parameters:
+    ///   - workflows: nil when the agent has none.
+    ///   - runner: nil when nobody runs them.
+    static func routes(_ workflows: Workflows?, runner: WorkflowRunner?) -> [Route] {
         let updated = Announcement.updated(.workflow, to: .admins)
         let update: @Sendable (Request, GatewayContext, Caller) async throws -> Response = { request, context, _ in
             try await change(present(workflows), context) {
@@ -30,7 +32,7 @@ enum WorkflowRoutes {
                 let wanted = try await request.decode(as: GraphToCheck.self, context: context)
                 let graph = WorkflowGraphBody(
                     nodes: wanted.nodes ?? [], edges: wanted.edges ?? [], variables: wanted.variables ?? [:])
-                let problems = try present(workflows).problems(of: try graph.text)
+                let problems = try await present(workflows).problems(of: try graph.text)
                 return try JSON.response(
                     GraphVerdict(problems: problems.prefix(1_000).map { .init(node: $0.node, problem: $0.text) }))
             },
@@ -43,7 +45,9 @@ enum WorkflowRoutes {
             .admin(.put, one, .changeWorkflow, announces: updated, update),
             .admin(.delete, one, .deleteWorkflow, announces: .deleted(.workflow, to: .admins)) { _, context, _ in
                 let word = try context.pathPart("id")
-                let id = try await answering { try await present(workflows).delete(word) }
+                let found = try await answering { try await present(workflows).id(word) }
+                _ = try await runner?.stop(workflow: found)
+                let id = try await answering { try await present(workflows).delete(found) }
                 context.announced.set(id: id)
                 return try JSON.response(PlanDeleted(id: id))
             },

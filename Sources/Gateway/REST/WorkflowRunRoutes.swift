@@ -11,23 +11,19 @@ enum WorkflowRunRoutes {
     private static let run = "/api/workflow-runs/{id}"
     private static let timeouts = 1.0...86_400
 
-    /// - Parameter workflows: nil when the agent has none.
-    static func routes(_ workflows: Workflows?) -> [Route] {
+    /// - Parameters:
+    ///   - workflows: nil when the agent has none.
+    ///   - runner: nil when nobody runs them.
+    static func routes(_ workflows: Workflows?, runner: WorkflowRunner?) -> [Route] {
         [
-            .admin(.post, one + "/run", .runWorkflow, announces: .nothing(because: "nothing runs")) {
-                request, context, _ in
-                let wanted = try await PlanRequests.optional(
-                    request, context, as: WorkflowRunRequest.self, none: .init())
-                guard timeouts.contains(wanted.timeout ?? timeouts.lowerBound) else {
-                    throw ErrorResponse.invalid("'timeout_s' is from 1 to 86400 seconds.")
-                }
-                _ = try await id(context, workflows)
-                throw ErrorResponse.runsNothing
+            .admin(.post, one + "/run", .runWorkflow, announces: told) { request, context, caller in
+                try await start(request, context, caller, workflows, runner)
             },
-            .admin(.post, one + "/stop", .stopWorkflow, announces: .nothing(because: "nothing runs")) {
-                _, context, _ in
-                _ = try await id(context, workflows)
-                throw ErrorResponse.runsNothing
+            .admin(.post, one + "/stop", .stopWorkflow, announces: told) { _, context, _ in
+                let id = try await id(context, workflows)
+                let stopped = try await present(runner).stop(workflow: id)
+                return try JSON.response(
+                    WorkflowRunsBody(runs: try stopped.map { try WorkflowRunBody($0) }, nextCursor: nil))
             },
             .admin(.get, one + "/runs", .workflowRuns) { request, context, _ in
                 try await runs(request, context, workflows)
@@ -51,17 +47,61 @@ enum WorkflowRunRoutes {
             .admin(.get, run, .workflowRun) { _, context, _ in
                 let found = try await WorkflowRoutes.present(workflows).repository.run(try context.pathPart("id"))
                 guard let found else { throw ErrorResponse.noRun }
-                return try JSON.response(try WorkflowRunBody(found))
+                return try JSON.response(try WorkflowRunBody(found, trace: try await runner?.trace(of: found)))
             },
-            .admin(.post, run + "/stop", .stopRun, announces: .nothing(because: "nothing runs")) { _, context, _ in
-                let found = try await WorkflowRoutes.present(workflows).repository.run(try context.pathPart("id"))
-                guard found != nil else { throw ErrorResponse.noRun }
-                throw ErrorResponse.runsNothing
+            .admin(.post, run + "/stop", .stopRun, announces: told) { _, context, _ in
+                let id = try context.pathPart("id")
+                guard try await WorkflowRoutes.present(workflows).repository.run(id) != nil else {
+                    throw ErrorResponse.noRun
+                }
+                guard let stopped = try await present(runner).stop(run: id) else { throw ErrorResponse.noRun }
+                return try JSON.response(try WorkflowRunBody(stopped))
             },
             .member(.get, "/api/workflow-block-types", .blockTypes) { _, _, _ in
                 try JSON.response(BlockTypesBody(blockTypes: BlockType.all.map(BlockTypesBody.BlockType.init)))
             },
         ]
+    }
+
+    private static let told = Announcement.nothing(because: "the runner itself tells when runs begin and end")
+
+    private static func present(_ runner: WorkflowRunner?) throws(ErrorResponse) -> WorkflowRunner {
+        guard let runner else {
+            throw ErrorResponse(
+                status: .serviceUnavailable, code: .unavailable, message: "Nobody serves this agent.",
+                hint: "Start it with: openagent serve DIR")
+        }
+        return runner
+    }
+
+    private static func start(
+        _ request: Request, _ context: GatewayContext, _ caller: Caller, _ workflows: Workflows?,
+        _ runner: WorkflowRunner?
+    ) async throws -> Response {
+        let wanted = try await PlanRequests.optional(request, context, as: WorkflowRunRequest.self, none: .init())
+        guard timeouts.contains(wanted.timeout ?? timeouts.lowerBound) else {
+            throw ErrorResponse.invalid("'timeout_s' is from 1 to 86400 seconds.")
+        }
+        let id = try await id(context, workflows)
+        let runner = try present(runner)
+        let begun = try await WorkflowRoutes.answering {
+            try await runner.start(
+                workflow: id, trigger: .manual, inputs: .object(wanted.inputs ?? [:]), by: caller.handle)
+        }
+        guard wanted.wait ?? true else {
+            return try JSON.response(
+                WorkflowRunStarted(runID: begun.id, status: begun.status.rawValue), status: .accepted)
+        }
+        // This run and no other one, however many there are.
+        guard let run = try await runner.end(of: begun.id, within: .seconds(wanted.timeout ?? 300)) else {
+            throw ErrorResponse.noRun
+        }
+        guard run.status != .running else {
+            throw ErrorResponse(
+                status: .gatewayTimeout, code: .timedOut, message: "The run \(run.id) has not ended yet; it goes on.",
+                hint: "GET /api/workflow-runs/\(run.id) says how it went.")
+        }
+        return try JSON.response(try WorkflowRunBody(run))
     }
 
     private static func id(_ context: GatewayContext, _ workflows: Workflows?) async throws -> String {
@@ -83,7 +123,7 @@ enum WorkflowRunRoutes {
         let rows = try await WorkflowRoutes.present(workflows).repository.runs(
             of: id, before: asked.after, limit: asked.limit, status: wanted)
         let (page, next) = try asked.page(of: rows) { RunPosition(startedAt: $0.startedAt, id: $0.id) }
-        return try JSON.response(WorkflowRunsBody(runs: try page.map(WorkflowRunBody.init), nextCursor: next))
+        return try JSON.response(WorkflowRunsBody(runs: try page.map { try WorkflowRunBody($0) }, nextCursor: next))
     }
 }
 
@@ -94,11 +134,13 @@ extension ErrorResponse {
 }
 
 extension WorkflowRunBody {
-    fileprivate init(_ run: WorkflowRunRecord) throws {
+    /// - Parameter trace: of a run that has not ended.
+    fileprivate init(_ run: WorkflowRunRecord, trace: JSONValue? = nil) throws {
         self.init(
             id: run.id, workflowID: run.workflowID, trigger: run.trigger, status: run.status.rawValue,
             startedAt: run.startedAt, finishedAt: run.finishedAt, inputs: try PlanRequests.value(run.inputs),
-            outputs: try PlanRequests.value(run.outputs), error: run.error, trace: try PlanRequests.value(run.trace),
+            outputs: try PlanRequests.value(run.outputs), error: run.error,
+            trace: try trace ?? PlanRequests.value(run.trace),
             iso: PlanRequests.iso(in: "UTC"))
     }
 }

@@ -80,7 +80,7 @@ public struct WorkflowRunRecord: Sendable, Equatable {
 
     public var id: String
     public var workflowID: String
-    /// `manual`, `schedule`, `ai` or `api`.
+    /// `manual`, `schedule`, `ai` or `event`.
     public var trigger: String
     public var status: Status
     public var startedAt: Double

@@ -81,7 +81,7 @@ extension WorkflowRepository {
         }
     }
 
-    private static func run(from row: Row) -> WorkflowRunRecord {
+    static func run(from row: Row) -> WorkflowRunRecord {
         WorkflowRunRecord(
             id: row["id"], workflowID: row["workflow_id"], trigger: row["trigger"],
             status: WorkflowRunRecord.Status(rawValue: row["status"]) ?? .failed, startedAt: row["started_at"],

@@ -6,7 +6,7 @@ public import JSON
 public struct WorkflowRunBody: Codable, Sendable, Equatable {
     public var id: String
     public var workflowID: String
-    /// `manual`, `schedule`, `ai` or `api`.
+    /// `manual`, `schedule`, `ai` or `event`.
     public var trigger: String
     /// `running`, `success`, `failed` or `cancelled`.
     public var status: String
@@ -82,6 +82,23 @@ public struct WorkflowRunRequest: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case inputs, wait
         case timeout = "timeout_s"
+    }
+}
+
+/// The answer to `POST /api/workflows/{id}/run` that waits for nothing.
+public struct WorkflowRunStarted: Codable, Sendable, Equatable {
+    public var runID: String
+    /// `running`
+    public var status: String
+
+    public init(runID: String, status: String) {
+        self.runID = runID
+        self.status = status
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status
+        case runID = "run_id"
     }
 }
 

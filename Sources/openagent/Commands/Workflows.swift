@@ -12,7 +12,7 @@ struct Workflows: ParsableCommand {
         discussion: "A workflow is named by its name, its id, or at least four first characters of that.",
         subcommands: [
             List.self, Show.self, Create.self, Update.self, Remove.self, Enable.self, Disable.self, Run.self,
-            Runs.self, Stats.self, Blocks.self, Validate.self,
+            Stop.self, Runs.self, RunShow.self, Stats.self, Blocks.self, Validate.self,
         ])
 
     static let path = "/api/workflows"
@@ -86,35 +86,6 @@ struct Workflows: ParsableCommand {
                     table.add(node.id, node.type, next.joined(separator: ", "))
                 }
                 table.show(empty: "It has no blocks.")
-            }
-        }
-    }
-
-    struct Run: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Run a workflow now.")
-
-        @OptionGroup var workflow: OneWorkflow
-        @Option(help: ArgumentHelp("What it gets, as a JSON object.", valueName: "json"))
-        var inputs: String?
-        @Flag(help: "Do not wait until it has ended.")
-        var noWait = false
-
-        func run() async throws {
-            var values: [String: JSONValue]?
-            if let inputs {
-                guard let read = try? JSONDecoder().decode([String: JSONValue].self, from: Data(inputs.utf8)) else {
-                    throw CommandError(
-                        .usage, "what --inputs holds is no JSON object", hint: #"give one such as {"city":"Rome"}"#)
-                }
-                values = read
-            }
-            let request = WorkflowRunRequest(inputs: values, wait: !noWait)
-            try await workflow.target.run {
-                try await $0.post(
-                    Workflows.one(workflow.name, "/run"), request, as: WorkflowRunBody.self, hint: Workflows.hint)
-            } show: { run in
-                print("\(Screen.plain(run.status)).")
-                if let error = run.error { Output.write(Screen.lines(error) + "\n") }
             }
         }
     }

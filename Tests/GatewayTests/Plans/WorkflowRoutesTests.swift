@@ -199,25 +199,6 @@ import Testing
         }
     }
 
-    @Test("OAG-72: running says that it comes later")
-    func running() async throws {
-        try await Self.with { client, gateway in
-            try await TestPlans.insert("abcdef", into: gateway.database)
-            for (path, body) in [
-                ("\(Self.path)/digest/run", nil), ("\(Self.path)/digest/run", #"{"inputs":{"a":1},"wait":false}"#),
-                ("\(Self.path)/abcd/stop", nil), ("/api/workflow-runs/abcdef/stop", nil),
-            ] as [(String, String?)] {
-                let answer = try await client.ask("POST", path, body)
-                #expect(answer.status == 501 && answer.code == "not_implemented" && answer.hint != nil, "\(answer)")
-            }
-            for body in ["[]", #"{"inputs":5}"#, #"{"timeout_s":0}"#, #"{"timeout_s":1e300}"#] {
-                #expect(try await client.ask("POST", "\(Self.path)/digest/run", body).status == 400, "\(body)")
-            }
-            #expect(try await client.ask("POST", "\(Self.path)/nothing/run", "{}").status == 404)
-            #expect(try await client.ask("POST", "/api/workflow-runs/nothing/stop").status == 404)
-        }
-    }
-
     @Test func blocksAreDescribedAsTheirGraphsAreChecked() async throws {
         try await Self.with { client, _ in
             let body = try await client.ask("GET", "/api/workflow-block-types").decode(BlockTypesBody.self)

@@ -160,7 +160,14 @@ final class TestGateway: Sendable {
         configuration.store = store
         configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
         configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
-        configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
+        let workflows = Workflows(WorkflowRepository(database), now: { clock.now })
+        configuration.workflows = workflows
+        let runner = WorkflowRunner(
+            workflows, means: WorkflowMeans(),
+            time: TimeSource(now: { clock.now }, sleep: { try await Task.sleep(for: $0) }),
+            logger: Logger(label: "test"))
+        configuration.runner = runner
+        configuration.services.append { await runner.run() }
         configuration.usage = usage
         configuration.logs = logs
         let node = identity.nodeID.hex

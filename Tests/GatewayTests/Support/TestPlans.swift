@@ -28,4 +28,12 @@ enum TestPlans {
                 id: id, workflowID: id, trigger: "manual", status: .failed, startedAt: 1, finishedAt: 3,
                 inputs: #"{"a":1}"#, error: "it failed", trace: #"[{"node_id":"a"}]"#))
     }
+
+    /// A workflow called `long`, whose run waits for an hour.
+    static func insertLong(into database: Store.Database) async throws {
+        let graph =
+            #"{"nodes":[{"id":"w","type":"wait","config":{"mode":"duration","seconds":3600}}],"edges":[],"variables":{}}"#
+        try await WorkflowRepository(database).insert(
+            WorkflowRecord(id: "long", name: "long", graph: graph, owner: "root", createdAt: 1, updatedAt: 1))
+    }
 }

@@ -26,6 +26,8 @@ public struct AgentConfiguration: Sendable, Equatable {
         public var fileSize = 1 << 30
         /// How many seconds a request waits for the answer to its message, 1 to 86,400.
         public var chatSeconds = 900
+        /// Runs of one workflow that are kept when they are over.
+        public var workflowRuns = 100
         /// Files that one user may have, 1 to 10,000,000.
         public var filesPerUser = 10_000
         /// Bytes that one user's files may come to, 1 MiB to 64 TiB.
@@ -194,6 +196,7 @@ public struct AgentConfiguration: Sendable, Equatable {
                 try section.integer("file_bytes_per_user", in: (1 << 20)...(64 << 40)) ?? limits.fileBytesPerUser
             limits.fileSize = try section.integer("file_size", in: 1024...(64 << 30)) ?? limits.fileSize
             limits.chatSeconds = try section.integer("chat_seconds", in: 1...86_400) ?? limits.chatSeconds
+            limits.workflowRuns = try section.integer("workflow_runs", in: 1...10_000) ?? limits.workflowRuns
         }
     }
 }

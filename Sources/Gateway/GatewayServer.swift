@@ -29,6 +29,10 @@ public struct GatewayConfiguration: Sendable {
     /// What it does by itself; nil: nothing.
     public var tasks: ScheduledTasks?
     public var workflows: Workflows?
+    /// Who runs what is due; nil: nobody.
+    public var scheduler: Scheduler?
+    /// Turns that nobody types run through it once the gateway is there; nil: there are none.
+    public var unattended: UnattendedSessions?
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -99,7 +103,9 @@ public final class GatewayServer: Sendable {
             + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
-            + TaskRoutes.routes(configuration.tasks, now: configuration.now)
+            + TaskRoutes.routes(
+                configuration.tasks, configuration.isServed ? configuration.scheduler : nil,
+                waitingAtMost: configuration.limits.chatTime, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + LogRoutes.routes(configuration.logs, now: configuration.now)
@@ -168,10 +174,12 @@ public final class GatewayServer: Sendable {
             surroundings: CommandSurroundings(
                 agent: agent, registry: configuration.registry, requestRestart: configuration.requestRestart),
             isRevoked: { turn in
+                if turn.isUnattended { return membership.forbidsActing(as: turn.key.handle) }
                 guard let device = try? NodeID(turn.device) else { return false }
                 return membership.standing(of: device, handle: turn.key.handle) == .revoked
             })
         self.sessions = manager
+        configuration.unattended?.attach(manager, live, membership, configuration.limits, logger)
         let responder = GatewayResponder(
             authorizer: authorizer,
             routes: Self.routes(configuration, live: live, sessions: manager, files: files) + besides,
@@ -194,6 +202,10 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
             group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
+            if let scheduler = configuration.scheduler {
+                group.addTask { await scheduler.run() }
+                group.addTask { await self.tellRuns(of: scheduler) }
+            }
             for service in self.configuration.services { group.addTask { await service() } }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
@@ -271,6 +283,11 @@ public final class GatewayServer: Sendable {
     private func tellEdits() async {
         guard let vault = configuration.vault else { return }
         for await edits in vault.edits { broadcasts.publish(edits) }
+    }
+
+    /// Tasks whose run has ended.
+    private func tellRuns(of scheduler: Scheduler) async {
+        for await task in scheduler.ended { broadcasts.publish(.scheduledTask, .updated, id: task, to: [.admins]) }
     }
 
     private func retireMissing() async {

@@ -98,10 +98,15 @@ struct GatewayCore: Sendable {
         }
         self.registry = registry
         settings.registry = registry
-        settings.tasks = ScheduledTasks(
-            TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
-        settings.workflows = Workflows(
-            WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
+        let turns = UnattendedSessions(agent: key.nodeID)
+        settings.unattended = turns
+        let makeID: @Sendable () -> String = { [random = seams.random] in random.uuid() }
+        let scheduler = Scheduler(
+            tasks: TaskRepository(database), workflows: WorkflowRepository(database), turns: turns,
+            time: TimeSource(now: now, sleep: TimeSource.system.sleep), logger: logger, makeID: makeID)
+        settings.scheduler = scheduler
+        settings.tasks = ScheduledTasks(TaskRepository(database), now: now, makeID: makeID) { scheduler.wake() }
+        settings.workflows = Workflows(WorkflowRepository(database), now: now, makeID: makeID) { scheduler.wake() }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)

@@ -25,10 +25,9 @@ extension Operation {
     static let taskRuns = Operation(
         "A task's runs, newest first", [.limit(20), .cursor], answer: TaskRunsBody.self, errors: [ambiguous])
     static let runTask = Operation(
-        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self,
-        errors: [ambiguous, notImplemented])
+        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self, errors: [ambiguous])
     static let stopTask = Operation(
-        "Stop a task's run", answer: TaskRunBody.self, errors: [ambiguous, notImplemented])
+        "Stop a task's run", answer: TaskRunBody.self, errors: [ambiguous])
     static let describeSchedule = Operation(
         "What a schedule means: its next times, or why it is none",
         [

@@ -20,6 +20,8 @@ struct Turn: Sendable, Equatable {
     var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
     /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
     var device: String { String(record.lane.prefix { $0 != "/" }) }
+    /// Nobody typed it.
+    var isUnattended: Bool { record.sender.hasSuffix(Caller.unattended) }
 
     init(_ record: TurnRecord) {
         self.record = record

@@ -15,6 +15,7 @@ internal import Transport
 //                                                             many devices, some revoked one after the other; the
 //                                                             gateways, if not the coordinator's own
 //     gateway-bench vault DIRECTORY NOTES                     a large vault, see VaultBench.swift
+//     gateway-bench schedule DIRECTORY TASKS SECONDS          tasks that are due, see ScheduleBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -78,6 +79,10 @@ enum BenchError: Error, CustomStringConvertible {
             try await Revocation(
                 ticket: InviteTicket(arguments[1]), operatorKey: SecretKey.load(path: arguments[2]),
                 devices: number(arguments[3]), rounds: number(arguments[4]), gateways: gateways
+            ).run()
+        case ("schedule", 4):
+            try await ScheduleBench(
+                directory: arguments[1], tasks: try number(arguments[2]), seconds: Double(try number(arguments[3]))
             ).run()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()

@@ -31,6 +31,8 @@ public struct GatewayConfiguration: Sendable {
     public var workflows: Workflows?
     /// Who runs what is due; nil: nobody.
     public var scheduler: Scheduler?
+    /// Ways into workflows from outside; nil: there are none.
+    public var webhooks: WebhookRepository?
     /// Turns that nobody types run through it once the gateway is there; nil: there are none.
     public var unattended: UnattendedSessions?
     /// What a backup is made of; nil: none is made.
@@ -106,6 +108,8 @@ public final class GatewayServer: Sendable {
             + TaskRoutes.routes(
                 configuration.tasks, configuration.isServed ? configuration.scheduler : nil,
                 waitingAtMost: configuration.limits.chatTime, now: configuration.now)
+            + WebhookRoutes.routes(
+                configuration.webhooks, configuration.workflows, configuration.random, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows) + WorkflowRunRoutes.routes(configuration.workflows)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
             + LogRoutes.routes(configuration.logs, now: configuration.now)

@@ -76,6 +76,7 @@ public final class Database: Sendable {
         migrator.registerPlans()
         migrator.registerUsageLog()
         migrator.registerScheduling()
+        migrator.registerWebhooks()
         return migrator
     }
 

@@ -53,20 +53,22 @@ import Testing
         }
     }
 
+    struct Firing: Sendable { let fire: Scheduler.Fire }
+
     /// Runs a scheduler on a database while `body` does.
     static func with(
         at start: Double = noon, path: String? = nil, turns: FakeTurns = FakeTurns(), limits: Scheduler.Limits = calm,
-        fire: Scheduler.Fire? = nil, _ body: @escaping @Sendable (Room) async throws -> Void
+        firing: Firing? = nil, _ body: @escaping @Sendable (Room) async throws -> Void
     ) async throws {
         let file = path ?? FileManager.default.temporaryDirectory.path + "/scheduler-\(UUID().uuidString).db"
         let database = try Store.Database(path: file)
         let clock = SchedulerClock(at: start)
         let scheduler = Scheduler(
             tasks: TaskRepository(database), workflows: WorkflowRepository(database), turns: turns, time: clock.source,
-            limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, fire: fire)
+            limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, fire: firing?.fire)
         let room = Room(
             clock: clock, turns: turns, scheduler: scheduler,
-            tasks: ScheduledTasks(TaskRepository(database), now: { clock.now }) { scheduler.wake() },
+            tasks: ScheduledTasks(TaskRepository(database), now: { clock.now }, changed: { scheduler.wake() }),
             repository: TaskRepository(database), workflows: WorkflowRepository(database), database: database)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await scheduler.run() }
@@ -153,7 +155,8 @@ import Testing
             _ = try await room.repository.end(
                 TaskRunRecord(id: "r1", taskID: task.id, trigger: "", status: "success", startedAt: 0), kept: 9)
             _ = try await room.repository.update(task.id) { $0.nextRun = due }
-            (firing.expected, firing.run?.id) = (due, "r2")
+            firing.expected = due
+            firing.run?.id = "r2"
             #expect(try await room.repository.take([firing], now: due).isEmpty)
         }
     }
@@ -380,7 +383,7 @@ import Testing
             #expect(second.asked.count == 2)
         }
         // So long ago that its message is not known any more: it does not run again.
-        try await Self.with(path: path, turns: first) { room in
+        try await Self.with(at: Self.noon + 20_000, path: path, turns: first) { room in
             _ = try await room.scheduler.start(try await room.tasks.task("tea").id)
             _ = try await first.next()
         }
@@ -459,15 +462,15 @@ import Testing
         struct Broken: Error {}
         let (arrivals, arrival) = AsyncStream.makeStream(of: WorkflowFiring.self)
         let isDown = Mutex(true)
-        let fire: Scheduler.Fire = { firing in
+        let fire = Firing { firing in
             arrival.yield(firing)
             if isDown.withLock({ $0 }) { throw CancellationError() }
             throw Broken()
         }
         let graph =
-            #"{"nodes":[{"id":"t","type":"trigger-schedule","config":{"cron_expression":"10 12 * * *"}}],"edges":[]}"#
-        try await Self.with(path: path, fire: fire) { room in
-            let workflows = Workflows(room.workflows, now: { room.clock.now }) { room.scheduler.wake() }
+            #"{"nodes":[{"id":"t","type":"trigger-schedule","config":{"cron_expression":"10 12 * * *"}}],"edges":[],"variables":{}}"#
+        try await Self.with(path: path, firing: fire) { room in
+            let workflows = Workflows(room.workflows, now: { room.clock.now }, changed: { room.scheduler.wake() })
             let made = try await workflows.create(.init(name: "flow", graph: graph), by: "ana")
             try await room.clock.settle()
             try await room.clock.advance(by: 600)
@@ -476,7 +479,7 @@ import Testing
             #expect(try await room.workflows.firings() == [firing], "it has not begun")
         }
         isDown.withLock { $0 = false }
-        try await Self.with(at: Self.noon + 700, path: path, fire: fire) { room in
+        try await Self.with(at: Self.noon + 700, path: path, firing: fire) { room in
             let again = try await Self.next(arrivals)
             #expect(again.due == Self.noon + 600, "asked for again under the same id")
             try await SchedulerClock.within(20, "the firing's end") {

@@ -44,8 +44,8 @@ public struct ScheduledTasks: Sendable {
     public static let most = 10_000
 
     public let repository: TaskRepository
-    private let now: @Sendable () -> Double
-    private let changed: @Sendable () -> Void
+    let now: @Sendable () -> Double
+    let changed: @Sendable () -> Void
     private let makeID: @Sendable () -> String
 
     /// - Parameters:

@@ -21,6 +21,8 @@ struct GatewayCore: Sendable {
         var overrides = ConfigurationOverrides()
         /// How providers of models are asked.
         var http: any OutboundHTTP = NetworkHTTP()
+        /// Who starts a workflow that a webhook was sent for.
+        var webhookStart: WebhookStart = { _, _, _ in throw AgentError.modelFailed("nobody runs workflows") }
         /// The log that this process writes; nil when it serves nobody.
         var journal: LogJournal?
     }
@@ -107,6 +109,16 @@ struct GatewayCore: Sendable {
         settings.scheduler = scheduler
         settings.tasks = ScheduledTasks(TaskRepository(database), now: now, makeID: makeID) { scheduler.wake() }
         settings.workflows = Workflows(WorkflowRepository(database), now: now, makeID: makeID) { scheduler.wake() }
+        settings.services.append { [tasks = settings.tasks] in
+            await tasks?.follow(store.active.dreamMode, logger: logger)
+        }
+        let webhooks = WebhookRepository(database)
+        settings.webhooks = webhooks
+        let (address, start) = (configuration.webhooks, seams.webhookStart)
+        if let address {
+            let door = WebhookDoor(webhooks, now: now, random: seams.random, logger: logger, start: start)
+            settings.services.append { await WebhookListener(address: address, door: door, logger: logger).run() }
+        }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
@@ -137,6 +149,7 @@ struct GatewayCore: Sendable {
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
+        store.reconcile { [tasks = settings.tasks] in await tasks?.follow($0.dreamMode, logger: logger) }
     }
 
     /// To be called once, when nothing uses the rooms any more.

@@ -20,6 +20,7 @@ enum TaskRoutes {
         now: @escaping @Sendable () -> Double
     ) -> [Route] {
         let updated = Announcement.updated(.scheduledTask, to: .admins)
+        let told = Announcement.nothing(because: "the scheduler tells of each run that has ended")
         let update: @Sendable (Request, GatewayContext, Caller) async throws -> Response = { request, context, _ in
             try await change(present(tasks), scheduler, context) {
                 try await request.decode(as: TaskPatch.self, context: context).change
@@ -51,14 +52,13 @@ enum TaskRoutes {
             .admin(.get, one + "/runs", .taskRuns) { request, context, _ in
                 try await runs(request, context, present(tasks))
             },
-            .admin(.post, one + "/run", .runTask, announces: updated) { request, context, _ in
+            .admin(.post, one + "/run", .runTask, announces: told) { request, context, _ in
                 let wanted = try await PlanRequests.optional(request, context, as: TaskRunRequest.self, none: .init())
                 return try await run(
-                    try await task(context, present(tasks)), wanted, context, present(tasks), present(scheduler),
-                    longest)
+                    try await task(context, present(tasks)), wanted, present(tasks), present(scheduler), longest)
             },
-            .admin(.post, one + "/stop", .stopTask, announces: updated) { _, context, _ in
-                try await stop(try await task(context, present(tasks)), context, present(tasks), present(scheduler))
+            .admin(.post, one + "/stop", .stopTask, announces: told) { _, context, _ in
+                try await stop(try await task(context, present(tasks)), present(tasks), present(scheduler))
             },
             .member(.get, "/api/cron/describe", .describeSchedule) { request, _, _ in
                 try JSON.response(try describe(request, now: now()))
@@ -106,11 +106,10 @@ enum TaskRoutes {
     // MARK: Runs
 
     private static func run(
-        _ task: TaskRecord, _ wanted: TaskRunRequest, _ context: GatewayContext, _ tasks: ScheduledTasks,
-        _ scheduler: Scheduler, _ longest: Duration
+        _ task: TaskRecord, _ wanted: TaskRunRequest, _ tasks: ScheduledTasks, _ scheduler: Scheduler,
+        _ longest: Duration
     ) async throws -> Response {
         let run = try await answering { try await scheduler.start(task.id) }
-        context.announced.set(id: task.id)
         guard wanted.wait == true else { return try JSON.response(TaskRunBody(run)) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await scheduler.wait(for: run.id, of: task.id) }
@@ -123,14 +122,13 @@ enum TaskRoutes {
     }
 
     private static func stop(
-        _ task: TaskRecord, _ context: GatewayContext, _ tasks: ScheduledTasks, _ scheduler: Scheduler
+        _ task: TaskRecord, _ tasks: ScheduledTasks, _ scheduler: Scheduler
     ) async throws -> Response {
         guard let id = await scheduler.stop(task.id), let run = try await tasks.repository.run(id) else {
             throw ErrorResponse(
                 status: .conflict, code: .conflict, message: "This task does not run.",
                 hint: "GET /api/scheduled-tasks/{id}/runs says how its last runs ended.")
         }
-        context.announced.set(id: task.id)
         return try JSON.response(TaskRunBody(run))
     }
 

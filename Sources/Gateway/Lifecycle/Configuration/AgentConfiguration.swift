@@ -53,6 +53,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var textToSpeech: [String]?
     public var limits = Limits()
     public var usage = UsageConfiguration()
+    /// Where webhooks are listened for; nil: nowhere.
+    public var webhooks: WebhookAddress?
+    public var dreamMode = DreamMode()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -170,6 +173,10 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("tts") { tts throws(ConfigurationError) in
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
+        try root.section("webhooks") { webhooks throws(ConfigurationError) in
+            self.webhooks = try webhooks.value("listen", WebhookAddress.rule, WebhookAddress.init)
+        }
+        try root.section("dream_mode") { dream throws(ConfigurationError) in try dreamMode.read(&dream) }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =

@@ -130,7 +130,7 @@ import Testing
         }
         let first = try Self.gateway()
         /// The disk as a crash at this moment would leave it.
-        func copy(to path: String) async throws {
+        @Sendable func copy(to path: String) async throws {
             try await first.database.pool.writeWithoutTransaction {
                 try $0.execute(sql: "VACUUM INTO ?", arguments: [path])
             }
@@ -159,7 +159,8 @@ import Testing
         }
         let third = try Self.gateway(path: copies[1])
         try await third.run { _ in
-            #expect(try await third.unattended.run(Self.turn()).text == "watered")
+            let answer = try await third.unattended.run(Self.turn())
+            #expect(answer.text == "watered")
             #expect(third.agent.runs.isEmpty)
         }
     }
@@ -220,7 +221,7 @@ import Testing
         let off = try await tasks.task("dream-mode")
         #expect(!off.isEnabled && off.nextRun == nil)
 
-        let directory = AgentDirectory(path: "/agents/ada")
+        let directory = AgentDirectory("/agents/ada")
         for (text, schedule) in [
             ("time: 3:00", "0 3 * * *"), ("time: 180", "0 3 * * *"), ("time: \"23:59\"", "59 23 * * *"),
             ("time: 3:00\n  cron: \"5 4 * * 0\"", "5 4 * * 0"), ("enabled: true", "0 3 * * *"),

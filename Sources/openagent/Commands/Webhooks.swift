@@ -51,7 +51,7 @@ extension Workflows {
                     } while cursor != nil
                     return try Administration.answer(WebhooksBody(webhooks: all, nextCursor: nil))
                 } show: { body in
-                    var table = Table("PATH", "KIND", "SECRET", "LAST", "WORKFLOW")
+                    var table = Table("PATH", "KIND", "SECRET", "LAST", "WORKFLOW", texts: [])
                     for hook in body.webhooks {
                         table.add(
                             hook.path, hook.kind, "…" + hook.secretHint, hook.lastUsedAt.map(timeText),

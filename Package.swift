@@ -102,8 +102,9 @@ let package = Package(
         room(
             "Gateway",
             [
-                "JSON", "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioConcurrency, nioHTTP1, nioWebSocket,
-                nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams, deque,
+                "JSON", "Transport", "Certs", "Wire", "Store", "Agent", nioCore, nioPosix, nioConcurrency, nioHTTP1,
+                nioWebSocket, nioHTTPTypes, nioHTTPTypesHTTP1, httpTypes, hummingbird, hummingbirdCore, logging, yams,
+                deque,
             ]),
         room(
             "LoopbackProxy",

@@ -19,6 +19,7 @@ internal import Transport
 //     gateway-bench tools DIRECTORY CALLS                     calls of a tool, see ToolBench.swift
 //     gateway-bench echo-server                               the tool's server
 //     gateway-bench workflow DIRECTORY BLOCKS                 a long workflow, see WorkflowBench.swift
+//     gateway-bench schedule DIRECTORY TASKS SECONDS          tasks that are due, see ScheduleBench.swift
 
 enum BenchError: Error, CustomStringConvertible {
     case usage
@@ -88,6 +89,10 @@ enum BenchError: Error, CustomStringConvertible {
             ).run()
         case ("tools", 3): try await ToolBench(directory: arguments[1], calls: number(arguments[2])).run()
         case ("echo-server", 1): ToolBench.serve()
+        case ("schedule", 4):
+            try await ScheduleBench(
+                directory: arguments[1], tasks: try number(arguments[2]), seconds: Double(try number(arguments[3]))
+            ).run()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
         case ("workflow", 3):

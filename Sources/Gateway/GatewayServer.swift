@@ -33,6 +33,12 @@ public struct GatewayConfiguration: Sendable {
     public var workflows: Workflows?
     /// Who runs them; nil: nobody.
     var runner: WorkflowRunner?
+    /// Who runs what is due; nil: nobody.
+    public var scheduler: Scheduler?
+    /// Ways into workflows from outside; nil: there are none.
+    public var webhooks: WebhookRepository?
+    /// Turns that nobody types run through it once the gateway is there; nil: there are none.
+    public var unattended: UnattendedSessions?
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -103,7 +109,11 @@ public final class GatewayServer: Sendable {
             + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry, configuration.mcps)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
-            + TaskRoutes.routes(configuration.tasks, now: configuration.now)
+            + TaskRoutes.routes(
+                configuration.tasks, configuration.isServed ? configuration.scheduler : nil,
+                waitingAtMost: configuration.limits.chatTime, now: configuration.now)
+            + WebhookRoutes.routes(
+                configuration.webhooks, configuration.workflows, configuration.random, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows, runner: configuration.runner)
             + WorkflowRunRoutes.routes(configuration.workflows, runner: configuration.runner)
             + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
@@ -173,6 +183,7 @@ public final class GatewayServer: Sendable {
             surroundings: CommandSurroundings(
                 agent: agent, registry: configuration.registry, requestRestart: configuration.requestRestart),
             isRevoked: { turn in
+                if turn.isUnattended { return membership.forbidsActing(as: turn.key.handle) }
                 guard let device = try? NodeID(turn.device) else { return false }
                 return membership.standing(of: device, handle: turn.key.handle) == .revoked
             },
@@ -182,6 +193,7 @@ public final class GatewayServer: Sendable {
                 return membership.standing(of: device, handle: turn.key.handle) == .active(role: .admin)
             })
         self.sessions = manager
+        configuration.unattended?.attach(manager, live, membership, configuration.limits, logger)
         let responder = GatewayResponder(
             authorizer: authorizer,
             routes: Self.routes(configuration, live: live, sessions: manager, files: files) + besides,
@@ -206,6 +218,10 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.configuration.runner?.tellRuns(through: self.broadcasts) }
             group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
             group.addTask { await self.configuration.mcps?.tellChanges(through: self.broadcasts) }
+            if let scheduler = configuration.scheduler {
+                group.addTask { await scheduler.run() }
+                group.addTask { await self.tellRuns(of: scheduler) }
+            }
             for service in self.configuration.services { group.addTask { await service() } }
             group.addTask { await self.tellSystem() }
             group.addTask { await self.sessions.runErrands() }
@@ -283,6 +299,11 @@ public final class GatewayServer: Sendable {
     private func tellEdits() async {
         guard let vault = configuration.vault else { return }
         for await edits in vault.edits { broadcasts.publish(edits) }
+    }
+
+    /// Tasks whose run has ended.
+    private func tellRuns(of scheduler: Scheduler) async {
+        for await task in scheduler.ended { broadcasts.publish(.scheduledTask, .updated, id: task, to: [.admins]) }
     }
 
     private func retireMissing() async {

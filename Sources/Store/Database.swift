@@ -76,6 +76,8 @@ public final class Database: Sendable {
         migrator.registerPlans()
         migrator.registerUsageLog()
         migrator.registerWorkflowJournals()
+        migrator.registerScheduling()
+        migrator.registerWebhooks()
         return migrator
     }
 

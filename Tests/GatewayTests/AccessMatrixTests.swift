@@ -147,6 +147,10 @@ import Testing
         "GET /api/workflow-runs/{id}": .init(rule: .admin),
         "POST /api/workflow-runs/{id}/stop": .init(rule: .admin),
         "GET /api/workflow-block-types": .init(rule: .member),
+        "GET /api/webhooks": .init(rule: .admin),
+        "POST /api/workflows/{id}/webhook": .init(rule: .admin, body: "{}"),
+        "POST /api/webhooks/{slug}/rotate": .init(rule: .admin),
+        "DELETE /api/webhooks/{slug}": .init(rule: .admin),
         "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
         "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
     ]

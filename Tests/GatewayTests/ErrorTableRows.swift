@@ -89,6 +89,8 @@ extension ErrorTableTests {
             Row(404, .notFound, "GET", "/api/models/nine", hasFix: false),
             Row(404, .notFound, "DELETE", "/api/mcps/none", hasFix: false),
             Row(404, .notFound, "GET", "/api/scheduled-tasks/none"),
+            Row(404, .notFound, "DELETE", "/api/webhooks/none"),
+            Row(503, .unavailable, "POST", "/api/scheduled-tasks/plan/run", "{}"),
             Row(404, .notFound, "GET", "/api/workflows/none"),
             Row(404, .notFound, "GET", "/api/workflow-runs/none", hasFix: false),
             Row(404, .notFound, "DELETE", "/api/network/users/nobody", hasFix: false),
@@ -136,7 +138,6 @@ extension ErrorTableTests {
             // 500: a defect of ours.
             Row(500, .internalError, "GET", "/test/defect"),
             // 501: not in this version.
-            Row(501, .notImplemented, "POST", "/api/scheduled-tasks/plan/run", "{}"),
             Row(501, .notImplemented, "PUT", "/api/sessions/s/pin", #"{"model":"local:small"}"#),
             // 502: somebody whom we asked failed.
             Row(502, .upstreamFailed, "POST", "/api/providers/3/test", "{}", in: .refusing),

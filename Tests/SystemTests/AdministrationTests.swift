@@ -173,7 +173,8 @@ import Testing
         ("tasks enable tea --json", 0),
         ("tasks runs tea", 0),
         ("tasks runs tea --limit 0", 64),
-        ("tasks run tea", 1),
+        ("tasks run nothing", 64),
+        ("tasks stop nothing", 64),
         ("tasks describe @once:4102444800 --timezone Europe/Berlin", 0),
         ("tasks describe @once:4102444800 --json", 0),
         ("tasks describe @reboot", 64),
@@ -206,6 +207,14 @@ import Testing
         ("workflows runs flow --json", 0),
         ("workflows runs flow --status odd", 64),
         ("workflows stats flow --json", 0),
+        ("workflows webhook add flow --slug flow-hook --kind github --json", 0),
+        ("workflows webhook add flow --slug flow-hook", 73),
+        ("workflows webhook add flow --kind smoke", 64),
+        ("workflows webhook list --json", 0),
+        ("workflows webhook rotate flow-hook --json", 0),
+        ("workflows webhook rotate nothing", 64),
+        ("workflows webhook remove flow-hook", 0),
+        ("workflows webhook remove flow-hook", 64),
         ("workflows blocks", 0),
         ("workflows remove flow --yes", 0),
         ("workflows remove flow --yes", 64),
@@ -309,7 +318,7 @@ import Testing
         switch key {
         case "actor", "created_by", "owner", "client_id": return "somebody"
         case "agent_dir": return "directory"
-        case "ticket", "code": return "secret"
+        case "ticket", "code", "secret", "secret_hint": return "secret"
         case "addresses": return "addresses"
         case "id", "next", "connections", "connections_closed": return 0
         case _

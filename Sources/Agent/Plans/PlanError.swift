@@ -77,6 +77,15 @@ extension PlanMatch {
 }
 
 /// Runs `body` and says in domain terms what the rows refused.
-func refusing<Value>(_ body: () async throws -> Value) async throws -> Value {
-    do { return try await body() } catch PlanStorageError.nameTaken(let name) { throw PlanError.nameTaken(name) }
+func refusing<Value>(
+    isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
+) async throws -> Value {
+    do { return try await body() } catch let error as PlanStorageError {
+        switch error {
+        case .nameTaken(let name): throw PlanError.nameTaken(name)
+        case .tooMany(let limit):
+            throw PlanError.conflict("there are \(limit) already, which is as many as there may be")
+        case .running: throw PlanError.conflict("it runs already")
+        }
+    }
 }

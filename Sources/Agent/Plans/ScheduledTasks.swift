@@ -40,10 +40,12 @@ public struct ScheduledTasks: Sendable {
 
     /// UTF-8 bytes of a prompt.
     public static let longestPrompt = 64 << 10
+    /// How many tasks there may be.
+    public static let most = 10_000
 
     public let repository: TaskRepository
-    private let now: @Sendable () -> Double
-    private let changed: @Sendable () -> Void
+    let now: @Sendable () -> Double
+    let changed: @Sendable () -> Void
     private let makeID: @Sendable () -> String
 
     /// - Parameters:
@@ -79,7 +81,7 @@ public struct ScheduledTasks: Sendable {
         let schedule = try Self.checked(&task)
         task.nextRun = Self.nextRun(of: task, schedule, now: time)
         let made = task
-        try await refusing { try await repository.insert(made) }
+        try await refusing { try await repository.insert(made, limit: Self.most) }
         changed()
         return task
     }

@@ -31,6 +31,11 @@ public final class Roster: Sendable {
     /// Whether there is a user of this handle; never nil.
     public func isUser(_ handle: String) -> Bool? { state.withLock { $0.members.isUser(handle) } }
 
+    /// What is known about a user, whatever the device; never ``DeviceStanding/revoked``.
+    public func standing(ofUser handle: String) -> DeviceStanding {
+        state.withLock { $0.members.standing(ofUser: handle) }
+    }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { state.withLock { $0.members.handle(of: device) } }
 

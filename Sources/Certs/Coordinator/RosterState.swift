@@ -72,6 +72,12 @@ public struct RosterState: Sendable, Equatable {
     /// Whether there is a user of this handle.
     func isUser(_ handle: String) -> Bool { users[handle] != nil }
 
+    /// What is known about a user, whatever the device.
+    func standing(ofUser handle: String) -> DeviceStanding {
+        guard let user = users[handle] else { return .unknown }
+        return user.status == .active ? .active(role: user.role) : .suspended
+    }
+
     /// The user whose device this is, whatever its standing.
     public func handle(of device: NodeID) -> String? { devices[device]?.handle }
 

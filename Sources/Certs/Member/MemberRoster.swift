@@ -92,6 +92,13 @@ public final class MemberRoster: Sendable {
     /// Whether there is a user of this handle; nil unless the coordinator tells of every change.
     public func isUser(_ handle: String) -> Bool? { state.withLock { $0.mirror.isUser(handle) } }
 
+    /// What is known about a user, whatever the device; ``DeviceStanding/unavailable`` unless it is remembered well enough to trust
+    /// it.
+    public func standing(ofUser handle: String) -> DeviceStanding {
+        let now = now()
+        return state.withLock { $0.mirror.standing(ofUser: handle, now: now) }
+    }
+
     /// The handle of the agent with this node id.
     public func agent(_ node: NodeID) -> String? { state.withLock { $0.mirror.agent(node) } }
 

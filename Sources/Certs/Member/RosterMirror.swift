@@ -90,6 +90,19 @@ struct RosterMirror {
         if case .live = phase { members.isUser(handle) } else { nil }
     }
 
+    /// What is known about a user, whatever the device.
+    func standing(ofUser handle: String, now: Instant) -> DeviceStanding {
+        switch phase {
+        case .refused: return .unavailable
+        case .live(let heard) where now - heard < Self.trust: return members.standing(ofUser: handle)
+        case .live, .lost, .closed: break
+        }
+        guard isRemembered(at: now) else { return .unavailable }
+        let remembered = members.standing(ofUser: handle)
+        // Somebody who is not in the memory may have been added since.
+        return remembered == .unknown ? .unavailable : remembered
+    }
+
     /// Devices that the coordinator is to be asked about now, the oldest answers first; none while the watch tells.
     mutating func devicesToAsk(now: Instant) -> [NodeID] {
         switch phase {

@@ -10,6 +10,8 @@ struct Caller: Sendable, Equatable {
     let role: Role
     /// Nil for the operator, who needs none.
     let certificate: DeviceCertificate?
+    /// It is the agent itself, in the name of a user.
+    let isUnattended: Bool
 
     /// A user's device.
     init(_ certificate: DeviceCertificate, role: Role) {
@@ -17,6 +19,16 @@ struct Caller: Sendable, Equatable {
         device = certificate.deviceKey
         self.role = role
         self.certificate = certificate
+        isUnattended = false
+    }
+
+    /// The agent in the name of a user, while nobody watches.
+    init(unattended handle: String, role: Role, agent: NodeID) {
+        self.handle = handle
+        self.role = role
+        device = agent
+        certificate = nil
+        isUnattended = true
     }
 
     private init(operatorOf agent: NodeID) {
@@ -24,26 +36,31 @@ struct Caller: Sendable, Equatable {
         device = agent
         role = .admin
         certificate = nil
+        isUnattended = false
     }
 
     /// Whoever holds the agent's own key.
     static func `operator`(of agent: NodeID) -> Caller { Caller(operatorOf: agent) }
 
-    var isOperator: Bool { certificate == nil }
+    var isOperator: Bool { certificate == nil && !isUnattended }
 
     /// Unix seconds at which its rights end by themselves; nil when they do not.
     var expiresAt: Double? { certificate?.expiresAt }
 
     /// Whose turns run one after the other.
     func lane(for sessionID: String, by lanes: SessionLane) -> String {
-        switch lanes {
+        // What nobody typed keeps nobody waiting.
+        switch isUnattended ? .session : lanes {
         case .client: device.hex
         case .session: "\(device.hex)/\(sessionID)"
         }
     }
 
     /// Within whose messages a `message_id` is unique, whatever the lane.
-    var sender: String { "\(device.hex)/\(handle)" }
+    var sender: String { "\(device.hex)/\(handle)" + (isUnattended ? Self.unattended : "") }
+
+    /// How the name of a sender ends that is the agent in the name of a user. No handle has a slash.
+    static let unattended = "/unattended"
 
     /// Who asks the coordinator for an act of administration.
     var principal: Principal {

@@ -11,6 +11,8 @@ public protocol Membership: Sendable {
     func isKnown(_ node: NodeID) -> Bool
     /// Whether there is a user of this handle; nil when that cannot be said at the moment.
     func isUser(_ handle: String) -> Bool?
+    /// What is known about a user, whatever the device: ``DeviceStanding/unknown`` is somebody who is not there.
+    func standing(ofUser handle: String) -> DeviceStanding
     /// Tells each change after it took effect. Every caller gets all changes from then on.
     func changes() -> AsyncStream<RosterChange>
     /// Called when a device connects, so that ``standing(of:handle:)`` can know it. Returns in a few seconds at the latest.
@@ -22,6 +24,14 @@ extension Membership {
     public func confirm(_ device: NodeID) async {}
 
     public func isUser(_ handle: String) -> Bool? { nil }
+
+    public func standing(ofUser handle: String) -> DeviceStanding {
+        switch isUser(handle) {
+        case true?: .active(role: .member)
+        case false?: .unknown
+        case nil: .unavailable
+        }
+    }
 }
 
 extension Roster: Membership {}

@@ -59,6 +59,7 @@ extension AgentConfiguration {
         ("memory.vault_path", { $0.vault }),
         ("network.port", { "\($0.port ?? 0)" }),
         ("sessions.lane", { $0.lane.rawValue }),
+        ("webhooks.listen", { $0.webhooks.map { "\($0.host) \($0.port)" } ?? "" }),
     ]
 }
 

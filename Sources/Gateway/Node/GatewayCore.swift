@@ -114,28 +114,19 @@ struct GatewayCore: Sendable {
         let librarian = Librarian(
             vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
         )
+        let makeID: @Sendable () -> String = { [random = seams.random] in random.uuid() }
         let factory = ModelFactory(
-            http: seams.http, folder: directory.workspace, now: now,
-            makeID: { [random = seams.random] in random.uuid() },
+            http: seams.http, folder: directory.workspace, now: now, makeID: makeID,
             reveal: { try registry.reveal($0) })
         let agent = ModelAgent(
             rows: { try await registry.models(enabled: true) },
             factory: seams.model ?? { try factory.model(for: $0) }, librarian: librarian, toolbox: tools,
             settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
-        settings.tasks = ScheduledTasks(
-            TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
-        let workflows = Workflows(
-            WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
-        settings.workflows = workflows
-        if requestRestart != nil {
-            var limits = WorkflowLimits()
-            limits.keptRuns = configuration.limits.workflowRuns
-            let runner = WorkflowRunner(
-                workflows, means: WorkflowMeans(isAdmin: { $0 == Principal.operator.auditName }), limits: limits,
-                time: TimeSource(now: now, sleep: TimeSource.system.sleep),
-                makeID: { [random = seams.random] in random.uuid() }, logger: logger)
-            settings.runner = runner
-            settings.services.append { await runner.run() }
+        let automation = AgentAutomation(
+            database: database, place: place, node: key.nodeID, configuration: configuration, tools: tools,
+            isServed: requestRestart != nil, time: TimeSource(now: now, sleep: seams.time.sleep), random: seams.random,
+            logger: logger)
+        automation.enter(&settings, store: store, logger: logger)
         }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
@@ -167,6 +158,7 @@ struct GatewayCore: Sendable {
             configuration: settings, membership: place.membership, agent: agent,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
+        store.reconcile { [tasks = settings.tasks] in await tasks?.follow($0.dreamMode, logger: logger) }
     }
 
     /// To be called once, when nothing uses the rooms any more.

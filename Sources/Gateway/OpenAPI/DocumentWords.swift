@@ -29,6 +29,7 @@ enum DocumentWords {
         "tasks": "What the agent does at times",
         "usage": "Tokens and cost, and the limits of a day",
         "vault": "The agent's notes: Markdown with links and tags",
+        "webhooks": "Ways into workflows from outside",
         "whoami": "The caller, and the caller's own devices",
         "workflows": "Graphs of steps, and their runs",
     ]
@@ -39,7 +40,7 @@ enum DocumentWords {
         "id": "As it stands in the list; of a task or workflow also its name",
         "key": "The device's key", "model": "The model's number", "name": "The server's name",
         "path": "The note's path below the vault, its slashes as they are", "provider": "The provider's number",
-        "section": "A key at the top of the configuration",
+        "section": "A key at the top of the configuration", "slug": "The last part of the webhook's address",
     ]
 
     /// What fields mean, by their names, which mean the same in every body.

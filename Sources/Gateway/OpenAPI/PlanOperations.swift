@@ -25,10 +25,9 @@ extension Operation {
     static let taskRuns = Operation(
         "A task's runs, newest first", [.limit(20), .cursor], answer: TaskRunsBody.self, errors: [ambiguous])
     static let runTask = Operation(
-        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self,
-        errors: [ambiguous, notImplemented])
+        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self, errors: [ambiguous])
     static let stopTask = Operation(
-        "Stop a task's run", answer: TaskRunBody.self, errors: [ambiguous, notImplemented])
+        "Stop a task's run", answer: TaskRunBody.self, errors: [ambiguous])
     static let describeSchedule = Operation(
         "What a schedule means: its next times, or why it is none",
         [
@@ -82,4 +81,16 @@ extension Operation {
         answer: WorkflowStatsBody.self, errors: [ambiguous])
     static let workflowRun = Operation("A run of a workflow", answer: WorkflowRunBody.self)
     static let stopRun = Operation("Stop a run", answer: WorkflowRunBody.self)
+
+    // MARK: Webhooks
+
+    static let webhooks = Operation(
+        "The ways into workflows from outside, in the order of their slugs", [.limit(), .cursor],
+        answer: WebhooksBody.self)
+    static let createWebhook = Operation(
+        "Let something from outside start a workflow; the answer holds the secret, this once",
+        body: .json(NewWebhook.self), answer: WebhookBody.self, status: 201, errors: [409])
+    static let rotateWebhook = Operation(
+        "Make a webhook's secret anew; the old one counts no more", answer: WebhookBody.self)
+    static let deleteWebhook = Operation("Remove a webhook", answer: WebhookDeleted.self)
 }

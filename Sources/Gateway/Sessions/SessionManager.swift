@@ -191,7 +191,7 @@ actor SessionManager {
             return refuse(.unavailable, text, message, watcher)
         }
         watch(key, watcher)
-        if let window = sessions[key]?.settings.coalesceWindow, window > .zero {
+        if let window = sessions[key]?.settings.coalesceWindow, window > .zero, !caller.isUnattended {
             return await gather(message, in: key, within: window, from: caller, on: watcher)
         }
         return await enqueue(message, in: key, gathering: nil, from: caller, on: watcher)
@@ -328,7 +328,7 @@ actor SessionManager {
 
     /// Whether a device that runs or waits in many sessions may do so in one more.
     private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
-        guard laneRule == .session, lanes[lane] == nil else { return true }
+        guard laneRule == .session, lanes[lane] == nil, !caller.isUnattended else { return true }
         let device = caller.device.hex
         return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
     }
@@ -336,7 +336,7 @@ actor SessionManager {
     /// Whether the text may wait with the others of its device. Short ones are bounded by their number.
     private func hasRoom(for text: String, _ caller: Caller) -> Bool {
         let length = text.utf8.count
-        return length <= limits.waitingBytesPerDevice / 1_024
+        return caller.isUnattended || length <= limits.waitingBytesPerDevice / 1_024
             || load(of: caller).bytes + length <= limits.waitingBytesPerDevice
     }
 

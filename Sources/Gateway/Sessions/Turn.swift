@@ -20,9 +20,8 @@ struct Turn: Sendable, Equatable {
     var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
     /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
     var device: String { String(record.lane.prefix { $0 != "/" }) }
-
-    /// Its session is one of those that the agent begins by itself: nobody waits in front of a screen.
-    var isUnattended: Bool { ["scheduler:", "workflow:"].contains(where: record.sessionID.hasPrefix) }
+    /// Nobody typed it.
+    var isUnattended: Bool { record.sender.hasSuffix(Caller.unattended) }
 
     init(_ record: TurnRecord) {
         self.record = record

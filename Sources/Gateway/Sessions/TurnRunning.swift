@@ -221,7 +221,11 @@ extension SessionManager {
         var bodies: [ServerMessage.Body] = [.turnComplete(.init(reason: .cancelled))]
         if isRevoked(turn) {
             bodies.insert(
-                .error(code: .forbidden, text: "The device that sent this was revoked: it gets no answer."), at: 0)
+                .error(
+                    code: .forbidden,
+                    text: turn.isUnattended
+                        ? "The user in whose name it was to run may not use the agent any more."
+                        : "The device that sent this was revoked: it gets no answer."), at: 0)
         }
         guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)

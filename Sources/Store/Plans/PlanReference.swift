@@ -16,6 +16,10 @@ public enum PlanMatch: Sendable, Equatable {
 public enum PlanStorageError: Error, Equatable {
     /// Another one is called so.
     case nameTaken(String)
+    /// There are as many as there may be.
+    case tooMany(Int)
+    /// It runs already.
+    case running
 }
 
 /// Rows of a page, and one more if there are more.

@@ -52,48 +52,21 @@ public struct TaskRecord: Sendable, Equatable {
     }
 }
 
-/// One time that a task ran.
-public struct TaskRunRecord: Sendable, Equatable {
-    public var id: String
-    public var taskID: String
-    /// `schedule` or `manual`.
-    public var trigger: String
-    /// `running`, `success`, `failed` or `cancelled`.
-    public var status: String
-    public var startedAt: Double
-    public var finishedAt: Double?
-    public var output: String?
-    public var error: String?
-    public var sessionID: String?
-
-    public init(
-        id: String, taskID: String, trigger: String, status: String, startedAt: Double, finishedAt: Double? = nil,
-        output: String? = nil, error: String? = nil, sessionID: String? = nil
-    ) {
-        self.id = id
-        self.taskID = taskID
-        self.trigger = trigger
-        self.status = status
-        self.startedAt = startedAt
-        self.finishedAt = finishedAt
-        self.output = output
-        self.error = error
-        self.sessionID = sessionID
-    }
-}
-
 /// The rows of tasks.
 public struct TaskRepository: Sendable {
-    private let database: Database
+    let database: Database
     /// UTF-8 bytes of prompts in one page.
-    private static let pageSize = 2 << 20
+    static let pageSize = 2 << 20
 
     public init(_ database: Database) { self.database = database }
 
-    /// - Throws: ``PlanStorageError/nameTaken(_:)``
-    public func insert(_ task: TaskRecord) async throws {
+    /// - Parameter limit: how many tasks there may be.
+    /// - Throws: ``PlanStorageError``
+    public func insert(_ task: TaskRecord, limit: Int = .max) async throws {
         try await database.commits.write { connection in
             try PlanTable.tasks.require(task.name, for: task.id, in: connection)
+            let count = try Int.fetchOne(connection, sql: "SELECT count(*) FROM scheduled_tasks") ?? 0
+            guard count < limit else { throw PlanStorageError.tooMany(limit) }
             try connection.execute(
                 sql: """
                     INSERT INTO scheduled_tasks (
@@ -169,67 +142,17 @@ public struct TaskRepository: Sendable {
         try await database.commits.write { try PlanTable.tasks.delete(id, in: $0) }
     }
 
-    // MARK: Runs
-
-    public func insert(_ run: TaskRunRecord) async throws {
-        try await database.commits.write { connection in
-            try connection.execute(
-                sql: """
-                    INSERT INTO task_runs
-                        (id, task_id, trigger, status, started_at, finished_at, output, error, session_id)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    run.id, run.taskID, run.trigger, run.status, run.startedAt, run.finishedAt, run.output, run.error,
-                    run.sessionID,
-                ])
-        }
-    }
-
-    /// A task's runs, newest first.
-    ///
-    /// - Parameter before: only those that come after this one in that order.
-    public func runs(of task: String, before: RunPosition?, limit: Int) async throws -> PlanRows<TaskRunRecord> {
-        try await database.pool.read { connection in
-            try PlanTable.page(
-                connection,
-                sql: """
-                    SELECT * FROM task_runs WHERE task_id = ? AND (started_at, id) < (?, ?)
-                    ORDER BY started_at DESC, id DESC LIMIT ?
-                    """, arguments: [task, before?.startedAt ?? .infinity, before?.id ?? "", limit + 1], limit: limit,
-                bytes: Self.pageSize
-            ) { row in
-                let run = TaskRunRecord(
-                    id: row["id"], taskID: row["task_id"], trigger: row["trigger"], status: row["status"],
-                    startedAt: row["started_at"], finishedAt: row["finished_at"], output: row["output"],
-                    error: row["error"], sessionID: row["session_id"])
-                return (run, run.output?.utf8.count ?? 0)
-            }
-        }
-    }
-
-    private static func task(_ id: String, in connection: GRDB.Database) throws -> TaskRecord? {
+    static func task(_ id: String, in connection: GRDB.Database) throws -> TaskRecord? {
         try Row.fetchOne(connection, sql: "SELECT * FROM scheduled_tasks WHERE id = ?", arguments: [id])
             .map(task(from:))
     }
 
-    private static func task(from row: Row) -> TaskRecord {
+    static func task(from row: Row) -> TaskRecord {
         TaskRecord(
             id: row["id"], name: row["name"], schedule: row["cron_expression"], timeZone: row["timezone"],
             prompt: row["prompt"], model: row["model"], isEnabled: row["enabled"],
             catchUp: TaskRecord.CatchUp(rawValue: row["catch_up"]) ?? .skip, owner: row["owner"],
             lastRun: row["last_run"], nextRun: row["next_run"], createdAt: row["created_at"],
             updatedAt: row["updated_at"])
-    }
-}
-
-/// A run's place in the order of runs.
-public struct RunPosition: Codable, Sendable, Equatable {
-    public var startedAt: Double
-    public var id: String
-
-    public init(startedAt: Double, id: String) {
-        self.startedAt = startedAt
-        self.id = id
     }
 }

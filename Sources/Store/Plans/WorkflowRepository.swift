@@ -146,13 +146,14 @@ public struct WorkflowRepository: Sendable {
         try Row.fetchAll(
             connection, sql: "SELECT * FROM workflow_schedules WHERE workflow_id = ? ORDER BY node_id",
             arguments: [workflow]
-        ).map { row in
-            WorkflowScheduleRecord(
-                id: row["id"], workflowID: row["workflow_id"], nodeID: row["node_id"],
-                schedule: row["cron_expression"], timeZone: row["timezone"], nextRunAt: row["next_run_at"],
-                lastRunAt: row["last_run_at"], isEnabled: row["enabled"], createdAt: row["created_at"],
-                updatedAt: row["updated_at"])
-        }
+        ).map(schedule(from:))
+    }
+
+    static func schedule(from row: Row) -> WorkflowScheduleRecord {
+        WorkflowScheduleRecord(
+            id: row["id"], workflowID: row["workflow_id"], nodeID: row["node_id"], schedule: row["cron_expression"],
+            timeZone: row["timezone"], nextRunAt: row["next_run_at"], lastRunAt: row["last_run_at"],
+            isEnabled: row["enabled"], createdAt: row["created_at"], updatedAt: row["updated_at"])
     }
 
     private static func text(_ types: [String]) -> String { types.isEmpty ? "" : " \(types.joined(separator: " ")) " }

@@ -1,6 +1,6 @@
 internal import GRDB
 
-// How does a copy of a database come to hold no secret of providers and MCP servers? They are taken out of its rows and overwritten on
+// How does a copy of a database come to hold no secret of providers, MCP servers and webhooks? They are taken out of its rows and overwritten on
 // its pages. References stay: they hold nothing secret.
 
 extension DatabaseSnapshot {
@@ -33,6 +33,11 @@ extension DatabaseSnapshot {
                                     SELECT 1 FROM json_each(mcps.\(column)) AS item WHERE NOT (\(isReference("item.value")))
                                 )
                                 """)
+                        count += connection.changesCount
+                    }
+                    // A webhook without its secret is none.
+                    if try connection.tableExists("webhooks") {
+                        try connection.execute(sql: "DELETE FROM webhooks")
                         count += connection.changesCount
                     }
                     return .commit

@@ -165,3 +165,16 @@ enum SessionArchive {
         }
     }
 }
+
+extension SessionRepository {
+    /// Takes what a turn said out of its session's transcript, for good: it is kept elsewhere. Its events stay for as long as any.
+    public func forget(turn: String) async throws {
+        try await write(.forgetHistory) { connection in
+            try connection.execute(
+                sql: """
+                    DELETE FROM session_messages WHERE turn = ?1
+                        AND session = (SELECT session FROM turns WHERE id = ?1)
+                    """, arguments: [turn])
+        }
+    }
+}

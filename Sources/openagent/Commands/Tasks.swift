@@ -10,8 +10,8 @@ struct Tasks: ParsableCommand {
         abstract: "Tell the agent what to do at times.",
         discussion: "A task is named by its name, its id, or at least four first characters of that.",
         subcommands: [
-            List.self, Add.self, Show.self, Update.self, Remove.self, Enable.self, Disable.self, Run.self, Runs.self,
-            Describe.self,
+            List.self, Add.self, Show.self, Update.self, Remove.self, Enable.self, Disable.self, Run.self, Stop.self,
+            Runs.self, Describe.self,
         ])
 
     static let path = "/api/scheduled-tasks"
@@ -120,6 +120,20 @@ struct Tasks: ParsableCommand {
             } show: { run in
                 print("\(Screen.plain(run.status)).")
                 if let text = run.output ?? run.error { Output.write(Screen.lines(text) + "\n") }
+            }
+        }
+    }
+
+    struct Stop: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Stop a task that runs.")
+        @OptionGroup var task: OneTask
+
+        func run() async throws {
+            try await task.target.run {
+                try await $0.post(
+                    Tasks.one(task.name, "/stop"), [String: String](), as: TaskRunBody.self, hint: Tasks.hint)
+            } show: { run in
+                print("\(Screen.plain(run.status)).")
             }
         }
     }

@@ -12,7 +12,7 @@ struct Workflows: ParsableCommand {
         discussion: "A workflow is named by its name, its id, or at least four first characters of that.",
         subcommands: [
             List.self, Show.self, Create.self, Update.self, Remove.self, Enable.self, Disable.self, Run.self,
-            Stop.self, Runs.self, RunShow.self, Stats.self, Blocks.self, Validate.self,
+            Stop.self, Runs.self, RunShow.self, Stats.self, Blocks.self, Validate.self, Webhook.self,
         ])
 
     static let path = "/api/workflows"

@@ -24,6 +24,8 @@ final class FakeMembership: Membership {
         var next: [NodeID: DeviceStanding] = [:]
         /// Nil when it cannot be said.
         var users: Set<String>?
+        /// Of users themselves; what is not here cannot be said.
+        var userStandings: [String: DeviceStanding] = [:]
     }
 
     private let state = Mutex(State())
@@ -35,6 +37,14 @@ final class FakeMembership: Membership {
     /// Changes a standing once it was looked at one more time: in the midst of a request.
     func set(_ standing: DeviceStanding, afterTheNextLookAt device: NodeID) {
         state.withLock { $0.next[device] = standing }
+    }
+
+    func set(_ standing: DeviceStanding, forUser handle: String) {
+        state.withLock { $0.userStandings[handle] = standing }
+    }
+
+    func standing(ofUser handle: String) -> DeviceStanding {
+        state.withLock { $0.userStandings[handle] ?? .unavailable }
     }
 
     func setUsers(_ users: Set<String>?) { state.withLock { $0.users = users } }
@@ -126,6 +136,7 @@ final class TestGateway: Sendable {
     /// Stay as long as the gateway does.
     let files: TestFiles?
     let configuration: GatewayConfiguration
+    let unattended: UnattendedSessions
     let server: GatewayServer
 
     init(
@@ -133,7 +144,7 @@ final class TestGateway: Sendable {
         limits: GatewayLimits = .patient, lane: SessionLane = .client, hooks: TurnHooks = TurnHooks(),
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
         vault: Vault? = nil, store: ConfigurationStore? = nil, usage: UsageSettings = UsageSettings(),
-        logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(),
+        logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(), hasScheduler: Bool = false,
         requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
@@ -159,7 +170,18 @@ final class TestGateway: Sendable {
         configuration.vault = vault
         configuration.store = store
         configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
-        configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
+        unattended = UnattendedSessions(agent: identity.nodeID)
+        configuration.unattended = unattended
+        configuration.webhooks = WebhookRepository(database)
+        let scheduler =
+            hasScheduler
+            ? Scheduler(
+                tasks: TaskRepository(database), turns: unattended,
+                time: TimeSource(now: { clock.now }, sleep: TimeSource.system.sleep), logger: Logger(label: "test"))
+            : nil
+        configuration.scheduler = scheduler
+        configuration.tasks = ScheduledTasks(
+            TaskRepository(database), now: { clock.now }, changed: { scheduler?.wake() })
         let workflows = Workflows(WorkflowRepository(database), now: { clock.now })
         configuration.workflows = workflows
         let runner = WorkflowRunner(

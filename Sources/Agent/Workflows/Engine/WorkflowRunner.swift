@@ -112,11 +112,12 @@ public actor WorkflowRunner {
     ///   - inputs: an object, checked against the `inputs_schema` of the trigger.
     ///   - handle: who starts it. Its blocks act in the name of the workflow's owner.
     ///   - key: called again with the same key for the same workflow, the run of the first time is answered, as long as it is kept.
+    ///   - id: what a new run is called; nil: a new id.
     /// - Returns: the run, as it is now.
     /// - Throws: ``PlanError``; what the database says.
     public func start(
         workflow reference: String, trigger: WorkflowTrigger, inputs: JSONValue = .object([:]), by handle: String,
-        key: String? = nil
+        key: String? = nil, id: String? = nil
     ) async throws -> WorkflowRunRecord {
         let workflow = try await workflows.workflow(reference)
         guard workflow.isEnabled || trigger.kind == .manual else {
@@ -136,7 +137,7 @@ public actor WorkflowRunner {
             throw PlanError.invalid("'inputs' is larger than \(limits.inputSize >> 10) KiB")
         }
         let begins = WorkflowRunRecord(
-            id: makeID(), workflowID: workflow.id, trigger: trigger.kind.rawValue, status: .running,
+            id: id ?? makeID(), workflowID: workflow.id, trigger: trigger.kind.rawValue, status: .running,
             startedAt: time.now(), inputs: TemplateText.json(filled))
         let made: (run: WorkflowRunRecord, isNew: Bool)
         do {

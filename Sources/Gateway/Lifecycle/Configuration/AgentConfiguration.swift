@@ -59,6 +59,9 @@ public struct AgentConfiguration: Sendable, Equatable {
     var turns = TurnConfiguration()
     /// What holds for servers of tools.
     public var toolServers = ToolServerConfiguration()
+    /// Where webhooks are listened for; nil: nowhere.
+    public var webhooks: WebhookAddress?
+    public var dreamMode = DreamMode()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -177,6 +180,10 @@ public struct AgentConfiguration: Sendable, Equatable {
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
         try turns.read(&root)
+        try root.section("webhooks") { webhooks throws(ConfigurationError) in
+            self.webhooks = try webhooks.value("listen", WebhookAddress.rule, WebhookAddress.init)
+        }
+        try root.section("dream_mode") { dream throws(ConfigurationError) in try dreamMode.read(&dream) }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
         try root.section("limits") { section throws(ConfigurationError) in

@@ -102,6 +102,7 @@ struct GatewayCore: Sendable {
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
         settings.workflows = Workflows(
             WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
+        settings.keepAccount(database, registry, seams.random, store: store)
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)

@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about invitations and about the audit table. A list names an invitation by an id that admits
 // nobody; the code leaves the coordinator once, in the answer to the call that made it.
 

@@ -161,6 +161,14 @@ final class TestGateway: Sendable {
         configuration.registry = Registry(RegistryRepository(database), http: http, now: { clock.now }) { $0 }
         configuration.tasks = ScheduledTasks(TaskRepository(database), now: { clock.now })
         configuration.workflows = Workflows(WorkflowRepository(database), now: { clock.now })
+        configuration.approvals = Approvals(
+            ApprovalRepository(database),
+            policies: ToolPolicies(ToolPolicyRepository(database)) { clock.now }, lifetime: { .seconds(600) },
+            time: TimeSource(now: { clock.now }, sleep: { try await Task.sleep(for: $0) }),
+            makeID: { UUID().uuidString })
+        configuration.audit = AuditLog(database)
+        configuration.ledger = ToolCallLedger(
+            AuditLog(database), secrets: KnownSecrets(all: { [] }), now: { clock.now })
         configuration.usage = usage
         configuration.logs = logs
         let node = identity.nodeID.hex

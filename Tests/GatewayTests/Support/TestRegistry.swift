@@ -39,6 +39,7 @@ extension StringProtocol {
     /// A path with the rows of ``TestGateway/fillRegistry()`` in it.
     var namingRows: String {
         String(self).replacing("{provider}", with: "1").replacing("{model}", with: "1").replacing(
-            "{name}", with: "files")
+            "{name}", with: "files"
+        ).replacing("{pattern}", with: "vault_*")
     }
 }

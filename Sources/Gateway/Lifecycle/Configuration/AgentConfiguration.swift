@@ -53,6 +53,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var textToSpeech: [String]?
     public var limits = Limits()
     public var usage = UsageConfiguration()
+    /// How long calls of tools wait for their users, and how long the account of calls is kept.
+    public var approvals = ApprovalConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -170,6 +172,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("tts") { tts throws(ConfigurationError) in
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
+        try root.section("approvals") { section throws(ConfigurationError) in try approvals.read(&section) }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =

@@ -161,7 +161,7 @@ import Testing
             #expect(try await admin.ask("PUT", "/api/tool-policies/shell_*", #"{"rule":"deny"}"#).status == 201)
             #expect(try await admin.ask("PUT", "/api/tool-policies/shell_%2A", #"{"rule":"allow"}"#).status == 200)
             let made = try await socket.resourceEvent { $0.resource == "tool_policy" }
-            #expect(made.action == "created" && made.id == "shell_*")
+            #expect(made.action == "updated" && made.id == "shell_*")
             #expect(try await socket.resourceEvent { $0.resource == "tool_policy" }.action == "updated")
             let lines: ToolPoliciesBody = try await member.ask("GET", "/api/tool-policies").decode()
             #expect(lines.policies.map { [$0.pattern, $0.rule, $0.updatedBy] } == [["shell_*", "allow", "root"]])

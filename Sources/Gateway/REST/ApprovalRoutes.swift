@@ -27,8 +27,11 @@ enum ApprovalRoutes {
                 announces: .nothing(because: "the session whose turn waits is told")
             ) { request, context, caller in
                 let answer = try await request.decode(as: ApprovalAnswer.self, context: context)
+                guard let decision = ClientMessage.ApprovalReply(rawValue: answer.decision) else {
+                    throw ErrorResponse.invalid("'decision' is approve or deny.")
+                }
                 let id = try context.pathPart("id")
-                let question = try await decide(id, answer.decision, by: caller, approvals)
+                let question = try await decide(id, decision, by: caller, approvals)
                 return try JSON.response(OneApproval(approval: ApprovalBody(question)))
             },
         ]

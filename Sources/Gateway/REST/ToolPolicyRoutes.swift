@@ -39,7 +39,6 @@ enum ToolPolicyRoutes {
                 let pattern = try context.pathPart("pattern")
                 return try await answering {
                     let (line, isNew) = try await present(policies).set(pattern, to: rule, by: caller.actor)
-                    if isNew { context.announced.set(id: line.pattern, action: .created) }
                     return try JSON.response(
                         ToolPolicyChanged(ok: true, policy: ToolPolicyBody(line)), status: isNew ? .created : .ok)
                 }

@@ -67,9 +67,10 @@ public struct ApprovalsBody: Codable, Sendable, Equatable {
 
 /// The body of `POST /api/approvals/{id}`.
 public struct ApprovalAnswer: Codable, Sendable, Equatable {
-    public var decision: ClientMessage.ApprovalReply
+    /// `approve` or `deny`.
+    public var decision: String
 
-    public init(decision: ClientMessage.ApprovalReply) { self.decision = decision }
+    public init(decision: String) { self.decision = decision }
 }
 
 /// The answer to `POST /api/approvals/{id}`.

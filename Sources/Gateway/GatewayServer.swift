@@ -39,6 +39,14 @@ public struct GatewayConfiguration: Sendable {
     public var webhooks: WebhookRepository?
     /// Turns that nobody types run through it once the gateway is there; nil: there are none.
     public var unattended: UnattendedSessions?
+    /// Which calls of tools wait for their users; nil: none.
+    public var approvals: Approvals?
+    /// Keeps account of calls of tools.
+    public var ledger: ToolCallLedger?
+    /// The account of what is done here; nil: that of the network alone is read, where this agent coordinates it.
+    public var audit: AuditLog?
+    /// What tools there are for an administrator, or for anybody else.
+    var tools: @Sendable (_ isAdmin: Bool) async -> [OfferedTool] = { _ in [] }
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -104,7 +112,7 @@ public final class GatewayServer: Sendable {
             + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
             + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
             + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration) + SessionRoutes.routes(sessions)
+            + AuditRoutes.routes(administration, configuration.audit) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
             + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry, configuration.mcps)
@@ -116,7 +124,10 @@ public final class GatewayServer: Sendable {
                 configuration.webhooks, configuration.workflows, configuration.random, now: configuration.now)
             + WorkflowRoutes.routes(configuration.workflows, runner: configuration.runner)
             + WorkflowRunRoutes.routes(configuration.workflows, runner: configuration.runner)
-            + VoiceRoutes.routes(configuration.voice) + ConfigurationRoutes.routes(configuration.store)
+            + ApprovalRoutes.routes(configuration.approvals)
+            + ToolPolicyRoutes.routes(configuration.approvals?.policies, tools: configuration.tools)
+            + VoiceRoutes.routes(configuration.voice)
+            + ConfigurationRoutes.routes(configuration.store, configuration.audit, now: configuration.now)
             + LogRoutes.routes(configuration.logs, now: configuration.now)
             + UsageRoutes.routes(sessions, now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
@@ -126,6 +137,10 @@ public final class GatewayServer: Sendable {
                     turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.listenerCount)
             } + ChatRoutes.routes(Listening.Room(configuration, live, sessions), files, configuration.random)
             + EventRoutes.routes(Listening.Room(configuration, live, sessions))
+            + MCPServerRoutes(
+                configuration.agent, OutsideRoutes(configuration), sessions, random: configuration.random,
+                silence: configuration.limits.streamSilence
+            ).routes
         return routes
             + DocumentRoutes.routes(
                 version: configuration.agent.version, others: routes + [GatewayResponder.upgradeRequired(webSocket)])
@@ -216,7 +231,7 @@ public final class GatewayServer: Sendable {
             group.addTask { await self.sessions.keepHouse() }
             group.addTask { await self.tellEdits() }
             group.addTask { await self.configuration.runner?.tellRuns(through: self.broadcasts) }
-            group.addTask { await self.configuration.store?.tellEdits(through: self.broadcasts) }
+            group.addTask { await self.tellConfigurationEdits() }
             group.addTask { await self.configuration.mcps?.tellChanges(through: self.broadcasts) }
             if let scheduler = configuration.scheduler {
                 group.addTask { await scheduler.run() }
@@ -304,6 +319,15 @@ public final class GatewayServer: Sendable {
     /// Tasks whose run has ended.
     private func tellRuns(of scheduler: Scheduler) async {
         for await task in scheduler.ended { broadcasts.publish(.scheduledTask, .updated, id: task, to: [.admins]) }
+    }
+
+    /// Settings that somebody changes with another program.
+    private func tellConfigurationEdits() async {
+        await configuration.store?.tellEdits(through: broadcasts) { sections in
+            await ConfigurationRoutes.note(
+                sections, by: Registry.Actor(name: Principal.system.auditName), "config.edit", configuration.audit,
+                now: configuration.now)
+        }
     }
 
     private func retireMissing() async {
@@ -399,7 +423,7 @@ public final class GatewayServer: Sendable {
             }
             await GatewaySocket(
                 credential: credential, watcher: watcher, agent: configuration.agent, authorizer: authorizer,
-                sessions: sessions, files: files, speech: speechIn, logger: logger
+                sessions: sessions, files: files, speech: speechIn, approvals: configuration.approvals, logger: logger
             ).run(channel)
             live.remove(watcher, on: credential.peer)
         }

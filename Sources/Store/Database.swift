@@ -78,6 +78,7 @@ public final class Database: Sendable {
         migrator.registerWorkflowJournals()
         migrator.registerScheduling()
         migrator.registerWebhooks()
+        migrator.registerApprovals()
         return migrator
     }
 

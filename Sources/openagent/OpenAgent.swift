@@ -13,7 +13,7 @@ struct OpenAgent: AsyncParsableCommand {
                 name: "On the agent's machine:",
                 subcommands: [
                     Initialize.self, Serve.self, Status.self, Stop.self, Restart.self, Doctor.self, Restore.self,
-                    Identify.self,
+                    Identify.self, Service.self,
                 ]),
             CommandGroup(
                 name: "On your devices:",
@@ -30,7 +30,7 @@ struct OpenAgent: AsyncParsableCommand {
                 subcommands: [Sessions.self, Vault.self, MakeBackup.self]),
             CommandGroup(
                 name: "On both, about models and tools:",
-                subcommands: [Providers.self, Models.self, MCPs.self]),
+                subcommands: [Providers.self, Models.self, MCPs.self, Tools.self, ApprovalCommands.self, MCPServe.self]),
             CommandGroup(
                 name: "On both, about what the agent does by itself:", subcommands: [Tasks.self, Workflows.self]),
             CommandGroup(name: "On both, about how the agent works:", subcommands: [Config.self]),

@@ -153,6 +153,14 @@ import Testing
         "DELETE /api/webhooks/{slug}": .init(rule: .admin),
         "POST /api/tts/synthesize": .init(rule: .member, body: #"{"text":"hello"}"#),
         "POST /api/stt/transcribe": .init(rule: .member, body: "audio"),
+        "GET /api/approvals": .init(rule: .member),
+        "POST /api/approvals/{id}": .init(rule: .member, body: #"{"decision":"approve"}"#),
+        "GET /api/tools": .init(rule: .member),
+        "GET /api/tool-policies": .init(rule: .member),
+        "PUT /api/tool-policies/{pattern}": .init(rule: .admin, body: #"{"rule":"allow"}"#),
+        "DELETE /api/tool-policies/{pattern}": .init(rule: .admin),
+        "POST /mcp": .init(rule: .member, body: #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
+        "DELETE /mcp": .init(rule: .member),
     ]
 
     /// Every message of `/ws`, by its type, and what it asks of its sender.
@@ -168,6 +176,7 @@ import Testing
         #"{"type":"text_delta","session_id":"s","text":"hel"}"#: .member,
         #"{"type":"audio_chunk_in","session_id":"s","data":"AAAA","is_end":true}"#: .member,
         #"{"type":"attachment","session_id":"s","kind":"file","path":"/x","filename":"x"}"#: .member,
+        #"{"type":"approval_reply","id":"x","decision":"approve"}"#: .member,
         #"{"type":"what_is_this"}"#: .member,
     ]
 
@@ -223,9 +232,10 @@ import Testing
             case .textDelta: 8
             case .audioChunk: 9
             case .attachment: 10
+            case .approvalReply: 11
             }
         }
-        #expect(Set(kinds) == Set(0...10))
+        #expect(Set(kinds) == Set(0...11))
         for (message, rule) in messages {
             #expect(message.requiredRole == (rule == .admin ? .admin : .member), "\(message)")
         }

@@ -57,6 +57,11 @@ extension ErrorTableTests {
                 400, .invalid, "POST", "/api/workflows", #"{"name":"a","nodes":[{"id":"a","type":"x"}]}"#, hasFix: false
             ),
             Row(400, .invalid, "GET", "/api/workflows/plan/runs?status=bored", hasFix: false),
+            Row(400, .invalid, "GET", "/api/approvals?state=maybe"),
+            Row(400, .badMessage, "POST", "/api/approvals/x", "[]"),
+            Row(404, .notFound, "POST", "/api/approvals/x", #"{"decision":"deny"}"#),
+            Row(400, .invalid, "PUT", "/api/tool-policies/a%20b", #"{"rule":"deny"}"#, hasFix: false),
+            Row(404, .notFound, "DELETE", "/api/tool-policies/a_b", hasFix: false),
             // 402: no more today.
             Row(402, .budgetExceeded, "POST", "/api/chat", #"{"message":"more"}"#, in: .spent),
             // 403: somebody else may.

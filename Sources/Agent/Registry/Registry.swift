@@ -8,9 +8,9 @@ public import Store
 public struct Registry: Sendable {
     /// Who makes a change, for the audit table.
     public struct Actor: Sendable {
-        var name: String
+        public var name: String
         /// The key of the device that it comes from.
-        var device: [UInt8]?
+        public var device: [UInt8]?
 
         public init(name: String, device: [UInt8]? = nil) {
             self.name = name

@@ -5,7 +5,7 @@ extension ClientMessage {
     var requiredRole: Role {
         switch self {
         case .auth, .ping, .sessionOpen, .sessionClose, .textFinal, .textDelta, .audioChunk, .attachment, .interrupt,
-            .unknown:
+            .approvalReply, .unknown:
             .member
         case .command(let command): SessionCommand(rawValue: command.name)?.requiredRole ?? .member
         }

@@ -33,6 +33,7 @@ struct Broadcasts: Sendable {
         case provider, model, mcp, workflow, vault, config, session, file, user, device, invitation, agent, backup
         case scheduledTask = "scheduled_task"
         case networkAgent = "network_agent"
+        case toolPolicy = "tool_policy"
     }
 
     enum Action: String, Sendable {

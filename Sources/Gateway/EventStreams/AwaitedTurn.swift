@@ -8,7 +8,7 @@ internal import Wire
 /// ```
 ///   sent ──error──▶ refused
 ///    │ ──queued, in another session──▶ (asked for there, still sent)
-///    └──queued──▶ accepted ──(status │ delta │ error │ response)*──▶ accepted ──turn_complete──▶ ended
+///    └──queued──▶ accepted ──(status │ delta │ approval │ error │ response)*──▶ accepted ──turn_complete──▶ ended
 /// ```
 struct AwaitedTurn: Sendable {
     enum Step: Sendable, Equatable {
@@ -35,6 +35,8 @@ struct AwaitedTurn: Sendable {
     private(set) var failure: (code: ErrorCode, text: String)?
     /// The limit that speaks against it, when an error names one.
     private(set) var budget: BudgetDetails?
+    /// Calls that wait for their user's word, with their tools.
+    private(set) var waiting: [String: String] = [:]
     private var state = State.sent
 
     init(messageID: String, sessionID: String) {
@@ -63,6 +65,12 @@ struct AwaitedTurn: Sendable {
         turnID = message.turnID ?? turnID
         switch message.body {
         case .queued, .status, .delta: return .event
+        case .approvalRequest(let request):
+            waiting[request.id] = request.tool
+            return .event
+        case .approvalSettled(let id, _):
+            waiting[id] = nil
+            return .event
         case .error(let code, let text):
             failure = (code, text)
             return .event

@@ -85,6 +85,8 @@ extension ServerMessage.Body {
         case .turnComplete: "turn_complete"
         case .error: "error"
         case .commandResult: "command_result"
+        case .approvalRequest: "approval_request"
+        case .approvalSettled: "approval_settled"
         case .heard: "text_final"
         case .audioStart: "audio_start"
         case .audioChunk: "audio_chunk"

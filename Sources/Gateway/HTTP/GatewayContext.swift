@@ -11,6 +11,8 @@ struct GatewayRequestSource: RequestContextSource {
     /// Bytes of a body that is read into memory.
     let bodyLength: Int
     let origin: RequestOrigin
+    /// Answers another request of the same caller, whose rights are looked at anew.
+    let ask: @Sendable (Request) async -> Response
 }
 
 /// Where a request came from, for answers that go on after it was authorized.
@@ -36,11 +38,14 @@ struct GatewayContext: RequestContext {
 
     let maxUploadSize: Int
     let origin: RequestOrigin
+    /// Asks the same gateway something else in the name of the same caller.
+    let ask: @Sendable (Request) async -> Response
 
     init(source: GatewayRequestSource) {
         maxUploadSize = source.bodyLength
         coreContext = CoreRequestContextStorage(source: source)
         authentication = source.authentication
         origin = source.origin
+        ask = source.ask
     }
 }

@@ -118,7 +118,8 @@ struct GatewayResponder: Sendable {
         }
         let context = GatewayContext(
             source: GatewayRequestSource(
-                logger: log, authentication: authentication, bodyLength: bodyLength, origin: origin))
+                logger: log, authentication: authentication, bodyLength: bodyLength, origin: origin,
+                ask: { await self.answer($0, authentication: origin.authenticate(), origin: origin, log: log) }))
         do {
             return try await router.respond(to: request, context: context)
         } catch let refusal as Refusal {

@@ -29,7 +29,7 @@ extension GatewayResponder {
 }
 
 /// An answer's body in memory.
-private final class CollectedBody: ResponseBodyWriter, Sendable {
+final class CollectedBody: ResponseBodyWriter, Sendable {
     private let limit: Int
     private let state = Mutex(ByteBuffer())
 

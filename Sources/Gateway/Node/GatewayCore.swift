@@ -108,9 +108,10 @@ struct GatewayCore: Sendable {
             settings: configuration.toolServers.settings(folder: directory.workspace, version: version), logger: logger)
         settings.mcps = mcps
         settings.services.append { await mcps.run() }
+        let (gate, ledger) = settings.keepAccount(database, registry, seams.random, store: store)
         let tools = AgentTools(
-            servers: { [besides = seams.toolServers] in await besides() + mcps.servers() }, gate: OpenToolGate(),
-            ledger: NoToolLedger(), settings: { store.active.turns.tools }, time: seams.time, logger: logger)
+            servers: { [besides = seams.toolServers] in await besides() + mcps.servers() }, gate: gate,
+            ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)
         let librarian = Librarian(
             vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
         )
@@ -122,12 +123,12 @@ struct GatewayCore: Sendable {
             rows: { try await registry.models(enabled: true) },
             factory: seams.model ?? { try factory.model(for: $0) }, librarian: librarian, toolbox: tools,
             settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
+        settings.tools = { await tools.tools(isAdmin: $0) }
         let automation = AgentAutomation(
             database: database, place: place, node: key.nodeID, configuration: configuration, tools: tools,
             isServed: requestRestart != nil, time: TimeSource(now: now, sleep: seams.time.sleep), random: seams.random,
             logger: logger)
         automation.enter(&settings, store: store, logger: logger)
-        }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)

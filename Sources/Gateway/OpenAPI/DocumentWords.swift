@@ -10,7 +10,8 @@ enum DocumentWords {
         "health": "agent", "openapi.json": "agent", "agent-info": "agent", "system": "agent", "restart": "agent",
         "events": "agent", "audit": "network", "ws": "sessions", "chat": "sessions", "upload": "files",
         "tts": "speech", "stt": "speech", "scheduled-tasks": "tasks", "cron": "tasks", "mcp-tools": "mcps",
-        "workflow-runs": "workflows", "workflow-block-types": "workflows",
+        "approvals": "tools", "tool-policies": "tools",
+        "mcp": "mcps", "workflow-runs": "workflows", "workflow-block-types": "workflows",
     ]
 
     /// What an area is about.
@@ -27,6 +28,7 @@ enum DocumentWords {
         "sessions": "Conversations: what is said in them, and what was",
         "speech": "Text to speech and speech to text",
         "tasks": "What the agent does at times",
+        "tools": "What the agent's tools may do, and which calls wait for a user's word",
         "usage": "Tokens and cost, and the limits of a day",
         "vault": "The agent's notes: Markdown with links and tags",
         "webhooks": "Ways into workflows from outside",
@@ -39,6 +41,7 @@ enum DocumentWords {
         "handle": "The handle of a user or agent",
         "id": "As it stands in the list; of a task or workflow also its name",
         "key": "The device's key", "model": "The model's number", "name": "The server's name",
+        "pattern": "A tool's full name, a beginning such as 'vault_*', or '*'",
         "path": "The note's path below the vault, its slashes as they are", "provider": "The provider's number",
         "section": "A key at the top of the configuration", "slug": "The last part of the webhook's address",
     ]
@@ -69,6 +72,9 @@ enum DocumentWords {
 
     /// What a request may look like, by the operation's id.
     static let examples: [String: JSONValue] = [
+        "put_api_tool_policies_pattern": ["rule": "ask"],
+        "post_api_approvals_id": ["decision": "approve"],
+        "post_mcp": ["jsonrpc": "2.0", "id": 1, "method": "tools/list"],
         "patch_api_config_section": ["file_size": 104_857_600],
         "patch_api_network_users_handle": ["role": "admin"],
         "patch_api_scheduled_tasks_id": ["enabled": false],

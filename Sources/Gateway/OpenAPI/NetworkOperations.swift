@@ -68,7 +68,7 @@ extension Operation {
             .query("actor", "A handle, 'operator' or 'system'"),
             .query("action", "A whole action as 'device.revoke', or its first part"),
             .query("subject", "On whom"),
-        ], answer: AuditBody.self, errors: [memberAgent])
+        ], answer: AuditBody.self)
 }
 
 extension Operation.Parameter {

@@ -207,7 +207,12 @@ private struct OneShot: Sendable {
             + "'\(messageID)' waits for it again."
         switch closing {
         case .waited?:
-            return ErrorResponse(.timedOut, "There is no answer yet. The turn goes on.", hint: hint)
+            guard let (id, tool) = turn.waiting.min(by: { $0.key < $1.key }) else {
+                return ErrorResponse(.timedOut, "There is no answer yet. The turn goes on.", hint: hint)
+            }
+            return ErrorResponse(
+                .timedOut, "There is no answer yet: \(tool) waits until it is allowed. The turn goes on.",
+                hint: "Say so with POST /api/approvals/\(id). " + hint)
         case .restarting?: return ErrorResponse(.shuttingDown, "The server is restarting.", hint: hint)
         case .expired?: return Refusal.badCertificate(.expired(at: caller.expiresAt ?? 0))
         case .unavailable?: return Refusal.membershipUnavailable

@@ -1,3 +1,4 @@
+internal import Agent
 internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
@@ -13,8 +14,12 @@ enum ConfigurationRoutes {
     /// UTF-8 bytes of a section's name.
     private static let longestName = 100
 
-    /// - Parameter store: nil when the agent has no file.
-    static func routes(_ store: ConfigurationStore?) -> [Route] {
+    /// - Parameters:
+    ///   - store: nil when the agent has no file.
+    ///   - audit: where each change is noted; nil: nowhere.
+    static func routes(
+        _ store: ConfigurationStore?, _ audit: AuditLog?, now: @escaping @Sendable () -> Double
+    ) -> [Route] {
         [
             .admin(.get, "/api/config", .configuration) { _, _, _ in
                 let reading = try await answering { () async throws(ConfigurationRefusal) in
@@ -29,6 +34,7 @@ enum ConfigurationRoutes {
                         "A configuration is an object.", hint: "See what it looks like with GET /api/config.")
                 }
                 let written = try await write(.everything(fields), request, caller, store)
+                await note(written.sections, by: caller.actor, "config.write", audit, now: now)
                 if let first = written.sections.first {
                     context.announced.set(id: first)
                 } else {
@@ -49,6 +55,7 @@ enum ConfigurationRoutes {
                 let value = try await body(of: request, context)
                 let wanted: JSONValue? = value == .null ? .none : .some(value)
                 let written = try await write(.section(name, wanted), request, caller, store)
+                await note(written.sections, by: caller.actor, "config.write", audit, now: now)
                 if written.sections.isEmpty { context.announced.silence() }
                 let now = written.reading.fields[name]
                 let changed = ConfigurationChanged(
@@ -57,6 +64,18 @@ enum ConfigurationRoutes {
                 return try tagged(JSON.response(underItsName(changed, name, now ?? .null)), written.reading.tag)
             },
         ]
+    }
+
+    /// A change that is in the file stays there whatever becomes of its row: the file is what is true.
+    static func note(
+        _ sections: [String], by actor: Registry.Actor, _ action: String, _ audit: AuditLog?, now: () -> Double
+    ) async {
+        let time = now()
+        for section in sections {
+            try? await audit?.append(
+                AuditRecord(
+                    at: time, actor: actor.name, actorDevice: actor.device, action: action, subject: section))
+        }
     }
 
     // MARK: Requests
@@ -158,8 +177,13 @@ enum ConfigurationRoutes {
 
 extension ConfigurationStore {
     /// Lets clients hear of changes by hand until the task is cancelled.
-    func tellEdits(through broadcasts: Broadcasts) async {
+    ///
+    /// - Parameter note: keeps account of the sections that have changed.
+    func tellEdits(
+        through broadcasts: Broadcasts, note: (_ sections: [String]) async -> Void = { _ in }
+    ) async {
         for await change in changes() where change.isByHand {
+            await note(Array(change.sections))
             for section in change.sections { broadcasts.publish(.config, .updated, id: section, to: [.everybody]) }
         }
     }

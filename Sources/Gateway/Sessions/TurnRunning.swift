@@ -123,14 +123,27 @@ extension SessionManager {
             guard let event = self.event(.delta(text), of: turn) else { return }
             sessions[turn.key]?.fillLive(event)
             await hooks.listener?.delta(text, of: turn, in: self)
-        case .used, .approvalRequested, .approvalSettled: break
-        case .status(let text):
-            guard let event = self.event(.status(text), of: turn) else { return }
-            if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {
-                sessions[turn.key]?.fill(event)
-            } else {
-                sessions[turn.key]?.void(event.sequence)
-            }
+        case .used: break
+        case .approvalRequested(let request):
+            await keep(
+                .approvalRequest(
+                    .init(
+                        id: request.id, tool: request.tool, arguments: request.arguments,
+                        expiresAt: request.expiresAt)), of: turn)
+            await tell(.status("Waiting until \(request.tool) is allowed..."), of: turn)
+        case .approvalSettled(let id, let settlement):
+            await keep(.approvalSettled(id: id, decision: settlement.rawValue), of: turn)
+        case .status(let text): await keep(.status(text), of: turn)
+        }
+    }
+
+    /// Tells an event that is replayed to whoever comes back later.
+    private func keep(_ body: ServerMessage.Body, of turn: Turn) async {
+        guard let event = self.event(body, of: turn) else { return }
+        if (try? await repository.append(event.record(at: now()), to: turn.record.session)) != nil {
+            sessions[turn.key]?.fill(event)
+        } else {
+            sessions[turn.key]?.void(event.sequence)
         }
     }
 

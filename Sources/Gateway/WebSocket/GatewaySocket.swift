@@ -1,7 +1,9 @@
+internal import Agent
 internal import Foundation
 internal import Logging
 internal import NIOCore
 internal import NIOWebSocket
+internal import Store
 internal import Wire
 
 // What happens on one `/ws` socket? `auth_ok`, then frames both ways until one side has enough. Each message is authorized
@@ -26,6 +28,8 @@ struct GatewaySocket {
     /// Nil: the agent keeps none.
     let files: ArtifactStore?
     let speech: SpeechIn
+    /// Nil: no tool waits for anybody.
+    var approvals: Approvals?
     let logger: Logger
 
     private var outbox: Outbox { watcher.outbox }
@@ -197,6 +201,14 @@ struct GatewaySocket {
         case .attachment(let sessionID, let attachment): await attach(attachment, to: sessionID, by: caller)
         case .interrupt(let sessionID): await sessions.interrupt(sessionID: sessionID, by: caller)
         case .command(let command): await sessions.perform(command, by: caller, on: watcher)
+        case .approvalReply(let id, let decision):
+            do {
+                try await ApprovalRoutes.decide(id, decision, by: caller, approvals)
+            } catch {
+                // Nothing of what went wrong inside.
+                let refusal = error as? ErrorResponse ?? ErrorResponse(StorageFault(error)) ?? .internalError
+                send(.error(code: refusal.code, text: refusal.message))
+            }
         case .unknown(let type, let sessionID):
             send(.error(code: .unknownType, text: "Unknown type: \(type.prefix(100))"), sessionID: sessionID)
         }

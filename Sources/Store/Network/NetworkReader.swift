@@ -203,6 +203,7 @@ extension AuditRecord {
         self.init(
             at: row["at"], actor: row["actor"], actorDevice: (row["actor_device"] as Data?).map { Array($0) },
             action: row["action"], subject: row["subject"], result: row["result"])
+        details = row["details"]
     }
 }
 

@@ -179,6 +179,8 @@ public struct AuditRecord: Sendable, Equatable {
     /// Whom or what it was done to.
     public var subject: String
     public var result: String
+    /// A JSON object with more of it, for actions that have more; no secrets.
+    public var details: String?
 
     public init(
         at: Double, actor: String, actorDevice: [UInt8]? = nil, action: String, subject: String, result: String = "ok"

@@ -194,10 +194,13 @@ public struct NetworkTransaction {
     /// Appends to the audit table. There is no way to change or remove a row.
     public func audit(_ record: AuditRecord) throws {
         try database.execute(
-            sql: "INSERT INTO audit (at, actor, actor_device, action, subject, result) VALUES (?, ?, ?, ?, ?, ?)",
+            sql: """
+                INSERT INTO audit (at, actor, actor_device, action, subject, result, details)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
             arguments: [
                 record.at, record.actor, record.actorDevice.map { Data($0) }, record.action, record.subject,
-                record.result,
+                record.result, record.details,
             ])
     }
 

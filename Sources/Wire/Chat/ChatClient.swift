@@ -89,6 +89,13 @@ public actor ChatClient {
         try transmitNow(.command(.init(name: name, sessionID: sessionID, argument: argument)))
     }
 
+    /// Says whether a call that waits may run.
+    ///
+    /// - Throws: ``ChatError/notConnected``.
+    public func reply(to approval: String, _ decision: ClientMessage.ApprovalReply) throws(ChatError) {
+        try transmitNow(.approvalReply(id: approval, decision: decision))
+    }
+
     private func transmitNow(_ message: ClientMessage) throws(ChatError) {
         guard machine.isOpen else { throw .notConnected }
         _ = handle(.transmit(message))

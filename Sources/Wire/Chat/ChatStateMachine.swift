@@ -254,7 +254,9 @@ extension ServerMessage.Body {
     /// Whether only a turn produces it.
     fileprivate var isOfTurn: Bool {
         switch self {
-        case .queued, .status, .delta, .response, .turnComplete, .audioStart, .audioChunk, .audioEnd: true
+        case .queued, .status, .delta, .response, .turnComplete, .audioStart, .audioChunk, .audioEnd, .approvalRequest,
+            .approvalSettled:
+            true
         case .authOK, .pong, .error, .commandResult, .heard, .resourceEvent, .systemSnapshot, .sessionState, .unknown:
             false
         }

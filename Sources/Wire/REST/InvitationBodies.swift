@@ -1,3 +1,5 @@
+public import JSON
+
 // What is said over REST about invitations and about the audit table. A list names an invitation by an id that admits
 // nobody; the code leaves the coordinator once, in the answer to the call that made it.
 
@@ -141,12 +143,16 @@ public struct AuditEntryBody: Codable, Sendable, Equatable {
     public var action: String
     /// On whom.
     public var subject: String
-    /// `ok`, or `refused: …`.
+    /// `ok`, `refused: …`; of a call also `began` and `error`.
     public var result: String
+    /// More of it, for actions that have more.
+    public var details: JSONValue?
 
     public init(
-        id: Int64, at: Double, actor: String, device: String?, action: String, subject: String, result: String
+        id: Int64, at: Double, actor: String, device: String?, action: String, subject: String, result: String,
+        details: JSONValue? = nil
     ) {
+        self.details = details
         self.id = id
         self.at = at
         self.actor = actor

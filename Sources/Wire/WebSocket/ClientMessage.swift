@@ -18,8 +18,12 @@ public enum ClientMessage: Sendable, Equatable {
     case attachment(sessionID: String, Attachment)
     case interrupt(sessionID: String)
     case command(Command)
+    /// The user's word about a call that waits.
+    case approvalReply(id: String, decision: ApprovalReply)
     /// A type that this version does not know.
     case unknown(type: String, sessionID: String?)
+
+    public enum ApprovalReply: String, Sendable, Codable { case approve, deny }
 
     public struct SessionOpen: Sendable, Equatable {
         public var sessionID: String

@@ -6,6 +6,7 @@ internal import Foundation
 extension ClientMessage: Codable {
     private enum Key: String, CodingKey {
         case type, text, name, arg, source, attachments, speak, language, data, seq, encoding, final
+        case id, decision
         case sessionID = "session_id"
         case messageID = "message_id"
         case afterSequence = "after_seq"
@@ -48,6 +49,10 @@ extension ClientMessage: Codable {
                 Command(
                     name: try fields.decode(String.self, forKey: .name), sessionID: named,
                     argument: try fields.decodeIfPresent(String.self, forKey: .arg)))
+        case "approval_reply":
+            self = .approvalReply(
+                id: try fields.decode(String.self, forKey: .id),
+                decision: try fields.decode(ApprovalReply.self, forKey: .decision))
         default: self = .unknown(type: type, sessionID: named)
         }
     }
@@ -125,6 +130,10 @@ extension ClientMessage: Codable {
             try fields.encode(command.name, forKey: .name)
             try fields.encodeIfPresent(command.sessionID, forKey: .sessionID)
             try fields.encodeIfPresent(command.argument, forKey: .arg)
+        case .approvalReply(let id, let decision):
+            try fields.encode("approval_reply", forKey: .type)
+            try fields.encode(id, forKey: .id)
+            try fields.encode(decision, forKey: .decision)
         case .unknown(let type, let sessionID):
             try fields.encode(type, forKey: .type)
             try fields.encodeIfPresent(sessionID, forKey: .sessionID)

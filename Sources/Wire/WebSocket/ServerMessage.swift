@@ -41,6 +41,10 @@ public struct ServerMessage: Sendable, Equatable {
         case turnComplete(TurnComplete)
         case error(code: ErrorCode, text: String)
         case commandResult(String)
+        /// A tool waits until its user allows the call.
+        case approvalRequest(ApprovalRequest)
+        /// It waits no longer: `approved`, `denied`, `expired` or `withdrawn`.
+        case approvalSettled(id: String, decision: String)
         /// What a user said, as it was recognised.
         case heard(String)
         case audioStart(AudioStart)
@@ -71,6 +75,24 @@ public struct ServerMessage: Sendable, Equatable {
             self.handle = handle
             self.network = network
             self.networkID = networkID
+        }
+    }
+
+    /// A call that waits for its user's word.
+    public struct ApprovalRequest: Sendable, Equatable {
+        public var id: String
+        /// The tool's full name.
+        public var tool: String
+        /// JSON, exactly what will run.
+        public var arguments: String
+        /// Unix seconds; then it counts as denied.
+        public var expiresAt: Double
+
+        public init(id: String, tool: String, arguments: String, expiresAt: Double) {
+            self.id = id
+            self.tool = tool
+            self.arguments = arguments
+            self.expiresAt = expiresAt
         }
     }
 

@@ -7,6 +7,8 @@ extension ServerMessage: Codable {
         case type, text, model, attachments, position, usage, reason, code, seq, version, handle, network, source, data,
             format
         case mime, resource, action, id, snapshot, messages, truncated, ok, details
+        case tool, arguments, decision
+        case expiresAt = "expires_at"
         case sessionID = "session_id"
         case turnID = "turn_id"
         case messageID = "message_id"
@@ -72,6 +74,12 @@ extension ServerMessage: Codable {
             body = .commandResult(try text(.text))
             failure = try fields.decodeIfPresent(String.self, forKey: .code).map(ErrorCode.init(rawValue:))
         case "text_final": body = .heard(try text(.text))
+        case "approval_request":
+            body = .approvalRequest(
+                ApprovalRequest(
+                    id: try text(.id), tool: try text(.tool), arguments: try text(.arguments),
+                    expiresAt: try fields.decodeIfPresent(Double.self, forKey: .expiresAt) ?? 0))
+        case "approval_settled": body = .approvalSettled(id: try text(.id), decision: try text(.decision))
         case "audio_start":
             body = .audioStart(
                 AudioStart(
@@ -140,6 +148,16 @@ extension ServerMessage: Codable {
             try fields.encode(text, forKey: .text)
             try fields.encode(failure == nil, forKey: .ok)
             try fields.encodeIfPresent(failure?.rawValue, forKey: .code)
+        case .approvalRequest(let request):
+            try put("approval_request")
+            try fields.encode(request.id, forKey: .id)
+            try fields.encode(request.tool, forKey: .tool)
+            try fields.encode(request.arguments, forKey: .arguments)
+            try fields.encode(request.expiresAt, forKey: .expiresAt)
+        case .approvalSettled(let id, let decision):
+            try put("approval_settled")
+            try fields.encode(id, forKey: .id)
+            try fields.encode(decision, forKey: .decision)
         case .heard(let text):
             try put("text_final")
             try fields.encode(text, forKey: .text)

@@ -148,6 +148,15 @@ struct Administration: Sendable {
         return reply
     }
 
+    /// The answer as it came, whatever it says.
+    ///
+    /// - Parameter receive: gets the parts of a stream of events as they come.
+    func follow(
+        _ request: AdministrationRequest, _ receive: ([UInt8]) throws -> Void
+    ) async throws -> AdministrationReply {
+        try await carrier.follow(request, .events, receive)
+    }
+
     /// Hands out the body of a long answer piece by piece.
     func download(
         _ request: AdministrationRequest, hint: String? = nil, _ take: ([UInt8]) throws -> Void

@@ -126,3 +126,24 @@ extension NoteTagsBody: ListPage {
         set { tags = newValue }
     }
 }
+
+extension ApprovalsBody: ListPage {
+    var rows: [ApprovalBody] {
+        get { approvals }
+        set { approvals = newValue }
+    }
+}
+
+extension ToolsBody: ListPage {
+    var rows: [ToolBody] {
+        get { tools }
+        set { tools = newValue }
+    }
+}
+
+extension ToolPoliciesBody: ListPage {
+    var rows: [ToolPolicyBody] {
+        get { policies }
+        set { policies = newValue }
+    }
+}

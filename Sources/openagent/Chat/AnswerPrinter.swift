@@ -43,6 +43,8 @@ struct AnswerPrinter {
         case .turnComplete(let end):
             if mayStream(message) { (streamed, streaming) = ("", nil) }
             return freshLine() + (end.reason == .cancelled ? note("interrupted") : "")
+        case .approvalRequest(let request): return freshLine() + put(Self.question(request))
+        case .approvalSettled(_, let decision): return note("the call was \(decision)")
         case .heard(let text): return note("you said: \(text)")
         case .sessionState(let state):
             // The ends of turns may be among what is gone.
@@ -50,6 +52,16 @@ struct AnswerPrinter {
             return note("\(state.messages.count) earlier messages are in the transcript")
         case .authOK, .pong, .audioStart, .audioChunk, .audioEnd, .resourceEvent, .systemSnapshot, .unknown: return ""
         }
+    }
+
+    /// What would run, to the letter, and until when somebody may say no.
+    static func question(_ request: ServerMessage.ApprovalRequest) -> String {
+        """
+        May \(Screen.plain(request.tool)) run with \(Screen.json(request.arguments))?
+        y or n; no answer by \(timeText(request.expiresAt, seconds: true)) means no. Elsewhere: \
+        openagent approvals approve \(Screen.plain(request.id))
+
+        """
     }
 
     /// A line about what happens, set apart from what is said.

@@ -31,6 +31,8 @@ struct ChatTerminal {
     private var mode = Mode.connecting
     private var printer = AnswerPrinter()
     private var greeted = false
+    /// The call that waits for the user's word.
+    private var asked: String?
     /// Files that go along with the next message.
     private var attachments: [Attachment] = []
     private let client: GatewayClient
@@ -118,6 +120,9 @@ struct ChatTerminal {
         switch input {
         case .endOfInput: return true
         case .interrupt: return await interrupted()
+        case .line(let line) where asked != nil && !line.hasPrefix("/"):
+            await answered(line)
+            return false
         case .line(let line):
             switch TypedLine(line) {
             case .nothing: prompt()
@@ -143,6 +148,22 @@ struct ChatTerminal {
             }
             return false
         }
+    }
+
+    /// A line that was typed while a call waits.
+    private mutating func answered(_ line: String) async {
+        guard let id = asked else { return }
+        if let reply = ClientMessage.ApprovalReply(typed: line) {
+            do {
+                try await chat.reply(to: id, reply)
+                asked = nil
+            } catch {
+                show(printer.note("\(error)"))
+            }
+        } else {
+            show(printer.note("a call waits: y lets it run, n does not"))
+        }
+        prompt()
     }
 
     /// Ctrl-C: first the answer, then the program.
@@ -196,6 +217,8 @@ struct ChatTerminal {
             show(printer.text(for: message))
             switch message.body {
             case .commandResult: prompt()
+            case .approvalRequest(let request): asked = request.id
+            case .approvalSettled(let id, _): if asked == id { asked = nil }
             case .turnComplete: ended(message)
             case .error where message.turnID == nil: ended(message)
             default: break

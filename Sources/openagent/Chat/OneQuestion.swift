@@ -8,6 +8,8 @@ internal import Wire
 struct OneQuestion {
     private enum Event: Sendable {
         case signal
+        /// Nil: the input has ended.
+        case typed(String?)
         case chat(ChatEvent)
         case chatEnded(any Error)
     }
@@ -38,13 +40,16 @@ struct OneQuestion {
                 try await chat.send(
                     text, sessionID: sessionID, messageID: messageID, attachments: attachments)
             }
-            var state = State(messageID: messageID)
+            var state = State(messageID: messageID, sink: sink)
             for await event in events where try await handle(event, line, &state) { return }
         }
     }
 
     private struct State {
         let messageID: String
+        let sink: AsyncStream<Event>.Continuation
+        /// The call that waits for the user's word.
+        var asked: String?
         var printer = AnswerPrinter()
         var connected = false
         var interrupted = false
@@ -63,6 +68,7 @@ struct OneQuestion {
             if state.interrupted { _exit(130) }
             state.interrupted = true
             try await chat.interrupt(sessionID: sessionID)
+        case .typed(let line): await answered(line, &state)
         case .chatEnded(let error): throw error
         case .chat(.connecting): break
         case .chat(.connected):
@@ -119,6 +125,7 @@ struct OneQuestion {
         if let failure = message.failure, !asJSON, case .commandResult(let text) = message.body {
             throw CommandError(failure.kind, Self.sentence(text))
         }
+        askUser(message, &state)
         if asJSON {
             write(try message.json() + "\n")
         } else if streams || message.body.isFinalWord {
@@ -139,6 +146,36 @@ struct OneQuestion {
             }
         default: return false
         }
+    }
+
+    /// A call waits: whoever sits here says whether it runs; where nobody does, it is said how.
+    private func askUser(_ message: ServerMessage, _ state: inout State) {
+        switch message.body {
+        case .approvalSettled(let id, _): if state.asked == id { state.asked = nil }
+        case .approvalRequest(let request):
+            state.asked = request.id
+            guard Screen.isInteractive, !asJSON else {
+                if !asJSON { Output.writeError(AnswerPrinter.question(request)) }
+                return
+            }
+            Self.readLine(into: state.sink)
+        default: break
+        }
+    }
+
+    private func answered(_ line: String?, _ state: inout State) async {
+        guard let id = state.asked, let line else { return }
+        if let reply = ClientMessage.ApprovalReply(typed: line), (try? await chat.reply(to: id, reply)) != nil {
+            state.asked = nil
+        } else {
+            write("y lets it run, n does not.\n")
+            Self.readLine(into: state.sink)
+        }
+    }
+
+    /// Reads in a thread of its own, which ends with the program: somebody may answer elsewhere, and this goes on.
+    private static func readLine(into sink: AsyncStream<Event>.Continuation) {
+        Thread.detachNewThread { sink.yield(.typed(Swift.readLine())) }
     }
 
     /// As the rest of a line that begins with `error: `.

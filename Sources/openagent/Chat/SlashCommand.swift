@@ -1,3 +1,5 @@
+internal import Wire
+
 // Is a typed line a command or a message? `/word` with an optional argument is a command; anything else, also a path like
 // `/etc/hosts`, is a message.
 
@@ -25,6 +27,17 @@ enum TypedLine: Equatable {
         // The librarian's word for running a tool, which is a turn.
         case "tool": self = .message(text)
         case let name: self = .command(name: name, argument: words.count > 1 ? String(words[1]) : nil)
+        }
+    }
+}
+
+extension ClientMessage.ApprovalReply {
+    /// What somebody types who is asked whether a call may run; nil when it is neither yes nor no.
+    init?(typed line: String) {
+        switch line.lowercased().filter({ !$0.isWhitespace }) {
+        case "y", "yes": self = .approve
+        case "n", "no": self = .deny
+        default: return nil
         }
     }
 }

@@ -190,6 +190,14 @@ final class TestGateway: Sendable {
             logger: Logger(label: "test"))
         configuration.runner = runner
         configuration.services.append { await runner.run() }
+        configuration.approvals = Approvals(
+            ApprovalRepository(database),
+            policies: ToolPolicies(ToolPolicyRepository(database)) { clock.now }, lifetime: { .seconds(600) },
+            time: TimeSource(now: { clock.now }, sleep: { try await Task.sleep(for: $0) }),
+            makeID: { UUID().uuidString })
+        configuration.audit = AuditLog(database)
+        configuration.ledger = ToolCallLedger(
+            AuditLog(database), secrets: KnownSecrets(all: { [] }), now: { clock.now })
         configuration.usage = usage
         configuration.logs = logs
         let node = identity.nodeID.hex

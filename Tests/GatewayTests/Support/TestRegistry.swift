@@ -19,6 +19,7 @@ extension TestGateway {
             by: Self.somebody)
         let model = try await registry.addModel(ModelChange(model: "small"), to: provider.id, by: Self.somebody)
         _ = try await registry.addMCP("files", MCPChange(command: .words(["true"])), by: Self.somebody)
+        _ = try await configuration.approvals?.policies.set("vault_*", to: .ask, by: Self.somebody)
         #expect(provider.id == 1 && model.model.id == 1)
     }
 
@@ -30,6 +31,7 @@ extension TestGateway {
         case "/api/mcps": "theirs"
         case _ where path.hasPrefix("/api/providers/") || path.hasPrefix("/api/models/"): "1"
         case _ where path.hasPrefix("/api/mcps/"): "files"
+        case _ where path.hasPrefix("/api/tool-policies/"): "vault_*"
         default: nil
         }
     }
@@ -39,6 +41,7 @@ extension StringProtocol {
     /// A path with the rows of ``TestGateway/fillRegistry()`` in it.
     var namingRows: String {
         String(self).replacing("{provider}", with: "1").replacing("{model}", with: "1").replacing(
-            "{name}", with: "files")
+            "{name}", with: "files"
+        ).replacing("{pattern}", with: "vault_*")
     }
 }

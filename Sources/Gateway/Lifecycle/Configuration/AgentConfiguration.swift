@@ -62,6 +62,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// Where webhooks are listened for; nil: nowhere.
     public var webhooks: WebhookAddress?
     public var dreamMode = DreamMode()
+    /// How long calls of tools wait for their users, and how long the account of calls is kept.
+    public var approvals = ApprovalConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -184,6 +186,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             self.webhooks = try webhooks.value("listen", WebhookAddress.rule, WebhookAddress.init)
         }
         try root.section("dream_mode") { dream throws(ConfigurationError) in try dreamMode.read(&dream) }
+        try root.section("approvals") { section throws(ConfigurationError) in try approvals.read(&section) }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
         try root.section("limits") { section throws(ConfigurationError) in

@@ -84,6 +84,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CGMP", pkgConfig: "gmp", providers: [.apt(["libgmp-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         room(
@@ -98,7 +99,9 @@ let package = Package(
                 "JSON", "Transport", "Certs", nioCore, nioPosix, nioConcurrency, nioHTTP1, nioWebSocket, httpTypes,
                 logging,
             ]),
-        room("Agent", ["CSodium", "JSON", "Store", subprocess, yams, logging, asyncHTTPClient, nioCore, nioHTTP1]),
+        room(
+            "Agent",
+            ["CSodium", "CXML2", "JSON", "Store", subprocess, yams, logging, asyncHTTPClient, nioCore, nioHTTP1]),
         room(
             "Gateway",
             [

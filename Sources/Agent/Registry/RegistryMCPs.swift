@@ -102,15 +102,17 @@ extension Registry {
 
     /// Makes the rows of servers that come with the agent and have none yet; others stay as their users left them.
     ///
-    /// - Parameter names: what they are called.
-    public func addBuiltinMCPs(_ names: [String]) throws {
+    /// - Parameters:
+    ///   - names: what they are called.
+    ///   - disabled: which of them are switched off at first.
+    public func addBuiltinMCPs(_ names: [String], disabled: Set<String> = []) throws {
         let now = now()
         try repository.write { transaction in
             for name in names where try transaction.rows.mcp(name) == nil {
                 try transaction.put(
                     MCPRecord(
-                        name: name, kind: .builtin, builtinName: name, source: "builtin", createdAt: now,
-                        updatedAt: now))
+                        name: name, kind: .builtin, builtinName: name, isEnabled: !disabled.contains(name),
+                        source: "builtin", createdAt: now, updatedAt: now))
             }
         }
         changes.tell([.mcps])

@@ -21,15 +21,19 @@ public struct ToolDefinition: Sendable, Equatable {
     public var effect: Effect
     /// Whether only administrators' turns may call it.
     public var needsAdmin: Bool
+    /// How long a call may take; nil: as long as its effect says.
+    public var timeLimit: Duration?
 
     public init(
-        name: String, description: String, parameters: JSONValue, effect: Effect = .action, needsAdmin: Bool = false
+        name: String, description: String, parameters: JSONValue, effect: Effect = .action, needsAdmin: Bool = false,
+        timeLimit: Duration? = nil
     ) {
         self.name = name
         self.description = description
         self.parameters = parameters
         self.effect = effect
         self.needsAdmin = needsAdmin
+        self.timeLimit = timeLimit
     }
 }
 

@@ -44,7 +44,7 @@ struct MarkdownNote: Equatable {
     /// Front matter stands between a first line `---` and the next line that is exactly `---`.
     ///
     /// - Returns: the block without these lines, and where the text behind it begins.
-    private static func split(_ text: [UInt8]) -> (front: Range<Int>, body: Int) {
+    static func split(_ text: [UInt8]) -> (front: Range<Int>, body: Int) {
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let start = text.starts(with: mark) ? mark.count : 0
         guard let first = line(text, from: start), isFence(text, start, first), first < text.count else {

@@ -187,7 +187,7 @@ struct VaultFiles: Sendable {
 
     private func limit(of path: VaultPath) -> Int { path.isNote ? maximumNoteSize : maximumAttachmentSize }
 
-    private func openRoot() throws(VaultError) -> FolderDescriptor {
+    func openRoot() throws(VaultError) -> FolderDescriptor {
         let number = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else {
             throw errno == ENOENT ? .notFound(root) : .file(path: "the vault's folder", operation: "open", code: errno)
@@ -195,7 +195,7 @@ struct VaultFiles: Sendable {
         return FolderDescriptor(number)
     }
 
-    private func openFolder(of path: VaultPath, creating: Bool) throws(VaultError) -> FolderDescriptor {
+    func openFolder(of path: VaultPath, creating: Bool) throws(VaultError) -> FolderDescriptor {
         if let onlyNotesBelow, !path.isNote, path.parts.starts(with: onlyNotesBelow) {
             throw .invalidPath(path.description)
         }

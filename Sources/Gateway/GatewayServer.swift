@@ -203,6 +203,7 @@ public final class GatewayServer: Sendable {
                 return membership.standing(of: device, handle: turn.key.handle) == .revoked
             },
             isAdmin: { turn in
+                if turn.isUnattended { return membership.standing(ofHandle: turn.key.handle) == .active(role: .admin) }
                 guard let device = try? NodeID(turn.device) else { return false }
                 if turn.key.handle == Principal.operator.auditName { return device == configuration.agent.nodeID }
                 return membership.standing(of: device, handle: turn.key.handle) == .active(role: .admin)

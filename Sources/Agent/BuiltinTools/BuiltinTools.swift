@@ -66,8 +66,11 @@ public struct BuiltinTools: Sendable {
             var server = server
             let (name, registry) = (server.name, services.registry)
             server.logger = logger
-            // A row that can't be read is no permission.
-            server.isEnabled = { (try? await registry.mcp(name).isEnabled) == true }
+            // A row that can't be read is no permission, and neither is that of somebody else's server of this name.
+            server.isEnabled = {
+                guard let row = try? await registry.mcp(name) else { return false }
+                return row.kind == .builtin && row.isEnabled
+            }
             return server
         }
     }

@@ -58,6 +58,10 @@ extension AgentConfiguration {
         ("memory.vault_path", { $0.vault }),
         ("network.port", { "\($0.port ?? 0)" }),
         ("sessions.lane", { $0.lane.rawValue }),
+        ("shell.enabled", { "\($0.tools.shell.isEnabled)" }),
+        ("shell.memory_mb", { "\($0.tools.shell.memory)" }),
+        ("web.allow_private", { $0.tools.web.privateHosts.sorted().joined(separator: " ") }),
+        ("web.search_url", { $0.tools.web.searchURL ?? "" }),
     ]
 }
 

@@ -34,6 +34,8 @@ struct GatewayCore: Sendable {
     /// The configuration that holds; running notices changes by hand.
     let store: ConfigurationStore
     let registry: Registry
+    /// The tools that come with the agent.
+    let tools: BuiltinTools
     private let database: Database
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
@@ -102,6 +104,9 @@ struct GatewayCore: Sendable {
             TaskRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
         settings.workflows = Workflows(
             WorkflowRepository(database), now: now, makeID: { [random = seams.random] in random.uuid() })
+        tools = try Self.tools(
+            registry, settings, vault, configuration, directory, isServed: requestRestart != nil, logger)
+        settings.services.append { [tools] in await tools.run() }
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
@@ -132,6 +137,20 @@ struct GatewayCore: Sendable {
             configuration: settings, membership: place.membership, agent: librarian,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
+    }
+
+    /// The tools that come with the agent; an agent that is served gets their rows.
+    private static func tools(
+        _ registry: Registry, _ settings: GatewayConfiguration, _ vault: Vault, _ configuration: AgentConfiguration,
+        _ directory: AgentDirectory, isServed: Bool, _ logger: Logger
+    ) throws -> BuiltinTools {
+        var services = BuiltinTools.Services(registry: registry, now: settings.now)
+        (services.vault, services.tasks, services.workflows) = (vault, settings.tasks, settings.workflows)
+        services.workFolder = directory.workspace
+        (services.web, services.shell) = (configuration.tools.web, configuration.tools.shell)
+        let tools = BuiltinTools.all(services, logger: logger)
+        if isServed { try tools.addRows() }
+        return tools
     }
 
     /// To be called once, when nothing uses the rooms any more.

@@ -53,6 +53,7 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var textToSpeech: [String]?
     public var limits = Limits()
     public var usage = UsageConfiguration()
+    public var tools = ToolsConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -171,6 +172,7 @@ public struct AgentConfiguration: Sendable, Equatable {
             textToSpeech = try tts.value("command", Self.commandRule, Self.checkedCommand) ?? textToSpeech
         }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
+        try tools.read(&root)
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

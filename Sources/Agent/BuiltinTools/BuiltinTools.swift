@@ -1,5 +1,4 @@
 public import Logging
-internal import Synchronization
 
 // Which tools come with the agent? One server for each subject, put together here over the services that there are. A row of the registry
 // switches each of them on and off, and is asked each time: what is off is neither offered nor called.
@@ -66,8 +65,11 @@ public struct BuiltinTools: Sendable {
             var server = server
             let (name, registry) = (server.name, services.registry)
             server.logger = logger
-            // A row that can't be read is no permission.
-            server.isEnabled = { (try? await registry.mcp(name).isEnabled) == true }
+            // A row that can't be read is no permission, and neither is that of somebody else's server of this name.
+            server.isEnabled = {
+                guard let row = try? await registry.mcp(name) else { return false }
+                return row.kind == .builtin && row.isEnabled
+            }
             return server
         }
     }
@@ -83,12 +85,4 @@ public struct BuiltinTools: Sendable {
 
     /// Runs what commands do in the background, until the task is cancelled.
     public func run() async { await jobs.run() }
-}
-
-/// Holds what is put together later.
-private final class ToolboxSlot: Sendable {
-    private let toolbox = Mutex<(any Toolbox)?>(nil)
-
-    var current: (any Toolbox)? { toolbox.withLock { $0 } }
-    func set(_ new: any Toolbox) { toolbox.withLock { $0 = new } }
 }

@@ -16,7 +16,7 @@ public struct ToolSettings: Sendable, Equatable {
     public init() {}
 
     func timeLimit(of tool: OfferedTool) -> Duration {
-        timeLimits[tool.fullName].map { .seconds($0) }
+        timeLimits[tool.fullName].map { .seconds($0) } ?? tool.definition.timeLimit
             ?? (tool.definition.effect == .query ? .seconds(10) : .seconds(30))
     }
 }
@@ -86,6 +86,10 @@ public struct AgentTools: Toolbox {
         _ fullName: String, _ arguments: [String: JSONValue], for context: ToolContext,
         emit: @escaping @Sendable (TurnEvent) async -> Void, willRun: @Sendable () async throws -> Void
     ) async throws -> ToolResult {
+        // Policy, account and user see what will run, and not the tool that only calls it.
+        if let inner = ToolSearch.unwrapped(fullName, arguments), fullName != inner.fullName {
+            return try await call(inner.fullName, inner.arguments, for: context, emit: emit, willRun: willRun)
+        }
         let all = await catalog.entries(of: await servers())
         let own = all.filter { isFor(caller, isAdmin: context.isAdmin, $0) }
         guard let entry = own.first(where: { $0.tool.fullName == fullName }) else {

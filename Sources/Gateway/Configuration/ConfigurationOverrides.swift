@@ -60,6 +60,10 @@ extension AgentConfiguration {
         ("network.port", { "\($0.port ?? 0)" }),
         ("sessions.lane", { $0.lane.rawValue }),
         ("webhooks.listen", { $0.webhooks.map { "\($0.host) \($0.port)" } ?? "" }),
+        ("shell.enabled", { "\($0.tools.shell.isEnabled)" }),
+        ("shell.memory_mb", { "\($0.tools.shell.memory)" }),
+        ("web.allow_private", { $0.tools.web.privateHosts.sorted().joined(separator: " ") }),
+        ("web.search_url", { $0.tools.web.searchURL ?? "" }),
     ]
 }
 

@@ -49,6 +49,7 @@ public struct AgentDoctor: Sendable {
         findings.append(examineIndex(repair: repair))
         findings.append(examineVault(configuration?.vault ?? directory.memories))
         findings += examineCommands(configuration)
+        findings.append(await examineSandbox(configuration))
         findings.append(examineLogs())
         findings += examineUploads()
         findings += examinePort(configuration, state)

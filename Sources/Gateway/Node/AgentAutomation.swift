@@ -19,7 +19,7 @@ struct AgentAutomation: Sendable {
     private let listener: WebhookListener?
 
     init(
-        database: Database, place: AgentPlace, node: NodeID, configuration: AgentConfiguration, tools: any Toolbox,
+        database: Database, place: AgentPlace, node: NodeID, configuration: AgentConfiguration, tools: ToolboxSlot,
         isServed: Bool, time: TimeSource, random: Randomness, logger: Logger
     ) {
         let makeID: @Sendable () -> String = { random.uuid() }
@@ -30,10 +30,11 @@ struct AgentAutomation: Sendable {
             var limits = WorkflowLimits()
             limits.keptRuns = configuration.limits.workflowRuns
             let membership = place.membership
+            let http = FetchedWorkflowHTTP(privateHosts: configuration.tools.web.privateHosts)
             runner = WorkflowRunner(
                 Workflows(WorkflowRepository(database), now: time.now, makeID: makeID),
                 means: WorkflowMeans(
-                    toolbox: { tools }, turns: { turns },
+                    toolbox: { tools.current }, turns: { turns }, http: { http },
                     isAdmin: { membership.standing(ofHandle: $0) == .active(role: .admin) }),
                 limits: limits, time: time, makeID: makeID, logger: logger)
         }

@@ -41,6 +41,8 @@ struct GatewayCore: Sendable {
     /// The configuration that holds; running notices changes by hand.
     let store: ConfigurationStore
     let registry: Registry
+    /// The tools that come with the agent.
+    let tools: BuiltinTools
     private let database: Database
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
@@ -108,27 +110,34 @@ struct GatewayCore: Sendable {
             settings: configuration.toolServers.settings(folder: directory.workspace, version: version), logger: logger)
         settings.mcps = mcps
         settings.services.append { await mcps.run() }
-        let (gate, ledger) = settings.keepAccount(database, registry, seams.random, store: store)
-        let tools = AgentTools(
-            servers: { [besides = seams.toolServers] in await besides() + mcps.servers() }, gate: gate,
-            ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)
-        let librarian = Librarian(
-            vault: vault, toolbox: tools, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger, now: now
-        )
-        let makeID: @Sendable () -> String = { [random = seams.random] in random.uuid() }
-        let factory = ModelFactory(
-            http: seams.http, folder: directory.workspace, now: now, makeID: makeID,
-            reveal: { try registry.reveal($0) })
-        let agent = ModelAgent(
-            rows: { try await registry.models(enabled: true) },
-            factory: seams.model ?? { try factory.model(for: $0) }, librarian: librarian, toolbox: tools,
-            settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
-        settings.tools = { await tools.tools(isAdmin: $0) }
+        let workflowTools = ToolboxSlot()
         let automation = AgentAutomation(
-            database: database, place: place, node: key.nodeID, configuration: configuration, tools: tools,
+            database: database, place: place, node: key.nodeID, configuration: configuration, tools: workflowTools,
             isServed: requestRestart != nil, time: TimeSource(now: now, sleep: seams.time.sleep), random: seams.random,
             logger: logger)
         automation.enter(&settings, store: store, logger: logger)
+        let (gate, ledger) = settings.keepAccount(database, registry, seams.random, store: store)
+        let builtin = try Self.tools(
+            registry, settings, vault, automation, configuration, directory, logger)
+        tools = builtin
+        settings.services.append { await builtin.run() }
+        let toolbox = AgentTools(
+            servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() }, gate: gate,
+            ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)
+        builtin.use(toolbox)
+        workflowTools.set(toolbox.serving(.workflow))
+        settings.tools = { await toolbox.tools(isAdmin: $0) }
+        let librarian = Librarian(
+            vault: vault, toolbox: toolbox, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger,
+            now: now)
+        let factory = ModelFactory(
+            http: seams.http, folder: directory.workspace, now: now,
+            makeID: { [random = seams.random] in random.uuid() },
+            reveal: { try registry.reveal($0) })
+        let agent = ModelAgent(
+            rows: { try await registry.models(enabled: true) },
+            factory: seams.model ?? { try factory.model(for: $0) }, librarian: librarian, toolbox: toolbox,
+            settings: { store.active.turnSettings(at: now()) }, time: seams.time, logger: logger)
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
@@ -159,7 +168,21 @@ struct GatewayCore: Sendable {
             configuration: settings, membership: place.membership, agent: agent,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
-        store.reconcile { [tasks = settings.tasks] in await tasks?.follow($0.dreamMode, logger: logger) }
+    }
+
+    /// The tools that come with the agent; an agent that is served gets their rows.
+    private static func tools(
+        _ registry: Registry, _ settings: GatewayConfiguration, _ vault: Vault, _ automation: AgentAutomation,
+        _ configuration: AgentConfiguration, _ directory: AgentDirectory, _ logger: Logger
+    ) throws -> BuiltinTools {
+        var services = BuiltinTools.Services(registry: registry, now: settings.now)
+        (services.vault, services.tasks, services.workflows) = (vault, automation.tasks, automation.workflows)
+        services.workflowActions.run = automation.runner.map(WorkflowActions.running)
+        services.workFolder = directory.workspace
+        (services.web, services.shell) = (configuration.tools.web, configuration.tools.shell)
+        let tools = BuiltinTools.all(services, logger: logger)
+        if automation.runner != nil { try tools.addRows() }
+        return tools
     }
 
     /// To be called once, when nothing uses the rooms any more.

@@ -54,6 +54,15 @@ import Testing
         #expect(try await registry.mcp("vault").isEnabled == false)
     }
 
+    @Test("a server of somebody else that has the same name speaks for none of ours")
+    func takenName() async throws {
+        let tools = all(try services())
+        _ = try await place.registry.addMCP("web", MCPChange(url: "http://127.0.0.1:1"), by: Self.me)
+        try tools.addRows()
+        let web = try #require(tools.servers.first { $0.name == "web" })
+        #expect(await web.tools().isEmpty)
+    }
+
     @Test("the shell needs both the operator's setting and its row")
     func shell() async throws {
         let without = all(try services())

@@ -64,6 +64,7 @@ public struct AgentConfiguration: Sendable, Equatable {
     public var dreamMode = DreamMode()
     /// How long calls of tools wait for their users, and how long the account of calls is kept.
     public var approvals = ApprovalConfiguration()
+    public var tools = ToolsConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -189,6 +190,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("approvals") { section throws(ConfigurationError) in try approvals.read(&section) }
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
+        try tools.read(&root)
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

@@ -157,6 +157,26 @@ struct ConfigurationSection {
         return numbers
     }
 
+    /// What `parse` makes of each text in the list below `key`; nil when the key is missing or null.
+    mutating func values<Value>(
+        _ key: String, _ expected: String, most: Int, _ parse: (String) -> Value?
+    ) throws(ConfigurationError) -> [Value]? {
+        guard let node = take(key) else { return nil }
+        guard case .sequence(let sequence) = node, sequence.count <= most else {
+            mistakes.all.append(invalid(key, node, expected: expected))
+            return nil
+        }
+        var values: [Value] = []
+        for inner in sequence {
+            guard let text = inner.scalar?.string, let value = parse(text) else {
+                mistakes.all.append(invalid(key, inner, expected: expected, found: inner.scalar?.string))
+                continue
+            }
+            values.append(value)
+        }
+        return values
+    }
+
     // MARK: Nodes
 
     private mutating func take(_ key: String) -> Node? {

@@ -6,7 +6,7 @@ import Testing
 // What do templates come to, and what do they say when they cannot?
 
 @Suite struct TemplateTests {
-    private static let scope: TemplateScope = {
+    private static var scope: TemplateScope {
         var scope = TemplateScope()
         scope.inputs = [
             "n": 7, "x": 2.5, "name": "Ada", "list": [3, 1, 2], "none": nil, "yes": true,
@@ -20,7 +20,7 @@ import Testing
         scope.now = "2026-11-22T10:00:00+00:00"
         scope.runID = "run-1"
         return scope
-    }()
+    }
 
     private static func fill(_ text: String) throws -> JSONValue {
         var evaluation = TemplateEvaluation(scope)

@@ -37,7 +37,7 @@ extension Workflows {
                     print("Started \(Screen.plain(run.runID)).")
                 }
             }
-            let answer = try await workflow.target.ask { agent in
+            let answer = try await workflow.target.ask { agent -> Administration.Answer<WorkflowRunBody> in
                 let begun = try await agent.post(
                     Workflows.one(name, "/run"), request, as: WorkflowRunStarted.self, hint: Workflows.hint)
                 var pause = Duration.milliseconds(50)
@@ -90,15 +90,15 @@ extension Workflows {
             abstract: "Stop a workflow's runs, or one of them.")
 
         @OptionGroup var workflow: OneWorkflow
-        @Option(help: ArgumentHelp("Only this run.", valueName: "id"))
-        var run: String?
+        @Option(name: .customLong("run"), help: ArgumentHelp("Only this run.", valueName: "id"))
+        var only: String?
 
         func run() async throws {
             let name = workflow.name
-            if let run {
+            if let only {
                 return try await workflow.target.run {
                     try await $0.post(
-                        Administration.path(Workflows.runs, run) + "/stop", [String: String](),
+                        Administration.path(Workflows.runs, only) + "/stop", [String: String](),
                         as: WorkflowRunBody.self, hint: "see: openagent workflows runs \(name)")
                 } show: { run in
                     print("\(Screen.plain(run.status)).")

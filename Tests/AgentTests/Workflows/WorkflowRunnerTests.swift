@@ -166,7 +166,7 @@ import Testing
         await #expect(throws: PlanError.self) {
             try await world.runner().start(workflow: "flow", trigger: .event, by: "hook", key: "c")
         }
-        try await world.running { runner in
+        try await world.running { (runner: WorkflowRunner) async throws in
             for id in [first.id, second.id] {
                 #expect(try await runner.end(of: id, within: .seconds(1_000_000))?.status == .success)
             }

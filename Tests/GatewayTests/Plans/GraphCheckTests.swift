@@ -94,7 +94,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("no template", nil), ("{{ inputs.a }} and {{ vars['}}'] }}", nil), (#"{"json":{"x":1}}"#, nil), ("}} alone", nil),
+        ("no template", nil), ("{{ inputs.a }} and {{ vars['}}'] }}", nil), (#"{"json":{"x":1}}"#, nil),
+        ("}} alone", nil),
         ("{{ {'a': {'b': 1}} }}", nil), ("{{ \"a\\\"}}\" }}", nil), ("{{", "is not closed"),
         ("{{ a } }", "do not match"),
         ("{{ a", "is not closed"), ("{{ (a }}", "do not match"), ("{{ a) }}", "do not match"), ("{{ 'a }}", "quote"),

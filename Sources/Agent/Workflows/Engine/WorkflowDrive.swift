@@ -30,7 +30,10 @@ struct WorkflowDrive: Sendable {
         do {
             var progress = try await taken()
             return await progress.go()
-        } catch { return .broken(error) }
+        } catch {
+            // Reading ends with the task as well.
+            return Task.isCancelled ? .cancelled(trace: "[]") : .broken(error)
+        }
     }
 
     private func taken() async throws -> WorkflowProgress {

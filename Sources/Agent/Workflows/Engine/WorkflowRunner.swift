@@ -229,7 +229,7 @@ public actor WorkflowRunner {
             }
             drive = WorkflowDrive(
                 run: run, start: start, repository: repository, means: means, limits: limits, slots: slots, time: time)
-        } catch { return .broken(error) }
+        } catch { return Task.isCancelled ? .cancelled(trace: "[]") : .broken(error) }
         return await withTaskGroup(of: WorkflowDrive.Ending?.self) { group in
             group.addTask { await drive.go() }
             group.addTask {

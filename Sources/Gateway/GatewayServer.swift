@@ -115,7 +115,8 @@ public final class GatewayServer: Sendable {
             + AuditRoutes.routes(administration, configuration.audit) + SessionRoutes.routes(sessions)
             + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
             + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
-            + ProviderRoutes.routes(configuration.registry) + MCPRoutes.routes(configuration.registry, configuration.mcps)
+            + ProviderRoutes.routes(configuration.registry)
+            + MCPRoutes.routes(configuration.registry, configuration.mcps)
             + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
             + TaskRoutes.routes(
                 configuration.tasks, configuration.isServed ? configuration.scheduler : nil,

@@ -19,7 +19,8 @@ struct JSONReader {
         var reader = JSONReader(bytes)
         guard let value = reader.value(depth: 0) else { return nil }
         reader.skipSpace()
-        return reader.at == bytes.count ? value : nil
+        guard reader.at == bytes.count else { return nil }
+        return value
     }
 
     private var next: UInt8? { at < bytes.count ? bytes[at] : nil }

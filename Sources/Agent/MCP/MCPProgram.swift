@@ -54,6 +54,8 @@ struct MCPProgram: MCPTransport {
         guard let program = Self.find(name, in: variables["PATH"] ?? "", from: folder) else {
             throw MCPFailure("there is no program '\(name)'")
         }
+        // A new agent has none yet; whatever else is wrong with it is told when the program starts.
+        if let folder { mkdir(folder, S_IRWXU) }
         let tail = ErrorTail(limit: Command.errorTail)
         var options = PlatformOptions()
         options.createSession = true

@@ -170,6 +170,18 @@ import Testing
         }
     }
 
+    @Test("a server runs in its folder, which is made when it is missing")
+    func folder() async throws {
+        var settings = MCPSettings()
+        let folder = NSTemporaryDirectory() + "mcp-folder-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        settings.folder = folder
+        try await RunningMCP.run(Self.words, settings: settings) { running in
+            let place = try await FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(running.pid)/cwd")
+            #expect(place == folder)
+        }
+    }
+
     @Test("answers that are late, doubled or nobody's reach nobody, and calls do not wait for each other")
     func strayAnswers() async throws {
         let clock = TurnedClock()

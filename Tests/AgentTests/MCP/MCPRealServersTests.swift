@@ -48,8 +48,12 @@ import Testing
     @Test("mcp-server-fetch reads a page")
     func fetch() async throws {
         let program = try MCPPeers.program("mcp-server-fetch")
-        try await MCPWeb.run { address in
-            try await RunningMCP.run([program, "--ignore-robots-txt"], name: "fetch") { running in
+        var settings = MCPSettings()
+        // What it loads at the first call takes its time.
+        settings.times = ["fetch": .seconds(60)]
+        try await MCPWeb.run { [settings] address in
+            let words = [program, "--ignore-robots-txt", "--allow-private-ips"]
+            try await RunningMCP.run(words, settings: settings, name: "fetch") { running in
                 let page = await running.server.ask("fetch", ["url": .string(address + "/page")])
                 #expect(!page.isError && page.text.contains("Words of the page"), "\(page)")
                 #expect(await running.server.ask("fetch", ["url": .string(address + "/none")]).isError)

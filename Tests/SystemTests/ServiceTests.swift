@@ -119,7 +119,8 @@ import Testing
 
                 """)
         let verified = try machine.world.launch(
-            "/usr/bin/env", ["systemd-analyze", "--user", "verify", machine.configuration + "/systemd/user/" + unit])
+            "/usr/bin/env", ["systemd-analyze", "--user", "verify", machine.configuration + "/systemd/user/" + unit],
+            environment: ["XDG_RUNTIME_DIR": machine.world.root.path])
         // Where there is no systemd there is nothing that could verify.
         if try await verified.exit() != 127 {
             #expect(!verified.errors.contains(unit), "\(verified.errors)")

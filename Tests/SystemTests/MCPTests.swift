@@ -25,8 +25,18 @@ import Testing
         #expect(seen["note"] == "Written by a peer. #peer" && seen["missing"] == true)
         #expect(seen["answer"]?.string?.isEmpty == false)
         #expect(seen["sessions"]?.string?.contains(#""session_id":"peer""#) == true)
-        guard case .array(let tools)? = seen["tools"] else { return Issue.record("\(seen)") }
+        guard case .array(let tools)? = seen["tools"] else {
+            Issue.record("\(seen)")
+            return
+        }
         #expect(tools.contains("schedule_create") == isAdmin && tools.contains("ask_agent"))
+    }
+
+    private static func curlStatus(_ world: TestHome, _ arguments: [String]) async throws -> Int? {
+        let curl = try world.launch(
+            "/usr/bin/env", ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"] + arguments)
+        _ = try await curl.exit()
+        return Int(curl.output)
     }
 
     @Test("the Python client of MCP uses the agent over stdio, as its operator and as a user from elsewhere")
@@ -48,9 +58,10 @@ import Testing
         let (_, url) = try await world.startProxy()
         Self.check(try await Self.peer(world, ["http", "\(url)/mcp"]), isAdmin: true)
         let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#
-        #expect(try await curlStatus(["\(url)/mcp", "-d", body]) == 200)
-        #expect(try await curlStatus(["\(url)/mcp", "-d", body, "-H", "Origin: https://evil.example"]) == 403)
-        #expect(try await curlStatus(["\(url)/mcp"]) == 405)
+        #expect(try await Self.curlStatus(world, ["\(url)/mcp", "-d", body]) == 200)
+        #expect(
+            try await Self.curlStatus(world, ["\(url)/mcp", "-d", body, "-H", "Origin: https://evil.example"]) == 403)
+        #expect(try await Self.curlStatus(world, ["\(url)/mcp"]) == 405)
     }
 
     @Test("P-82: with debug logging every line on standard output is JSON-RPC, whatever comes in")

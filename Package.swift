@@ -160,7 +160,7 @@ let package = Package(
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
         tests(
             "SystemTests",
-            ["Wire", "Certs", "Transport", "Store", grdb, nioCore, nioPosix, nioConcurrency, logging]),
+            ["JSON", "Wire", "Certs", "Transport", "Store", grdb, nioCore, nioPosix, nioConcurrency, logging]),
         fuzzTarget,
     ]
 )

@@ -55,7 +55,7 @@ struct MCPProgram: MCPTransport {
             throw MCPFailure("there is no program '\(name)'")
         }
         // A new agent has none yet; whatever else is wrong with it is told when the program starts.
-        if let folder { mkdir(folder, S_IRWXU) }
+        if let folder { _ = mkdir(folder, 0o700) }
         let tail = ErrorTail(limit: Command.errorTail)
         var options = PlatformOptions()
         options.createSession = true

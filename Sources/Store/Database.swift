@@ -75,6 +75,7 @@ public final class Database: Sendable {
         migrator.registerRegistry()
         migrator.registerPlans()
         migrator.registerUsageLog()
+        migrator.registerModelLists()
         return migrator
     }
 

@@ -79,6 +79,7 @@ public final class Database: Sendable {
         migrator.registerScheduling()
         migrator.registerWebhooks()
         migrator.registerApprovals()
+        migrator.registerModelLists()
         return migrator
     }
 

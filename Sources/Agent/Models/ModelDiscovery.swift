@@ -1,13 +1,13 @@
 internal import Foundation
 public import Store
 
-// Which models does a provider have? It is asked itself, with its key, and its list is kept for ten minutes. A list that was good is
-// never replaced by an empty one or by a failure. What a provider answers is data of a stranger: it is bounded, checked
+// Which models does a provider have? It is asked itself, with its key, and its list is kept for ten minutes, and beyond a restart. A
+// list that was good is never replaced by an empty one or by a failure. What a provider answers is data of a stranger: it is bounded, checked
 // and never shown as it is.
 
 /// What a provider offers.
 public struct OfferedModels: Sendable, Equatable {
-    public struct Model: Sendable, Equatable {
+    public struct Model: Sendable, Equatable, Codable {
         /// As the provider calls it.
         public var id: String
         public var displayName: String
@@ -25,6 +25,8 @@ public struct OfferedModels: Sendable, Equatable {
 public actor ModelDiscovery {
     /// How long a list is shown without asking again, in seconds.
     static let freshness: Double = 600
+    /// For a provider whose list is known.
+    private static let shortTime = Duration.seconds(2)
 
     private struct Known {
         /// Of the provider's row: another key or address makes it another list.
@@ -36,37 +38,101 @@ public actor ModelDiscovery {
     private let now: @Sendable () -> Double
     private let resolve: @Sendable (String) throws -> String
     private let timeLimit: Duration
+    private let lists: RegistryRepository?
     private var known: [Int64: Known] = [:]
+    private var hasLoaded = false
+    /// What was found on this machine and is nobody's row yet.
+    private(set) var found: [FoundProvider] = []
+    private(set) var isLoading = false
 
-    /// - Parameter timeLimit: for one provider.
+    /// - Parameters:
+    ///   - lists: where good lists outlive a restart; nil when they don't.
+    ///   - timeLimit: for one provider.
     init(
-        http: any OutboundHTTP, now: @escaping @Sendable () -> Double,
+        http: any OutboundHTTP, now: @escaping @Sendable () -> Double, lists: RegistryRepository? = nil,
         resolve: @escaping @Sendable (String) throws -> String, timeLimit: Duration = .seconds(10)
     ) {
         self.http = http
         self.now = now
+        self.lists = lists
         self.resolve = resolve
         self.timeLimit = timeLimit
+    }
+
+    /// Everything that is known of these providers; nobody is asked.
+    ///
+    /// - Returns: the lists by the providers' ids, what was found on this machine, and whether more may come soon.
+    public func overview(
+        _ providers: [ProviderRecord]
+    ) async -> (lists: [Int64: OfferedModels], found: [FoundProvider], isLoading: Bool) {
+        await load()
+        let lists = providers.compactMap { provider in known(of: provider).map { (provider.id, $0) } }
+        let origins = Set(providers.compactMap { Vendor.of($0)?.address.map(RegistryRules.origin) })
+        let names = Set(providers.map(\.name))
+        return (
+            Dictionary(uniqueKeysWithValues: lists),
+            found.filter { !names.contains($0.name) && !origins.contains($0.address.map(RegistryRules.origin) ?? "") },
+            isLoading
+        )
+    }
+
+    /// For whoever looks in the background.
+    func show(found: [FoundProvider]? = nil, isLoading: Bool) {
+        if let found { self.found = found }
+        self.isLoading = isLoading
+    }
+
+    private func known(of provider: ProviderRecord) -> OfferedModels? {
+        guard let known = known[provider.id], known.version == provider.updatedAt else { return nil }
+        guard (0..<Self.freshness).contains(now() - known.offered.fetchedAt) else { return Self.stale(known.offered) }
+        return known.offered
+    }
+
+    /// What an earlier process knew. A list that can't be read is one that is not there.
+    private func load() async {
+        guard !hasLoaded, let lists, let rows = try? await lists.read({ try $0.modelLists() }), !hasLoaded else {
+            return
+        }
+        hasLoaded = true
+        for row in rows where known[row.providerID] == nil {
+            guard let models = try? JSONDecoder().decode([OfferedModels.Model].self, from: Data(row.models.utf8)) else {
+                continue
+            }
+            let offered = OfferedModels(models: models, isStale: false, fetchedAt: row.fetchedAt)
+            known[row.providerID] = Known(version: row.version, offered: offered)
+        }
+    }
+
+    private func keep(_ offered: OfferedModels, of provider: ProviderRecord) async {
+        known[provider.id] = Known(version: provider.updatedAt, offered: offered)
+        guard let lists, let data = try? JSONEncoder().encode(offered.models) else { return }
+        let row = ModelListRecord(
+            providerID: provider.id, version: provider.updatedAt, models: String(decoding: data, as: UTF8.self),
+            fetchedAt: offered.fetchedAt)
+        // Without it the provider is asked again after a restart, and that is all.
+        try? await lists.write { try $0.put(row) }
     }
 
     /// The provider's models, asked for at most every ten minutes.
     ///
     /// - Throws: ``DiscoveryError`` when it can't be asked and never answered before.
     public func models(of provider: ProviderRecord) async throws -> OfferedModels {
-        let earlier = known[provider.id].flatMap { $0.version == provider.updatedAt ? $0.offered : nil }
-        if let earlier, (0..<Self.freshness).contains(now() - earlier.fetchedAt) { return earlier }
+        await load()
+        let earlier = known(of: provider)
+        if let earlier, !earlier.isStale { return earlier }
         do {
-            let models = try await ask(provider)
+            // Whoever has something to show does not wait for long.
+            let models = try await ask(provider, within: earlier == nil ? timeLimit : min(timeLimit, Self.shortTime))
             guard !models.isEmpty else {
-                if let earlier { return Self.stale(earlier) }
+                if let earlier { return earlier }
                 return OfferedModels(models: [], isStale: false, fetchedAt: now())
             }
             let offered = OfferedModels(models: models, isStale: false, fetchedAt: now())
-            known[provider.id] = Known(version: provider.updatedAt, offered: offered)
+            await keep(offered, of: provider)
             return offered
         } catch let error as DiscoveryError {
             guard let earlier else { throw error }
-            return Self.stale(earlier)
+            return earlier
         }
     }
 
@@ -74,7 +140,11 @@ public actor ModelDiscovery {
     ///
     /// - Throws: ``DiscoveryError``
     public func ask(_ provider: ProviderRecord) async throws -> [OfferedModels.Model] {
-        guard provider.framework != "command", let vendor = Vendor.of(provider), let address = vendor.address else {
+        try await ask(provider, within: timeLimit)
+    }
+
+    private func ask(_ provider: ProviderRecord, within timeLimit: Duration) async throws -> [OfferedModels.Model] {
+        guard !AgentProgram.isProgram(provider), let vendor = Vendor.of(provider), let address = vendor.address else {
             throw DiscoveryError.unknownVendor(provider.name)
         }
         var key: String?

@@ -20,6 +20,8 @@ struct ModelEndpoint: Sendable {
     static let usualPatience = Duration.seconds(300)
     /// Bytes of an answer as it is sent; each word of it may come in an envelope of hundreds.
     static let answerLimit = 256 << 20
+    /// Bytes of an answer that is not streamed.
+    static let wholeLimit = 16 << 20
     /// Bytes of an answer that is no success.
     static let refusalLimit = 64 << 10
 
@@ -62,8 +64,9 @@ struct ModelEndpoint: Sendable {
     ) async throws -> ModelReply {
         var stream = stream
         var emitted = 0
-        while let piece = try await answer.next() {
-            for text in try stream.consume(piece) {
+        let isWhole = answer.headers["content-type"]?.hasPrefix("application/json") ?? false
+        while let piece = try await (isWhole ? answer.whole(upTo: Self.wholeLimit) : answer.next()) {
+            for text in try isWhole ? stream.whole(piece) : stream.consume(piece) {
                 emitted += text.utf8.count
                 await emit(text)
             }
@@ -95,6 +98,15 @@ struct ModelEndpoint: Sendable {
                 seen.insert(reply.calls[index].id)
             }
         }
+    }
+}
+
+extension OutboundStream {
+    /// The whole body; nil when nothing is left of it.
+    fileprivate func whole(upTo limit: Int) async throws -> [UInt8]? {
+        let body = try await rest(upTo: limit + 1)
+        guard body.count <= limit else { throw OutboundHTTPError.tooLarge }
+        return body.isEmpty ? nil : body
     }
 }
 

@@ -38,7 +38,7 @@ public struct Registry: Sendable {
         self.repository = repository
         self.now = now
         self.resolve = resolve
-        discovery = ModelDiscovery(http: http, now: now, resolve: resolve)
+        discovery = ModelDiscovery(http: http, now: now, lists: repository, resolve: resolve)
     }
 
     /// The text of a secret, for whoever it is for and nobody else.

@@ -130,6 +130,8 @@ extension Registry {
                     "Known by name are \(Vendor.known.filter { $0.address != nil }.map(\.name).joined(separator: ", "))."
             )
         }
+        // Rows of older versions have no command line, and stay as they are until somebody gives them one.
+        if row.framework == "command", wanted.metadata != nil || stored.id == 0 { _ = try AgentProgram.Settings(row) }
         row.apiKey = try key(wanted.apiKey, of: stored, becoming: row)
         row.updatedAt = now
         return row

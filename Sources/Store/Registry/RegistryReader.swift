@@ -10,6 +10,9 @@ public struct RegistryReader {
 
     init(_ database: GRDB.Database) { self.database = database }
 
+    /// For the queries of other files.
+    var connection: GRDB.Database { database }
+
     // MARK: Providers
 
     /// - Parameters:

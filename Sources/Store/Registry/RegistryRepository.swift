@@ -33,6 +33,9 @@ public struct RegistryTransaction {
 
     init(_ database: GRDB.Database) { self.database = database }
 
+    /// For the changes of other files.
+    var connection: GRDB.Database { database }
+
     /// Reads, with the changes that were made so far.
     public var rows: RegistryReader { RegistryReader(database) }
 

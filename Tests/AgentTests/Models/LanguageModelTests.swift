@@ -173,7 +173,8 @@ import Testing
     @Test("P-63: a connection that is lost in the middle is one error, after what came", arguments: vendors)
     func disconnection(_ vendor: String) async throws {
         try await FakeProvider.run { fake in
-            fake.script([FakeAnswer([.text("Half"), .disconnect])])
+            // What came in the same moment as the end may be lost with it.
+            fake.script([FakeAnswer([.text("Half"), .pause(.milliseconds(200)), .disconnect])])
             let told = Told()
             let error = await #expect(throws: ModelError.self) { try await ask(vendor, fake, told: told) }
             guard case .unavailable = try #require(error) else { return #expect(Bool(false), "\(error as Any)") }

@@ -11,6 +11,8 @@ struct AnthropicStream: ModelStream {
         try events.consume(bytes).compactMap { try read($0.data) }
     }
 
+    mutating func whole(_ body: [UInt8]) throws -> [String] { try read(body).map { [$0] } ?? [] }
+
     mutating func finish() throws -> ModelReply { try draft.reply() }
 
     private mutating func read(_ data: [UInt8]) throws -> String? {
@@ -45,10 +47,23 @@ struct AnthropicStream: ModelStream {
             count(event["usage"])
             if let reason = event["delta"]["stop_reason"].string { end(reason) }
         case "message_stop": draft.end()
+        case "message": return try message(event)
         case "error": throw ProviderFailure.inStream(event)
         default: break
         }
         return nil
+    }
+
+    /// A message that was not streamed.
+    private mutating func message(_ message: ProviderJSON) throws -> String? {
+        count(message["usage"])
+        for (place, block) in message["content"].list.enumerated() where block["type"].string == "tool_use" {
+            try draft.addCall(
+                place: place, id: block["id"].string, name: block["name"].string, arguments: block["input"].json)
+        }
+        if let reason = message["stop_reason"].string { end(reason) }
+        draft.end()
+        return try draft.add(message["content"].joinedText)
     }
 
     private mutating func count(_ usage: ProviderJSON) {

@@ -10,10 +10,17 @@ struct GeminiStream: ModelStream {
         try events.consume(bytes).compactMap { try read($0.data) }
     }
 
+    /// Without `alt=sse` it is a list of the same answers.
+    mutating func whole(_ body: [UInt8]) throws -> [String] {
+        let answer = try ProviderJSON(parsing: body)
+        return try (answer.isObject ? [answer] : answer.list).compactMap { try read($0) }
+    }
+
     mutating func finish() throws -> ModelReply { try draft.reply() }
 
-    private mutating func read(_ data: [UInt8]) throws -> String? {
-        let answer = try ProviderJSON(parsing: data)
+    private mutating func read(_ data: [UInt8]) throws -> String? { try read(try ProviderJSON(parsing: data)) }
+
+    private mutating func read(_ answer: ProviderJSON) throws -> String? {
         // A proxy may put the error into a list.
         let error = answer["error"].exists ? answer : answer[0]
         if error["error"].exists { throw ProviderFailure.inStream(error) }

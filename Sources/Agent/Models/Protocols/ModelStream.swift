@@ -6,10 +6,17 @@ protocol ModelStream: Sendable {
     /// - Returns: the pieces of text that are complete now.
     /// - Throws: ``ModelError``; the stream is over then.
     mutating func consume(_ bytes: [UInt8]) throws -> [String]
+    /// The body of an answer that was not streamed although that was asked for; nothing else is consumed then.
+    mutating func whole(_ body: [UInt8]) throws -> [String]
     /// To be called once, at the end of the bytes. Calls whose id the provider left out have an empty one.
     ///
     /// - Throws: ``ModelError``, also when the end came too early.
     mutating func finish() throws -> ModelReply
+}
+
+extension ModelStream {
+    /// Where a stream of one piece is as good.
+    mutating func whole(_ body: [UInt8]) throws -> [String] { try consume(body) }
 }
 
 /// A reply under construction.

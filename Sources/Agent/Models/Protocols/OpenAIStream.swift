@@ -9,6 +9,8 @@ struct OpenAIStream: ModelStream {
         try events.consume(bytes).compactMap { try read($0.data) }
     }
 
+    mutating func whole(_ body: [UInt8]) throws -> [String] { try read(body).map { [$0] } ?? [] }
+
     mutating func finish() throws -> ModelReply { try draft.reply() }
 
     private mutating func read(_ data: [UInt8]) throws -> String? {
@@ -36,6 +38,7 @@ struct OpenAIStream: ModelStream {
                 arguments: function["arguments"].string ?? function["arguments"].json)
         }
         if let reason = choice["finish_reason"].string { try end(reason) }
+        if choice["message"].exists { draft.end() }
         return try draft.add(text)
     }
 

@@ -43,7 +43,7 @@ extension ErrorTableTests {
             Row(400, .invalid, "PUT", "/api/providers/1", #"{"base_url":"ftp://x"}"#, hasFix: false),
             Row(400, .invalid, "GET", "/api/models?enabled_only=", hasFix: false),
             Row(400, .badMessage, "POST", "/api/models", "[]"),
-            Row(400, .invalid, "GET", "/api/models/available", hasFix: false),
+            Row(400, .invalid, "GET", "/api/models/available?provider_id=x", hasFix: false),
             Row(400, .invalid, "DELETE", "/api/models/0", hasFix: false),
             Row(400, .badMessage, "POST", "/api/mcps", "[]"),
             Row(400, .invalid, "POST", "/api/mcps", #"{"name":"a b","command":"x"}"#, hasFix: false),

@@ -104,6 +104,9 @@ struct GatewayCore: Sendable {
             try references.replace(in: $0)
         }
         self.registry = registry
+        let warmer = ModelWarmer(
+            registry, http: seams.http, time: .system, path: seams.environment["PATH"] ?? "")
+        settings.services.append { await warmer.run() }
         settings.registry = registry
         let mcps = MCPServers(
             registry,

@@ -46,7 +46,7 @@ extension Operation {
         "The enabled models with their prices", [.query("provider", "Only this provider's")],
         answer: ModelCatalogBody.self)
     static let availableModels = Operation(
-        "The models that a provider has, as it says itself",
+        "The models that a provider has, as it says itself; without one, what is known of all of them and what was found on this machine",
         [
             .query("provider_id", .integer(minimum: 1, maximum: .max), "The provider"),
             .query("provider", "The provider's name, in the place of its number"),

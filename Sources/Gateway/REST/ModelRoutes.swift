@@ -112,7 +112,7 @@ enum ModelRoutes {
             } else if let name {
                 provider = try await registry.provider(named: name)
             } else {
-                throw ErrorResponse.invalid("'provider_id' or 'provider' is missing: whose models?")
+                return try JSON.response(try await overview(registry))
             }
             let offered = try await registry.discovery.models(of: provider)
             let added = Set(try await registry.models(provider: provider.id).map(\.model.model))
@@ -126,6 +126,30 @@ enum ModelRoutes {
                             kind: model.kind.rawValue)
                     }, stale: offered.isStale, fetchedAt: offered.fetchedAt))
         }
+    }
+
+    /// What is known of all providers, and what could be added; nobody is asked for it.
+    private static func overview(_ registry: Registry) async throws -> AvailableModelsBody {
+        let providers = try await registry.providers(after: 0, limit: .max)
+        let added = Set(try await registry.models().map(\.runtimeID))
+        let known = await registry.discovery.overview(providers)
+        let models = providers.flatMap { provider in
+            (known.lists[provider.id]?.models ?? []).map { model in
+                let runtimeID = provider.runtimeID(of: model.id)
+                return OfferedModelBody(
+                    id: model.id, displayName: model.displayName, runtimeID: runtimeID,
+                    added: added.contains(runtimeID), kind: model.kind.rawValue)
+            }
+        }
+        return AvailableModelsBody(
+            providerID: 0, provider: "", framework: "", models: models,
+            stale: known.lists.values.contains(where: \.isStale),
+            fetchedAt: known.lists.values.map(\.fetchedAt).min() ?? 0, loading: known.isLoading,
+            found: known.found.map { found in
+                .init(
+                    name: found.name, framework: found.framework, baseURL: found.address, version: found.version,
+                    models: found.models.map(\.id), command: found.command)
+            })
     }
 
     // MARK: Changing

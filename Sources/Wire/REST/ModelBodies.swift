@@ -237,21 +237,59 @@ public struct OfferedModelBody: Codable, Sendable, Equatable {
     }
 }
 
+/// Something on the agent's machine that could be a provider.
+public struct FoundProviderBody: Codable, Sendable, Equatable {
+    public var name: String
+    public var framework: String
+    /// Where it listens; nil for a program.
+    public var baseURL: String?
+    /// What a program says of its version.
+    public var version: String?
+    /// As it calls them.
+    public var models: [String]
+    /// What adds it.
+    public var command: String
+
+    public init(
+        name: String, framework: String, baseURL: String? = nil, version: String? = nil, models: [String],
+        command: String
+    ) {
+        self.name = name
+        self.framework = framework
+        self.baseURL = baseURL
+        self.version = version
+        self.models = models
+        self.command = command
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, framework, version, models, command
+        case baseURL = "base_url"
+    }
+}
+
 /// `GET /api/models/available`
 public struct AvailableModelsBody: Codable, Sendable, Equatable {
+    /// 0 when the answer is about all providers.
     public var providerID: Int64
     public var provider: String
     public var framework: String
     public var models: [OfferedModelBody]
     /// The provider could not be asked; this is what it said before.
     public var stale: Bool
-    /// Unix seconds.
+    /// Unix seconds; of several lists the oldest one's.
     public var fetchedAt: Double
+    /// Providers are being asked: more may be known soon. Only where the answer is about all providers.
+    public var loading: Bool?
+    /// What could be added. Only where the answer is about all providers.
+    public var found: [FoundProviderBody]?
 
     public init(
         providerID: Int64, provider: String, framework: String, models: [OfferedModelBody], stale: Bool,
-        fetchedAt: Double
+        fetchedAt: Double, loading: Bool? = nil, found: [FoundProviderBody]? = nil
     ) {
+        self.loading = loading
+        self.found = found
         self.providerID = providerID
         self.provider = provider
         self.framework = framework
@@ -261,7 +299,7 @@ public struct AvailableModelsBody: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case provider, framework, models, stale
+        case provider, framework, models, stale, loading, found
         case providerID = "provider_id"
         case fetchedAt = "fetched_at"
     }

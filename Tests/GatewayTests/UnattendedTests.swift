@@ -105,7 +105,8 @@ import Testing
         try await gateway.run { running in
             #expect(try await gateway.unattended.run(Self.turn()).ending == .completed)
             guard case .failed(let reason) = try await gateway.unattended.run(Self.turn("run-2")).ending else {
-                return Issue.record("it was let through")
+                Issue.record("it was let through")
+                return
             }
             for part in ["limit of 1 requests", "user ana", "1 requests used", "begins anew at"] {
                 #expect(reason.contains(part), "\(reason)")

@@ -213,7 +213,14 @@ public actor MCPServer: ToolServer {
 
     // MARK: Calls
 
-    public func tools() -> [ToolDefinition] { session?.tools ?? [] }
+    public func tools() -> [ToolDefinition] {
+        (session?.tools ?? []).map { tool in
+            var tool = tool
+            // A call that takes too long is ended here, where its program is told so; whoever called waits that bit longer.
+            tool.timeLimit = settings.time(for: tool, of: name) + .seconds(1)
+            return tool
+        }
+    }
 
     public func call(
         _ tool: String, _ arguments: [String: JSONValue], for context: ToolContext,

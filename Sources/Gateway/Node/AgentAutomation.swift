@@ -1,4 +1,5 @@
 internal import Agent
+internal import Certs
 internal import Logging
 internal import Store
 internal import Transport
@@ -50,8 +51,14 @@ struct AgentAutomation: Sendable {
             tasks: TaskRepository(database), workflows: WorkflowRepository(database), turns: turns, time: time,
             logger: logger, makeID: makeID, fire: fire)
         self.scheduler = scheduler
-        workflows = Workflows(WorkflowRepository(database), now: time.now, makeID: makeID) { scheduler.wake() }
-        tasks = ScheduledTasks(TaskRepository(database), now: time.now, makeID: makeID) { scheduler.wake() }
+        workflows = Workflows(
+            WorkflowRepository(database),
+            tools: {
+                guard let tools = tools.current else { return { _, _, _ in nil } }
+                return GraphCheck.tools(of: await tools.tools(isAdmin: true))
+            },
+            now: time.now, makeID: makeID, changed: { scheduler.wake() })
+        tasks = ScheduledTasks(TaskRepository(database), now: time.now, makeID: makeID, changed: { scheduler.wake() })
         webhooks = WebhookRepository(database)
         guard let address = configuration.webhooks, let runner else {
             listener = nil

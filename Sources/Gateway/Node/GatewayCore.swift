@@ -108,11 +108,6 @@ struct GatewayCore: Sendable {
             registry, http: seams.http, time: .system, path: seams.environment["PATH"] ?? "")
         settings.services.append { await warmer.run() }
         settings.registry = registry
-        let mcps = MCPServers(
-            registry,
-            settings: configuration.toolServers.settings(folder: directory.workspace, version: version), logger: logger)
-        settings.mcps = mcps
-        settings.services.append { await mcps.run() }
         let workflowTools = ToolboxSlot()
         let automation = AgentAutomation(
             database: database, place: place, node: key.nodeID, configuration: configuration, tools: workflowTools,
@@ -124,6 +119,12 @@ struct GatewayCore: Sendable {
             registry, settings, vault, automation, configuration, directory, logger)
         tools = builtin
         settings.services.append { await builtin.run() }
+        let mcps = MCPServers(
+            registry,
+            settings: configuration.toolServers.settings(folder: directory.workspace, version: version),
+            reserved: Set(builtin.names), logger: logger)
+        settings.mcps = mcps
+        settings.services.append { await mcps.run() }
         let toolbox = AgentTools(
             servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() }, gate: gate,
             ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)

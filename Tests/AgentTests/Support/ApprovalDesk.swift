@@ -7,53 +7,6 @@ import Synchronization
 
 // A user of tests who is asked about calls, and a clock that a test turns.
 
-/// Time that stands still until a test turns it.
-final class TurnedClock: Sendable {
-    private struct State {
-        var now: Double = 1_000
-        var sleepers: [UUID: (until: Double, wake: CheckedContinuation<Void, any Error>)] = [:]
-    }
-
-    private let state = Mutex(State())
-    private let (asleep, fallAsleep) = AsyncStream.makeStream(of: Void.self)
-
-    var now: Double { state.withLock { $0.now } }
-
-    var source: TimeSource {
-        TimeSource(now: { self.now }, sleep: { try await self.sleep($0) })
-    }
-
-    /// Returns when somebody has begun to sleep since it was asked last.
-    func somebodySleeps() async { for await _ in asleep { return } }
-
-    func advance(by seconds: Double) {
-        let due = state.withLock { state in
-            state.now += seconds
-            let due = state.sleepers.filter { $0.value.until <= state.now }
-            for id in due.keys { state.sleepers[id] = nil }
-            return due.values.map(\.wake)
-        }
-        for sleeper in due { sleeper.resume() }
-    }
-
-    private func sleep(_ duration: Duration) async throws {
-        let id = UUID()
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { (wake: CheckedContinuation<Void, any Error>) in
-                let isOver = state.withLock { state in
-                    let until = state.now + duration / .seconds(1)
-                    guard until > state.now, !Task.isCancelled else { return true }
-                    state.sleepers[id] = (until, wake)
-                    return false
-                }
-                if isOver { wake.resume() } else { fallAsleep.yield() }
-            }
-        } onCancel: {
-            state.withLock { $0.sleepers.removeValue(forKey: id) }?.wake.resume(throwing: CancellationError())
-        }
-    }
-}
-
 /// Approvals over a database of their own, and what turns told of them.
 final class ApprovalDesk: Sendable {
     let clock = TurnedClock()

@@ -5,6 +5,7 @@ import Synchronization
 final class TurnedClock: Sendable {
     private struct Sleeper {
         let wakesAt: Double
+        let length: Duration
         let continuation: CheckedContinuation<Void, any Error>
     }
 
@@ -16,9 +17,11 @@ final class TurnedClock: Sendable {
         /// Every pause that somebody asked for, in seconds.
         var pauses: [Double] = []
         var observers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var expected: [(length: Duration, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
     private let state = Mutex(State())
+    private let (asleep, fallAsleep) = AsyncStream.makeStream(of: Void.self)
     /// Nobody waits: each pause is over at once, and the time has passed.
     private let isFast: Bool
 
@@ -45,12 +48,16 @@ final class TurnedClock: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let (isCancelled, met) = state.withLock { state in
                     guard state.cancelled.remove(id) == nil else { return (true, [CheckedContinuation<Void, Never>]()) }
-                    state.sleepers[id] = Sleeper(wakesAt: state.now + seconds, continuation: continuation)
-                    let met = state.observers.filter { $0.count <= state.sleepers.count }.map(\.continuation)
+                    state.sleepers[id] = Sleeper(
+                        wakesAt: state.now + seconds, length: duration, continuation: continuation)
+                    let met =
+                        state.observers.filter { $0.count <= state.sleepers.count }.map(\.continuation)
+                        + state.expected.filter { $0.length == duration }.map(\.continuation)
                     state.observers.removeAll { $0.count <= state.sleepers.count }
+                    state.expected.removeAll { $0.length == duration }
                     return (false, met)
                 }
-                if isCancelled { continuation.resume(throwing: CancellationError()) }
+                if isCancelled { continuation.resume(throwing: CancellationError()) } else { fallAsleep.yield() }
                 for observer in met { observer.resume() }
             }
         } onCancel: {
@@ -75,11 +82,27 @@ final class TurnedClock: Sendable {
         }
     }
 
+    /// Returns when somebody has begun to sleep since it was asked last.
+    func somebodySleeps() async { for await _ in asleep { return } }
+
+    /// Waits until somebody sleeps for so long, and lets that time pass.
+    func pass(_ length: Duration) async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isThere = state.withLock { state in
+                if state.sleepers.values.contains(where: { $0.length == length }) { return true }
+                state.expected.append((length, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+        advance(by: length / .seconds(1))
+    }
+
     func advance(by seconds: Double) {
         let awake = state.withLock { state in
             state.now += seconds
             let now = state.now
-            let awake = state.sleepers.filter { $0.value.wakesAt <= now }
+            let awake = state.sleepers.filter { $0.value.wakesAt <= now + 1e-6 }
             for id in awake.keys { state.sleepers[id] = nil }
             return awake.values.map(\.continuation)
         }

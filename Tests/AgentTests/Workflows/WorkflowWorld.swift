@@ -116,7 +116,7 @@ actor FakeToolbox: Toolbox {
 }
 
 /// Turns that answer with what they were asked; the same message is the same turn.
-actor FakeTurns: UnattendedTurns {
+actor RememberedTurns: UnattendedTurns {
     private(set) var asked: [UnattendedTurn] = []
     private(set) var ran: [String: Int] = [:]
     private var answers: [String: UnattendedAnswer] = [:]
@@ -154,7 +154,7 @@ struct WorkflowWorld {
     let database: Store.Database
     let workflows: Workflows
     var toolbox = FakeToolbox()
-    var turns = FakeTurns()
+    var turns = RememberedTurns()
     var http = FakeWorkflowHTTP()
     var time = ManualTime()
     var limits = WorkflowLimits()

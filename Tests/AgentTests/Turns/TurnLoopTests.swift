@@ -64,6 +64,14 @@ import Testing
         #expect(Set(ids).count == 2)
     }
 
+    @Test func whatAProviderWantsBackWithACallGoesBack() {
+        let call = ToolCall(id: "a", name: "one_look", arguments: "{}", signature: "sealed")
+        var loop = TurnLoop(limit: 5)
+        loop.take(.modelStep(text: "", calls: [call], model: "google:pro", stop: .toolCalls))
+        loop.take(.toolResult(id: "1.1", output: "seen"))
+        #expect(loop.messages.first == .assistant("", calls: [call]))
+    }
+
     @Test func rowsOfEarlierVersionsAreStillRead() throws {
         let rows = [
             #"{"toolCall":{"id":"c1","name":"search","arguments":"{}"}}"#,

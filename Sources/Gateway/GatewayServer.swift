@@ -47,6 +47,8 @@ public struct GatewayConfiguration: Sendable {
     public var audit: AuditLog?
     /// What tools there are for an administrator, or for anybody else.
     var tools: @Sendable (_ isAdmin: Bool) async -> [OfferedTool] = { _ in [] }
+    /// The agent's tools as far as other programs may use them; nil: they may use none.
+    var outsideTools: (any Toolbox)?
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -139,7 +141,7 @@ public final class GatewayServer: Sendable {
             } + ChatRoutes.routes(Listening.Room(configuration, live, sessions), files, configuration.random)
             + EventRoutes.routes(Listening.Room(configuration, live, sessions))
             + MCPServerRoutes(
-                configuration.agent, OutsideRoutes(configuration), sessions, random: configuration.random,
+                configuration.agent, OutsideRoutes(configuration, sessions), sessions, random: configuration.random,
                 silence: configuration.limits.streamSilence
             ).routes
         return routes

@@ -277,7 +277,7 @@ import Testing
         #expect(good.errors.isEmpty && good.warnings.isEmpty, "\(good.errors) \(good.warnings)")
         let turns = good.configuration.turns
         #expect(turns.turns.systemPrompt == "Be brief." && turns.turns.fallback == ["a:b", "c:d"])
-        #expect(turns.turns.steps == 7 && turns.tools.timeLimits == ["vault_search_notes": 60])
+        #expect(turns.turns.steps == 7 && turns.tools.times.certain == ["vault_search_notes": .seconds(60)])
         #expect(turns.tools.grants.granted == [.turn: .all, .workflow: .some([]), .outside: .some(["vault"])])
         for wrong in [
             "models: {fallback: {a: b}}", "agent: {steps: 0}", "tools: {time_limits: {x: 0}}",

@@ -8,17 +8,11 @@ public import Logging
 /// What may be set about tool calls.
 public struct ToolSettings: Sendable, Equatable {
     public var grants = ToolGrants()
-    /// Seconds that a tool of this full name may take, where that is not what its kind has.
-    public var timeLimits: [String: Double] = [:]
+    public var times = ToolTimes()
     /// Bytes of a result that are kept.
     public var longestResult = 64 << 10
 
     public init() {}
-
-    func timeLimit(of tool: OfferedTool) -> Duration {
-        timeLimits[tool.fullName].map { .seconds($0) } ?? tool.definition.timeLimit
-            ?? (tool.definition.effect == .query ? .seconds(10) : .seconds(30))
-    }
 }
 
 /// All tools of an agent, for one kind of caller.
@@ -80,6 +74,15 @@ public struct AgentTools: Toolbox {
         settings().grants.allows(caller, entry.server) && (isAdmin || !entry.tool.definition.needsAdmin)
     }
 
+    public func definition(_ fullName: String) async -> ToolDefinition? {
+        // Not every server is asked: this is about a name, not about a permission.
+        for server in await servers() where fullName.hasPrefix(ToolCatalog.plain(server.name) + "_") {
+            let named = await server.tools().first { ToolCatalog.fullName(server.name, $0.name) == fullName }
+            if let named { return named }
+        }
+        return nil
+    }
+
     // MARK: Calling
 
     public func call(
@@ -138,7 +141,7 @@ public struct AgentTools: Toolbox {
         _ emit: @escaping @Sendable (TurnEvent) async -> Void
     ) async -> ToolResult {
         let settings = settings()
-        let limit = settings.timeLimit(of: entry.tool)
+        let limit = settings.times.time(for: entry.tool.definition, of: entry.server.name) + entry.server.grace
         let progress = ToolProgress(tool: entry.tool.fullName, now: time.now)
         let (server, name) = (entry.server, entry.tool.definition.name)
         let end = await withTaskGroup(of: End.self) { group in

@@ -76,7 +76,7 @@ final class ToolCatalog: Sendable {
         String((plain(server) + "_" + tool.map(letter)).prefix(longestName))
     }
 
-    private static func plain(_ name: String) -> String { String(name.map { $0 == "-" ? "_" : letter($0) }) }
+    static func plain(_ name: String) -> String { String(name.map { $0 == "-" ? "_" : letter($0) }) }
 
     private static func letter(_ character: Character) -> Character {
         character.isASCII && (character.isLetter || character.isNumber || character == "_" || character == "-")

@@ -121,16 +121,20 @@ struct GatewayCore: Sendable {
         settings.services.append { await builtin.run() }
         let mcps = MCPServers(
             registry,
-            settings: configuration.toolServers.settings(folder: directory.workspace, version: version),
+            settings: configuration.toolServers.settings(folder: directory.workspace, version: version) {
+                store.active.turns.tools.times
+            },
             reserved: Set(builtin.names), logger: logger)
         settings.mcps = mcps
         settings.services.append { await mcps.run() }
         let toolbox = AgentTools(
-            servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() }, gate: gate,
+            servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() },
+            gate: gate,
             ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)
         builtin.use(toolbox)
         workflowTools.set(toolbox.serving(.workflow))
         settings.tools = { await toolbox.tools(isAdmin: $0) }
+        settings.outsideTools = toolbox.serving(.outside)
         let librarian = Librarian(
             vault: vault, toolbox: toolbox, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger,
             now: now)

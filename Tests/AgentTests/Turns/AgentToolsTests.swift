@@ -94,7 +94,7 @@ import Testing
                 return ToolResult("late")
             }
             var settings = ToolSettings()
-            settings.timeLimits = ["x_slow": 90]
+            settings.times.certain = ["x_slow": .seconds(90)]
             let tools = AgentTools([server], settings: settings, time: clock.source)
             let task = Task { try await Self.call(tools, "x_\(tool)") }
             await clock.sleepers()
@@ -105,6 +105,33 @@ import Testing
             #expect(result.isError && result.text.contains("within \(Int(seconds)) seconds"), "\(result)")
             #expect(stopped.value)
         }
+    }
+
+    @Test(
+        "P-34: what is set for a server counts for its tools, and whoever calls waits a little longer than the server")
+    func timeOfServers() async throws {
+        struct Patient: ToolServer {
+            let name = "my-crawler"
+            let grace = Duration.seconds(1)
+
+            func tools() async -> [ToolDefinition] { [.fake("do")] }
+
+            func call(
+                _ tool: String, _ arguments: [String: JSONValue], for context: ToolContext,
+                progress: @Sendable (String) async -> Void
+            ) async -> ToolResult {
+                try? await Task.sleep(for: .seconds(600))
+                return ToolResult("late")
+            }
+        }
+        let clock = TurnedClock()
+        var settings = ToolSettings()
+        settings.times.certain = ["my_crawler": .seconds(120)]
+        let tools = AgentTools([Patient()], settings: settings, time: clock.source)
+        let task = Task { try await Self.call(tools, "my_crawler_do") }
+        await clock.sleepers()
+        clock.advance(by: 121)
+        #expect(try await task.value.text.contains("within 121 seconds"))
     }
 
     @Test func stoppingTheTurnEndsTheCall() async throws {

@@ -60,13 +60,14 @@ struct AskedModel {
 
     /// - Parameter body: in the words of OpenAI.
     init(_ body: String) {
-        let fields = try? JSONDecoder().decode(JSONValue.self, from: Data(body.utf8))
-        guard case .array(let messages)? = fields?["messages"] else { return }
-        for message in messages {
-            switch message["role"]?.string {
-            case "user": self = AskedModel(saying: message["content"]?.string ?? "")
+        // The tools' descriptions in it are long: what is not looked at is not made into values of our own.
+        let fields = try? JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
+        for message in fields?["messages"] as? [[String: Any]] ?? [] {
+            let content = message["content"] as? String ?? ""
+            switch message["role"] as? String {
+            case "user": self = AskedModel(saying: content)
             case "assistant": steps += 1
-            case "tool": results.append(message["content"]?.string ?? "")
+            case "tool": results.append(content)
             default: break
             }
         }

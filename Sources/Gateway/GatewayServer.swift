@@ -228,6 +228,7 @@ public final class GatewayServer: Sendable {
 
     /// Runs turns and enforces changes of rights, until ``shutdown(grace:)`` or until the task is cancelled.
     public func run() async {
+        await configuration.mcps?.willRun()
         await withDiscardingTaskGroup { group in
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }

@@ -93,11 +93,17 @@ public struct AgentTools: Toolbox {
         if let inner = ToolSearch.unwrapped(fullName, arguments), fullName != inner.fullName {
             return try await call(inner.fullName, inner.arguments, for: context, emit: emit, willRun: willRun)
         }
-        let all = await catalog.entries(of: await servers())
+        let servers = await servers()
+        let all = await catalog.entries(of: servers)
         let own = all.filter { isFor(caller, isAdmin: context.isAdmin, $0) }
         guard let entry = own.first(where: { $0.tool.fullName == fullName }) else {
             if let hidden = all.first(where: { $0.tool.fullName == fullName })?.tool {
                 await ledger.denied(hidden, for: context, because: "not granted to this caller")
+            }
+            if let server = await catalog.silentServer(of: fullName, among: servers),
+                settings().grants.allows(caller, server)
+            {
+                return ToolResult(Self.absent(fullName, server.name), isError: true)
             }
             // Whoever may not use it is not told that it is there.
             return ToolResult(Self.unknown(fullName, among: own), isError: true)
@@ -176,6 +182,10 @@ public struct AgentTools: Toolbox {
     }
 
     // MARK: Words
+
+    private static func absent(_ name: String, _ server: String) -> String {
+        "The server '\(server)' does not run at the moment, so \(name.prefix(100)) was not called. Try again later."
+    }
 
     private static func unknown(_ name: String, among entries: [ToolCatalog.Entry]) -> String {
         let server = name.split(separator: "_").first.map(String.init) ?? name

@@ -55,6 +55,14 @@ final class ToolCatalog: Sendable {
         return entries
     }
 
+    /// The server that a tool of this name would be of, when it offers none at all at the moment.
+    func silentServer(of fullName: String, among servers: [any ToolServer]) async -> (any ToolServer)? {
+        for server in servers where fullName.hasPrefix(Self.plain(server.name) + "_") {
+            if await server.tools().isEmpty { return server }
+        }
+        return nil
+    }
+
     private func claim(_ fullName: String, for server: String, among names: Set<String>) -> Bool {
         state.withLock { state in
             if let owner = state.owners[fullName], owner != server, names.contains(Self.plain(owner)) { return false }

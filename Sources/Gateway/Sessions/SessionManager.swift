@@ -33,6 +33,8 @@ actor SessionManager {
         var calls: [ModelCallRecord] = []
         /// Those of them that could not be written at once.
         var unrecorded: [ModelCallRecord] = []
+        /// Questions to its user that have no answer yet, by their ids.
+        var questions: Set<String> = []
         /// Its conversation was cleared since it began.
         var isForgotten = false
         let interrupt: AsyncStream<Void>.Continuation

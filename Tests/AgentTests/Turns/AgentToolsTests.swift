@@ -58,6 +58,20 @@ import Testing
 
     // MARK: Names
 
+    @Test(
+        "P-33: the tools of a server that is down are said to be away, and not to be no tools; to whom it isn't granted they are none"
+    )
+    func aServerThatIsDown() async throws {
+        let server = FakeTools("my-x", [])
+        let result = try await Self.call(AgentTools([server]), "my_x_do")
+        #expect(result.isError && result.text.hasPrefix("The server 'my-x' does not run at the moment"), "\(result)")
+        let closed = FakeTools("my-x", [], openTo: [])
+        #expect(try await Self.call(AgentTools([closed]), "my_x_do").text.hasPrefix("There is no tool my_x_do"))
+        server.definitions.withLock { $0 = [.fake("do")] }
+        #expect(try await Self.call(AgentTools([server]), "my_x_look").text.hasPrefix("There is no tool my_x_look"))
+        #expect(server.ran.isEmpty)
+    }
+
     @Test("P-28: of two servers or tools with the same name the first keeps working and the second is not offered")
     func names() async throws {
         let lines = TestMutex<[String]>([])

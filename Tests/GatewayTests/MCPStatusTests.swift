@@ -31,7 +31,7 @@ import Testing
         let world = try GatewayCoreTests.World(seed: 3)
         try await world.run { world in
             let add = MCPWrite(
-                name: "shell", command: ["/bin/sh", "-c", .string(Self.server)], env: ["T": "s3cret-value"])
+                name: "hut", command: ["/bin/sh", "-c", .string(Self.server)], env: ["T": "s3cret-value"])
             let body = String(decoding: try JSONEncoder().encode(add), as: UTF8.self)
             #expect(try await world.ask("POST", "/api/mcps", body).status == 201)
             let broken = #"{"name":"broken","command":["no-such-program"]}"#
@@ -45,11 +45,11 @@ import Testing
                 while true {
                     let body: MCPsBody = try await world.ask("GET", "/api/mcps").decode()
                     let states = Dictionary(uniqueKeysWithValues: body.mcps.map { ($0.name, $0.state) })
-                    if states["shell"] == "ready", states["broken"] == "backing_off" { return }
+                    if states["hut"] == "ready", states["broken"] == "backing_off" { return }
                     try await Task.sleep(for: .milliseconds(10))
                 }
             }
-            let (good, bad, none) = (try await one("shell"), try await one("broken"), try await one("off"))
+            let (good, bad, none) = (try await one("hut"), try await one("broken"), try await one("off"))
             #expect(good.toolCount == 1 && good.restarts == 0 && good.lastError == nil && good.retryAt == nil)
             #expect(bad.toolCount == 0 && bad.lastError == "there is no program 'no-such-program'")
             #expect(none.state == nil && none.toolCount == nil)
@@ -57,10 +57,10 @@ import Testing
             #expect(!answer.body.contains("s3cret"))
             let tools: MCPToolsBody = try answer.decode()
             let hello = MCPToolBody(name: "hello", description: "Hi.", parametersSchema: ["type": "object"])
-            #expect(tools == MCPToolsBody(mcps: [MCPToolsOfServer(mcpName: "shell", tools: [hello])], running: true))
-            #expect(try await world.ask("POST", "/api/mcps/shell/disable").status == 200)
+            #expect(tools == MCPToolsBody(mcps: [MCPToolsOfServer(mcpName: "hut", tools: [hello])], running: true))
+            #expect(try await world.ask("POST", "/api/mcps/hut/disable").status == 200)
             try await within(20, "the end") {
-                while try await one("shell").state != nil { try await Task.sleep(for: .milliseconds(10)) }
+                while try await one("hut").state != nil { try await Task.sleep(for: .milliseconds(10)) }
             }
         }
     }

@@ -111,8 +111,8 @@ struct GatewayCore: Sendable {
         let workflowTools = ToolboxSlot()
         let automation = AgentAutomation(
             database: database, place: place, node: key.nodeID, configuration: configuration, tools: workflowTools,
-            isServed: requestRestart != nil, time: TimeSource(now: now, sleep: seams.time.sleep), random: seams.random,
-            logger: logger)
+            isServed: requestRestart != nil, time: TimeSource(now: now, sleep: TimeSource.system.sleep),
+            random: seams.random, logger: logger)
         automation.enter(&settings, store: store, logger: logger)
         let (gate, ledger) = settings.keepAccount(database, registry, seams.random, store: store)
         let builtin = try Self.tools(
@@ -126,7 +126,8 @@ struct GatewayCore: Sendable {
         settings.mcps = mcps
         settings.services.append { await mcps.run() }
         let toolbox = AgentTools(
-            servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() }, gate: gate,
+            servers: { [besides = seams.toolServers] in await builtin.servers + besides() + mcps.servers() },
+            gate: gate,
             ledger: ledger, settings: { store.active.turns.tools }, time: seams.time, logger: logger)
         builtin.use(toolbox)
         workflowTools.set(toolbox.serving(.workflow))

@@ -63,6 +63,7 @@ public actor Approvals: ToolGate {
     private let housekeeping: @Sendable (_ now: Double) async throws -> Void
     private var waiting: [String: [Int: AsyncStream<ApprovalState>.Continuation]] = [:]
     private var nextWaiter = 0
+    private var isResting = false
 
     /// - Parameters:
     ///   - lifetime: how long a question waits; asked for each one.
@@ -142,6 +143,7 @@ public actor Approvals: ToolGate {
             await group.next()
             group.cancelAll()
         }
+        if isResting, Task.isCancelled { throw CancellationError() }
         // If it was answered this changes nothing.
         return try await settle(question.id, as: Task.isCancelled ? .withdrawn : .expired) ?? question
     }
@@ -215,6 +217,9 @@ public actor Approvals: ToolGate {
         ])
         return record
     }
+
+    /// The process ends in good order: what waits from now on goes on waiting in the next one.
+    public func rest() { isResting = true }
 
     // MARK: Waiting
 

@@ -35,6 +35,8 @@ actor SessionManager {
         var unrecorded: [ModelCallRecord] = []
         /// Its conversation was cleared since it began.
         var isForgotten = false
+        /// Questions to its user that have no answer.
+        var questions: Set<String> = []
         let interrupt: AsyncStream<Void>.Continuation
     }
 

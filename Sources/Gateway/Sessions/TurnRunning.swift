@@ -125,6 +125,8 @@ extension SessionManager {
             await hooks.listener?.delta(text, of: turn, in: self)
         case .used: break
         case .approvalRequested(let request):
+            running[turn.id]?.questions.insert(request.id)
+            tellIfQuiet()
             await keep(
                 .approvalRequest(
                     .init(
@@ -132,6 +134,7 @@ extension SessionManager {
                         expiresAt: request.expiresAt)), of: turn)
             await tell(.status("Waiting until \(request.tool) is allowed..."), of: turn)
         case .approvalSettled(let id, let settlement):
+            running[turn.id]?.questions.remove(id)
             await keep(.approvalSettled(id: id, decision: settlement.rawValue), of: turn)
         case .status(let text): await keep(.status(text), of: turn)
         }
@@ -173,7 +176,14 @@ extension SessionManager {
         forgetIfIdle(turn.key)
         withLane(turn.lane) { $0.finish(turn.id) }
         startNext(in: turn.lane)
-        if running.isEmpty { for observer in idleObservers { observer.yield() } }
+        tellIfQuiet()
+    }
+
+    /// Nothing runs but what waits for its user, who may take longer than anybody waits.
+    private var isQuiet: Bool { running.values.allSatisfy { !$0.questions.isEmpty } }
+
+    private func tellIfQuiet() {
+        if isQuiet { for observer in idleObservers { observer.yield() } }
     }
 
     private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
@@ -238,7 +248,7 @@ extension SessionManager {
                     code: .forbidden,
                     text: turn.isUnattended
                         ? "The user in whose name it was to run may not use the agent any more."
-                        : "The device that sent this was revoked: it gets no answer."), at: 0)
+                        : "The device that sent this was revoked, or its user suspended: it gets no answer."), at: 0)
         }
         guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)
@@ -320,19 +330,23 @@ extension SessionManager {
     }
 
     /// Ends in good order: nothing new is accepted or started, running turns get `grace` to end and are then cut short
-    /// and marked. Turns that wait stay in the database and run after the next start.
-    func drain(grace: Duration) async {
+    /// and marked. Turns that wait, in their lane or for their user's word, stay in the database and go on after the next start.
+    ///
+    /// - Parameter willEnd: called when only turns are left that wait for their user, before they are left.
+    func drain(grace: Duration, willEnd: () async -> Void = {}) async {
         guard phase == .accepting else { return }
         phase = .draining
         await waitUntilIdle(atMost: grace)
-        _ = interrupt(.shutdown) { _ in true }
+        let asking = Set(running.values.filter { !$0.questions.isEmpty }.map(\.turn.id))
+        _ = interrupt(.shutdown) { !asking.contains($0.id) }
         await waitUntilIdle(atMost: .seconds(2))
+        await willEnd()
         phase = .stopped
         startsContinuation.finish()
     }
 
     private func waitUntilIdle(atMost time: Duration) async {
-        guard !running.isEmpty else { return }
+        guard !isQuiet else { return }
         let (idle, observer) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         idleObservers.append(observer)
         await withTaskGroup(of: Void.self) { group in

@@ -160,7 +160,10 @@ let package = Package(
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
         tests(
             "SystemTests",
-            ["JSON", "Wire", "Certs", "Transport", "Store", grdb, nioCore, nioPosix, nioConcurrency, logging]),
+            [
+                "JSON", "Wire", "Certs", "Transport", "Store", "TestProviders", grdb, nioCore, nioPosix,
+                nioConcurrency, logging,
+            ]),
         fuzzTarget,
     ]
 )

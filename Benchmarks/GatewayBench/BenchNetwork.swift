@@ -21,10 +21,7 @@ struct BenchNetwork {
     /// - Parameters:
     ///   - directory: takes the database and `identity.key`, which makes whoever reads it the operator.
     ///   - strangerTime: how long a connection may do without a certificate; nil is the default.
-    ///   - agent: who answers.
-    init(
-        directory: String, strangerTime: Duration? = nil, agent: any AgentRuntime = ToldAgent()
-    ) async throws {
+    init(directory: String, strangerTime: Duration? = nil) async throws {
         let now: @Sendable () -> Double = { Date().timeIntervalSince1970 }
         let logger = Self.logger
         let key = try SecretKey.loadOrCreate(path: directory + "/identity.key")
@@ -40,7 +37,7 @@ struct BenchNetwork {
             coordinator: key.nodeID, now: now)
         if let strangerTime { configuration.limits.strangerTime = strangerTime }
         gateway = try GatewayServer(
-            configuration: configuration, membership: coordinator.roster, agent: agent,
+            configuration: configuration, membership: coordinator.roster, agent: ToldAgent(),
             sessions: SessionRepository(database), logger: logger)
         var binding = EndpointConfiguration(
             secretKey: key, alpns: [ALPN.gateway, ALPN.coordinator],

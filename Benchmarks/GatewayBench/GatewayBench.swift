@@ -7,7 +7,6 @@ internal import Transport
 // programs in Benchmarks/subjects and by Tests/SystemTests/AbuseTests.swift. Every role ends with its standard input.
 //
 //     gateway-bench serve DIRECTORY [STRANGER_SECONDS]        an agent, its coordinator and its gateway
-//     gateway-bench steps DIRECTORY                           the same with turns of fifty steps, see StepsAgent.swift
 //     gateway-bench ping TICKET HANDLE                        a healthy device that asks and asks, see Pinger.swift
 //     gateway-bench login TICKET HANDLE                       a device that joins and asks once
 //     gateway-bench crowd TICKET DEVICES                      devices that converse, see Crowd.swift
@@ -50,9 +49,6 @@ enum BenchError: Error, CustomStringConvertible {
         case ("serve", 2), ("serve", 3):
             let seconds = arguments.count == 3 ? try number(arguments[2]) : nil
             try await BenchNetwork(directory: arguments[1], strangerTime: seconds.map { .seconds($0) }).run()
-        case ("steps", 2):
-            let agent = try StepsAgent.agent(arguments[1], logger: BenchNetwork.logger)
-            try await BenchNetwork(directory: arguments[1], agent: agent).run()
         case ("ping", 3):
             let device = try await Device.join(InviteTicket(arguments[1]), handle: arguments[2])
             try await Pinger(device).run()

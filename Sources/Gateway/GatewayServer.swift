@@ -47,6 +47,8 @@ public struct GatewayConfiguration: Sendable {
     public var audit: AuditLog?
     /// What tools there are for an administrator, or for anybody else.
     var tools: @Sendable (_ isAdmin: Bool) async -> [OfferedTool] = { _ in [] }
+    /// The agent's tools as far as other programs may use them; nil: they may use none.
+    var outsideTools: (any Toolbox)?
     /// What a backup is made of; nil: none is made.
     public var backup: BackupSource?
     /// Who else has a say in turns.
@@ -139,7 +141,7 @@ public final class GatewayServer: Sendable {
             } + ChatRoutes.routes(Listening.Room(configuration, live, sessions), files, configuration.random)
             + EventRoutes.routes(Listening.Room(configuration, live, sessions))
             + MCPServerRoutes(
-                configuration.agent, OutsideRoutes(configuration), sessions, random: configuration.random,
+                configuration.agent, OutsideRoutes(configuration, sessions), sessions, random: configuration.random,
                 silence: configuration.limits.streamSilence
             ).routes
         return routes
@@ -226,6 +228,7 @@ public final class GatewayServer: Sendable {
 
     /// Runs turns and enforces changes of rights, until ``shutdown(grace:)`` or until the task is cancelled.
     public func run() async {
+        await configuration.mcps?.willRun()
         await withDiscardingTaskGroup { group in
             let changes = membership.changes()
             group.addTask { await self.enforce(changes) }
@@ -256,7 +259,7 @@ public final class GatewayServer: Sendable {
     /// Ends in good order: nothing new is accepted, running turns may end within `grace`, the others are cut short and
     /// marked. Sockets are closed with 1012. What waits goes on after the next start.
     public func shutdown(grace: Duration = .seconds(20)) async {
-        await sessions.drain(grace: grace) { await configuration.approvals?.rest() }
+        await sessions.drain(grace: grace)
         configuration.logs?.endReaders(after: .everything)
         live.closeSockets(.restarting)
         await withTaskGroup(of: Void.self) { group in

@@ -53,6 +53,16 @@ import Testing
         #expect(try await Self.ask("/tool vault_fly {}", Self.server()).contains("There is no tool vault_fly"))
         #expect(try await Self.ask("/tool vault_search_notes {}", Self.server()).contains("'query' is missing"))
         #expect(try await Self.ask("/tool vault_search_notes {\"", Self.server()).contains("no JSON object"))
+        #expect(try await Self.ask("use tool vault_fly with x", Self.server()).contains("There is no tool vault_fly"))
+        let two = ToolDefinition(
+            name: "move", description: "Moves.",
+            parameters: [
+                "type": "object", "required": ["from", "to"],
+                "properties": ["from": ["type": "string"], "to": ["type": "string"]],
+            ], effect: .action)
+        let server = FakeTools("vault", [two]) { _, _, _ in ToolResult("moved") }
+        let answer = try await Self.ask("use tool vault_move with a and b", server)
+        #expect(answer.contains(#"/tool vault_move {"from": …, "to": …}"#) && server.ran.isEmpty, "\(answer)")
     }
 
     @Test func aToolsWordsNameNoFileToBeSent() async throws {

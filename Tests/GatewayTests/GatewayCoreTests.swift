@@ -26,7 +26,10 @@ import Testing
         private let key: SecretKey
         private let device: SecretKey
 
-        init(seed: UInt64, configuration yaml: String? = nil, environment: [String: String] = [:]) throws {
+        init(
+            seed: UInt64, configuration yaml: String? = nil, environment: [String: String] = [:],
+            toolServers: [any ToolServer] = []
+        ) throws {
             directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/core-\(UUID().uuidString)")
             _ = try directory.create(name: "Ada")
             if let yaml { try Data(yaml.utf8).write(to: URL(filePath: directory.configuration)) }
@@ -40,6 +43,11 @@ import Testing
                 })
             // Nobody waits for a provider that is not there.
             seams.time = TimeSource(now: { Self.time }, sleep: { _ in })
+            if !toolServers.isEmpty {
+                seams.toolServers = { toolServers }
+                // A tool's time is not up.
+                seams.time = TimeSource(now: { Self.time }, sleep: { _ in try await Task.sleep(for: .seconds(60)) })
+            }
             core = try GatewayCore.build(
                 key: key, directory: directory,
                 configuration: try AgentConfiguration.load(directory, environment: environment).configuration,

@@ -88,20 +88,23 @@ import Testing
         }
     }
 
-    @Test("tool_servers of openagent.yaml: times and memory are read, and what is wrong names its line")
+    @Test(
+        "tool_servers of openagent.yaml: memory is read, the times of tools count for servers, and what is wrong names its line"
+    )
     func settings() throws {
         let directory = AgentDirectory("/agents/ada")
         func read(_ yaml: String) -> ConfigurationExamination {
             AgentConfiguration.examine(yaml, file: "f", directory, environment: [:])
         }
         let good = read(
-            "tool_servers:\n  query_seconds: 5\n  memory: 67108864\n  seconds:\n    git_git_log: 60\n    slow: 120\n")
+            "tool_servers:\n  memory: 67108864\ntools:\n  query_seconds: 5\n  time_limits:\n    git_git_log: 60\n")
         #expect(good.errors.isEmpty && good.warnings.isEmpty)
-        let settings = good.configuration.toolServers.settings(folder: "/w", version: "1")
-        #expect(settings.queryTime == .seconds(5) && settings.actionTime == .seconds(30))
-        #expect(settings.times == ["git_git_log": .seconds(60), "slow": .seconds(120)])
+        let settings = good.configuration.toolServers.settings(folder: "/w", version: "1") {
+            good.configuration.turns.tools.times
+        }
+        #expect(settings.times() == ToolTimes(query: .seconds(5), certain: ["git_git_log": .seconds(60)]))
         #expect(settings.memory == 64 << 20 && settings.folder == "/w")
-        let bad = read("tool_servers:\n  seconds:\n    slow: fast\n  memory: 5\n  speed: 1\n")
-        #expect(bad.errors.map(\.line) == [3, 4] && bad.warnings.count == 1)
+        let bad = read("tools:\n  time_limits:\n    slow: fast\ntool_servers:\n  memory: 5\n  speed: 1\n")
+        #expect(bad.errors.map(\.line) == [3, 5] && bad.warnings.count == 1)
     }
 }

@@ -117,6 +117,25 @@ import Testing
         }
     }
 
+    @Test("of a session's events never more than the last 1,000 and a few are kept, however many turns tell theirs")
+    func eventsStayFew() async throws {
+        let (database, _) = try makeDatabase()
+        let sessions = SessionRepository(database)
+        let session = try await sessions.open(handle: "ana", sessionID: "s", reserving: 5_000, now: 1).id
+        for number in Int64(1)...420 {
+            let id = "turn\(number)"
+            _ = try await sessions.accept(turn(id, number, session: session), announcing: nil, recognisingSince: 0)
+            let events = (3 * number - 2...3 * number).map {
+                SessionEventRecord(sequence: $0, turnID: id, frame: "x", createdAt: 1)
+            }
+            let ending = TurnEnding(state: .completed, finishedAt: 50, events: events, messages: [])
+            #expect(try await sessions.finish(turn: id, of: session, as: ending))
+        }
+        let kept = try await sessions.events(of: session, after: 0, through: 5_000, limit: 5_000)
+        #expect((SessionRepository.keptEvents..<SessionRepository.keptEvents + 70).contains(kept.events.count))
+        #expect(kept.events.first?.sequence == kept.floor + 1 && kept.events.last?.sequence == 1_260)
+    }
+
     @Test func oldEventsAndOldTurnsGoAndTheTranscriptStays() async throws {
         let (database, _) = try makeDatabase()
         let sessions = SessionRepository(database)
@@ -130,14 +149,15 @@ import Testing
                 SessionEventRecord(sequence: sequence, turnID: "a", frame: "x", createdAt: 1), to: session)
         }
         let message = SessionMessageRecord(role: "user", text: "kept")
-        for (id, sequence) in [("a", Int64(2_001)), ("b", 2_002)] {
+        // Behind the last of 64 numbers it is looked for old events.
+        for (id, sequence) in [("a", Int64(2_047)), ("b", 2_048)] {
             let event = SessionEventRecord(sequence: sequence, turnID: id, frame: "end", createdAt: 1)
             let ending = TurnEnding(state: .completed, finishedAt: 50, events: [event], messages: [message])
             #expect(try await sessions.finish(turn: id, of: session, as: ending))
         }
         let kept = try await sessions.events(of: session, after: 0, through: 5_000, limit: 5_000).events
         #expect(kept.count == SessionRepository.keptEvents)
-        #expect((kept.first?.sequence, kept.last?.sequence) == (3, 2_002))
+        #expect((kept.first?.sequence, kept.last?.sequence) == (3, 2_048))
         try await sessions.forget(turnsEndedBefore: 50, eventsBefore: 0)
         #expect(try sessions.lastOrdinal() == 2)
         try await sessions.forget(turnsEndedBefore: 51, eventsBefore: 0)

@@ -88,6 +88,7 @@ import Testing
         ("providers update local --no-key --json", 0),
         ("providers test local", 69),
         ("models available local", 69),
+        ("models available --json", 0),
         ("models add local small --input-cost 1.5 --tier-hint quick", 0),
         ("models add local small", 73),
         ("models add nobody small", 64),
@@ -107,7 +108,7 @@ import Testing
         ("tools policy set shell_* deny", 0),
         ("tools policy set shell_* allow", 0),
         ("tools policy set shell allowed", 64),
-        ("tools policy list", 0),
+        ("tools policy list --json", 0),
         ("tools policy remove shell_*", 0),
         ("tools policy remove shell_*", 64),
         ("approvals list", 0),
@@ -321,17 +322,28 @@ import Testing
             var fields = fields
             // Of an audit row: the operator has no device.
             if fields["actor"] != nil { fields["device"] = nil }
+            // Of an MCP server: how it fares where the agent is served.
+            for key in ["state", "state_since", "last_error", "tool_count", "restarts", "retry_at"]
+            where fields["mcps"] == nil
+                && fields["kind"] != nil && fields["env"] != nil
+            {
+                fields[key] = nil
+            }
+            // A workflow runs where the agent is served.
+            if let tools = fields["tools"] as? [[String: Any]] {
+                fields["tools"] = tools.filter { $0["name"] as? String != "workflow_manager_run_workflow" }
+            }
             return Dictionary(uniqueKeysWithValues: fields.map { ($0.key, stable($0.value, key: $0.key)) })
         case let items as [Any]:
             return items.map { stable($0, key: key) }
         default: break
         }
         switch key {
-        case "actor", "created_by", "owner", "client_id": return "somebody"
+        case "actor", "created_by", "updated_by", "owner", "client_id": return "somebody"
         case "agent_dir": return "directory"
         case "ticket", "code", "secret", "secret_hint": return "secret"
         case "addresses": return "addresses"
-        case "id", "next", "connections", "connections_closed": return 0
+        case "id", "workflow_id", "next", "connections", "connections_closed": return 0
         case _
         where key.hasSuffix("_at") || key.hasSuffix("_iso") || key == "next_run"
             || ["at", "last_seen", "modified", "last_activity"].contains(key):

@@ -126,8 +126,8 @@ import Testing
         try put("name: Grace\nlogging: {level: critical}\n", home)
         let start = ContinuousClock.now
         try await server.program.line(containing: "config::changed")
-        // Half of it is what a busy machine may add.
-        #expect(ContinuousClock.now - start < .seconds(2))
+        // Most of it is what a busy machine may add.
+        #expect(ContinuousClock.now - start < .seconds(5))
         #expect(try await name() == "Grace")
         try put("name: Eve\nlimits: {file_size: huge}\n", home)
         // The flag wins over the level of the file, so this is still logged.

@@ -81,13 +81,13 @@ import Testing
         let text = try String(contentsOf: manual, encoding: .utf8)
         let match = try #require(text.firstMatch(of: /```ini\n((?s).*?)```/))
         let unit = String(match.1)
-        for line in ["Restart=on-failure", "RestartForceExitStatus=75", "TimeoutStopSec=30"] {
+        for line in ["Restart=always", "SuccessExitStatus=75", "TimeoutStopSec=30"] {
             #expect(unit.contains("\n\(line)\n"), "\(line)")
         }
         guard FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-analyze") else { return }
         let file = world.root.appendingPathComponent("openagent.service")
         // What it starts need not be there to see whether the rest is right.
-        try Data(unit.replacing("%h/.local/bin/openagent", with: "/bin/true").utf8).write(to: file)
+        try Data(unit.replacing("/home/me/.local/bin/openagent", with: "/bin/true").utf8).write(to: file)
         let verify = try world.launch(
             "/usr/bin/systemd-analyze", ["verify", "--user", file.path],
             environment: ["XDG_RUNTIME_DIR": world.root.path])

@@ -129,12 +129,15 @@ import Testing
             #expect(
                 result.errors.contains(coordinator.nodeID) && result.errors.contains("'home'"), "\(line): \(result)")
         }
-        for line in ["users list", "devices list", "network invite bob", "audit"] { try await refused(line) }
+        for line in ["users list", "devices list", "network invite bob"] { try await refused(line) }
+        // What its own tools did is its own account.
+        let account = try await world.run(["audit", "--agent", member])
+        #expect(account.status == 0 && account.output.contains("network.join"), "\(account)")
         let initialized = try await world.run(["network", "init", "--json", "--agent", member])
         #expect(initialized.status == 0 && initialized.output.contains("\"role\":\"member\""), "\(initialized)")
         let server = try world.start(["serve", member])
         try await server.line { $0.hasPrefix("Listens") }
-        for line in ["users list", "devices list", "network invite bob", "audit"] { try await refused(line) }
+        for line in ["users list", "devices list", "network invite bob"] { try await refused(line) }
         let info = try await world.run(["network", "info", "--json", "--agent", member])
         #expect(info.status == 0 && info.output == initialized.output, "\(info)")
         #expect(info.output.contains("\"coordinator_node_id\":\"\(coordinator.nodeID)\""), "\(info)")

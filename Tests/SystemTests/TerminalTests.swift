@@ -127,7 +127,7 @@ import Testing
     func completions() async throws {
         let world = try TestHome()
         for shell in ["bash", "zsh", "fish"] {
-            let script = try await world.run(["--generate-completion-script", shell])
+            let script = try await world.run(["--generate-completion-script", shell], within: 90)
             #expect(script.status == 0 && script.output.contains("invites"), "\(shell)")
             guard shell == "bash" else { continue }
             let file = world.root.appendingPathComponent("openagent.bash")

@@ -63,7 +63,6 @@ public actor Approvals: ToolGate {
     private let housekeeping: @Sendable (_ now: Double) async throws -> Void
     private var waiting: [String: [Int: AsyncStream<ApprovalState>.Continuation]] = [:]
     private var nextWaiter = 0
-    private var isResting = false
 
     /// - Parameters:
     ///   - lifetime: how long a question waits; asked for each one.
@@ -92,7 +91,9 @@ public actor Approvals: ToolGate {
             switch try await policies.rule(for: tool) {
             case .allow: return .allowed
             case .deny: return .denied("The policy of this agent forbids \(tool.fullName).")
-            case .ask: return try await ask(tool, CallArguments(arguments), context, emit)
+            case .ask:
+                let shown = try CallArguments(tool.definition.withoutSecrets(arguments)).text
+                return try await ask(tool, CallArguments(arguments), shown: shown, context, emit)
             }
         } catch let error as CancellationError {
             throw error
@@ -102,7 +103,7 @@ public actor Approvals: ToolGate {
     }
 
     private func ask(
-        _ tool: OfferedTool, _ arguments: CallArguments, _ context: ToolContext,
+        _ tool: OfferedTool, _ arguments: CallArguments, shown: String, _ context: ToolContext,
         _ emit: @Sendable (TurnEvent) async -> Void
     ) async throws -> ToolVerdict {
         guard arguments.text.utf8.count <= Self.longestArguments else {
@@ -112,7 +113,7 @@ public actor Approvals: ToolGate {
         var question = try await repository.ask(
             ApprovalRecord(
                 id: makeID(), turn: context.turnID, call: context.callID, sessionID: context.sessionID,
-                handle: context.handle, tool: tool.fullName, arguments: arguments.text, hash: arguments.hash,
+                handle: context.handle, tool: tool.fullName, arguments: shown, hash: arguments.hash,
                 createdAt: now, expiresAt: now + lifetime() / .seconds(1)))
         guard arguments.isAnsweredBy(question.hash), question.tool == tool.fullName, question.handle == context.handle
         else { return .denied("The user was asked about another call under the same name: this one does not run.") }
@@ -143,7 +144,6 @@ public actor Approvals: ToolGate {
             await group.next()
             group.cancelAll()
         }
-        if isResting, Task.isCancelled { throw CancellationError() }
         // If it was answered this changes nothing.
         return try await settle(question.id, as: Task.isCancelled ? .withdrawn : .expired) ?? question
     }
@@ -217,9 +217,6 @@ public actor Approvals: ToolGate {
         ])
         return record
     }
-
-    /// The process ends in good order: what waits from now on goes on waiting in the next one.
-    public func rest() { isResting = true }
 
     // MARK: Waiting
 

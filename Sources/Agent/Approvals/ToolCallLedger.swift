@@ -31,7 +31,7 @@ public struct ToolCallLedger: ToolLedger {
         var details = Self.names(context)
         details["sha256"] = .string(exact.digest)
         details["bytes"] = .integer(Int64(exact.text.utf8.count))
-        if let plain = await secrets.removed(from: arguments) {
+        if let plain = await secrets.removed(from: tool.definition.withoutSecrets(arguments)) {
             details["arguments"] = .string(Self.beginning(of: try CallArguments(plain).text, Self.longestArguments))
         }
         try await log.append(row("tool.call", tool, context, "began", details))

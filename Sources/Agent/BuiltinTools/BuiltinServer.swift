@@ -10,11 +10,19 @@ struct ToolParameter: Sendable {
     var name: String
     var schema: [String: JSONValue]
     var isRequired: Bool
+    private(set) var isSecret = false
 
     private init(_ name: String, _ schema: [String: JSONValue], _ summary: String, _ isRequired: Bool) {
         self.name = name
         self.schema = schema.merging(["description": .string(summary)]) { $1 }
         self.isRequired = isRequired
+    }
+
+    /// Nobody but the tool sees what is given for it.
+    var secret: Self {
+        var parameter = self
+        parameter.isSecret = true
+        return parameter
     }
 
     static func text(_ name: String, _ summary: String, required: Bool = false) -> Self {
@@ -72,7 +80,7 @@ struct BuiltinTool: Sendable {
         if !required.isEmpty { schema["required"] = JSONValue(texts: required) }
         definition = ToolDefinition(
             name: name, description: description, parameters: .object(schema), effect: effect, needsAdmin: needsAdmin,
-            timeLimit: timeLimit)
+            timeLimit: timeLimit, secretParameters: Set(parameters.filter(\.isSecret).map(\.name)))
         self.parameters = Set(parameters.map(\.name))
         self.body = body
     }
@@ -83,6 +91,7 @@ struct BuiltinServer: ToolServer {
     let name: String
     /// In the order in which they are offered.
     let all: [BuiltinTool]
+    var openTo: Set<ToolCaller> = [.turn, .workflow]
     /// Whether it is switched on now.
     var isEnabled: @Sendable () async -> Bool = { true }
     var logger = Logger(label: "openagent.tools") { _ in SwiftLogNoOpLogHandler() }

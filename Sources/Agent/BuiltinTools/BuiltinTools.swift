@@ -30,6 +30,9 @@ public struct BuiltinTools: Sendable {
     public let servers: [any ToolServer]
     /// Servers that are off unless somebody switches them on.
     private let isOffAtFirst: Set<String>
+    /// Servers that are meant for other programs, too, where whoever runs the agent grants it. The others work on the agent itself, on
+    /// its files or on the session of a turn.
+    private static let openToOthers: Set = ["vault", "scheduler", "workflow-manager"]
     private let registry: Registry
     private let jobs = ShellJobs()
     private let toolbox = ToolboxSlot()
@@ -65,6 +68,7 @@ public struct BuiltinTools: Sendable {
             var server = server
             let (name, registry) = (server.name, services.registry)
             server.logger = logger
+            if Self.openToOthers.contains(name) { server.openTo.insert(.outside) }
             // A row that can't be read is no permission, and neither is that of somebody else's server of this name.
             server.isEnabled = {
                 guard let row = try? await registry.mcp(name) else { return false }

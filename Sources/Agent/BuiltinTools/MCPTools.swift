@@ -12,8 +12,8 @@ struct MCPTools: Sendable {
     private static let target: [ToolParameter] = [
         .texts("command", "A program and its first arguments"), .texts("args", "Further arguments"),
         .text("url", "Where a server is that is reached over HTTP"),
-        .object("env", "Variables of the program; prefer references such as {env:NAME}"),
-        .object("headers", "Headers for the URL; prefer references such as {env:NAME}"),
+        .object("env", "Variables of the program; prefer references such as {env:NAME}").secret,
+        .object("headers", "Headers for the URL; prefer references such as {env:NAME}").secret,
     ]
 
     static func server(_ registry: Registry) -> BuiltinServer {

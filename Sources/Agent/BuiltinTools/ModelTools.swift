@@ -29,7 +29,8 @@ struct ModelTools: Sendable {
     private static let provider = ToolParameter.integer("provider_id", ids, "The provider's id", required: true)
     private static let model = ToolParameter.integer("model_id", ids, "The model's id", required: true)
     private static let key = ToolParameter.text(
-        "api_key", "Its key; prefer a reference such as {env:NAME}. It is never shown again.")
+        "api_key", "Its key; prefer a reference such as {env:NAME}. It is never shown again."
+    ).secret
 
     static func server(_ registry: Registry, _ actions: ModelActions) -> BuiltinServer {
         let tools = ModelTools(registry: registry, actions: actions)

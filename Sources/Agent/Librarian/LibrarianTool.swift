@@ -14,8 +14,12 @@ struct LibrarianTool {
     /// - Throws: `CancellationError`; what the journal throws.
     func run(_ tools: ToolRun) async throws -> String {
         let offered = await tools.toolbox.tools(isAdmin: tools.turn.isAdmin).first { $0.fullName == name }
-        let entry = try await tools.run(
-            id: LibrarianRecovery.toolCallID, name: name, arguments: arguments(offered?.definition.parameters))
+        // What is not there says so itself, whatever was said behind its name.
+        let arguments = offered == nil ? "" : arguments(offered?.definition.parameters)
+        if let offered, !arguments.allSatisfy(\.isWhitespace), !arguments.hasPrefix("{") {
+            return LibrarianAnswers.howToCall(offered)
+        }
+        let entry = try await tools.run(id: LibrarianRecovery.toolCallID, name: name, arguments: arguments)
         return switch entry {
         case .toolResult(_, let output): LibrarianAnswers.tool(ToolResult(output))
         case .toolFailed(_, let output): LibrarianAnswers.tool(ToolResult(output, isError: true))
@@ -48,6 +52,17 @@ extension LibrarianAnswers {
             (["You can run these tools:", ""] + lines + (rest > 0 ? ["", "… and \(rest) more."] : []) + [
                 "", "Say “/tool NAME {\"argument\": \"value\"}”.",
             ]).joined(separator: "\n")
+    }
+
+    /// Words were given to a tool that needs more, or nothing, than one text.
+    static func howToCall(_ tool: OfferedTool) -> String {
+        var needed: [String] = []
+        if case .array(let required)? = tool.definition.parameters["required"] {
+            needed = required.prefix(toolsListed).compactMap(\.string)
+        }
+        let example = needed.map { "\"\($0)\": …" }.joined(separator: ", ")
+        return "The tool `\(tool.fullName)` was not run: it takes its arguments as JSON. "
+            + "Say “/tool \(tool.fullName) {\(example)}”."
     }
 
     /// What a tool says is quoted: it is nobody's instruction, and names no file to be sent along.

@@ -48,6 +48,10 @@ public actor MCPServer: ToolServer {
     static let mostProgress = 64
 
     public nonisolated let name: String
+    /// For whom its tools are meant a server can't say: whoever runs the agent grants them by its name.
+    public nonisolated let openTo = Set(ToolCaller.allCases)
+    /// A call that takes too long is ended here, where its program is told so; whoever called waits that bit longer.
+    public nonisolated let grace = Duration.seconds(1)
     public private(set) var status: Status
     private let transport: any MCPTransport
     private let settings: MCPSettings
@@ -214,12 +218,7 @@ public actor MCPServer: ToolServer {
     // MARK: Calls
 
     public func tools() -> [ToolDefinition] {
-        (session?.tools ?? []).map { tool in
-            var tool = tool
-            // A call that takes too long is ended here, where its program is told so; whoever called waits that bit longer.
-            tool.timeLimit = settings.time(for: tool, of: name) + .seconds(1)
-            return tool
-        }
+        session?.tools ?? []
     }
 
     public func call(
@@ -238,7 +237,7 @@ public actor MCPServer: ToolServer {
         guard let (id, events) = begin(tool, arguments) else {
             return ToolResult("The MCP server '\(name)' has too much to do. Try again later.", isError: true)
         }
-        let limit = settings.time(for: known, of: name)
+        let limit = settings.times().time(for: known, of: name)
         return await withTaskGroup(of: Void.self) { group in
             group.addTask { [time] in
                 do { try await time.sleep(limit) } catch { return }

@@ -26,6 +26,11 @@ public actor MCPServers {
     private var entries: [String: Entry] = [:]
     private var order: [String] = []
     private var refusals: [String: MCPServer.Status] = [:]
+    /// ``run()`` is about to begin, or its first servers are being started.
+    private var isArriving = false
+    private var waiting: [AsyncStream<Void>.Continuation] = []
+    /// How long somebody who wants tools waits for servers that are being started with the agent.
+    private static let patience = Duration.seconds(10)
     private let news = MCPNews()
 
     /// - Parameter reserved: what servers of the agent's own are called.
@@ -42,16 +47,53 @@ public actor MCPServers {
 
     // MARK: Life
 
+    /// ``run()`` begins soon: from now on ``servers()`` waits for those that it starts first. A turn that goes on after a restart
+    /// would find its tools missing otherwise.
+    public func willRun() { isArriving = true }
+
     /// Runs the servers until the task is cancelled, and returns when nothing of them is left.
     public func run() async {
         let changes = registry.changes.of([.mcps])
         await withDiscardingTaskGroup { group in
             for work in await adjust() { group.addTask(operation: work) }
+            group.addTask { await self.arrive() }
             for await _ in changes {
                 for work in await adjust() { group.addTask(operation: work) }
             }
             group.cancelAll()
         }
+    }
+
+    /// Returns when each of the first servers is ready, or is known not to be.
+    private func arrive() async {
+        for server in entries.values.map(\.server) { await server.settle() }
+        endArrival()
+    }
+
+    private func endArrival() {
+        isArriving = false
+        for one in waiting { one.finish() }
+        waiting = []
+    }
+
+    private func waitForArrival() async {
+        guard isArriving else { return }
+        let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
+        waiting.append(arrival)
+        let isPatient = await withTaskGroup(of: Bool.self) { [time] group in
+            group.addTask {
+                for await _ in arrivals {}
+                return true
+            }
+            group.addTask {
+                do { try await time.sleep(Self.patience) } catch { return true }
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? true
+        }
+        // Who comes later does not wait again for a server that takes its time.
+        if !isPatient { endArrival() }
     }
 
     /// Makes what runs equal to what the registry wants.
@@ -161,8 +203,12 @@ public actor MCPServers {
 
     // MARK: Use
 
-    /// What can be called, in the order in which the rows were made.
-    public func servers() -> [any ToolServer] { order.compactMap { entries[$0]?.server } }
+    /// What can be called, in the order in which the rows were made. Right after ``willRun()`` that is known when the servers are
+    /// ready, or 10 seconds later.
+    public func servers() async -> [any ToolServer] {
+        await waitForArrival()
+        return order.compactMap { entries[$0]?.server }
+    }
 
     /// What is known of each server that is switched on, by name.
     public func status() async -> [String: MCPServer.Status] {

@@ -1,14 +1,9 @@
 // Which bounds hold for MCP servers? Times, memory and sizes, as the operator set them.
 
 /// Bounds of MCP servers.
-public struct MCPSettings: Sendable, Equatable {
-    /// How long a tool may take that only reads.
-    public var queryTime = Duration.seconds(10)
-    /// How long any other tool may take.
-    public var actionTime = Duration.seconds(30)
-    /// How long certain tools may take, by `<server>_<tool>` (dashes of the server's name as underscores), or all tools of a server, by
-    /// `<server>`.
-    public var times: [String: Duration] = [:]
+public struct MCPSettings: Sendable {
+    /// How long calls may take; asked for each one.
+    public var times: @Sendable () -> ToolTimes = { ToolTimes() }
     /// Bytes of memory that a server's program may take with all programs that it starts.
     public var memory = 1 << 30
     /// Bytes of what a call answers; more is cut.
@@ -25,13 +20,6 @@ public struct MCPSettings: Sendable, Equatable {
     public var version = "0"
 
     public init() {}
-
-    /// How long a call may take.
-    func time(for tool: ToolDefinition, of server: String) -> Duration {
-        let prefix = server.replacing("-", with: "_")
-        return times["\(prefix)_\(tool.name)"] ?? times[prefix] ?? times[server]
-            ?? (tool.effect == .query ? queryTime : actionTime)
-    }
 }
 
 /// How long is waited after failures?

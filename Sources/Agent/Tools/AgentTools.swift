@@ -8,17 +8,11 @@ public import Logging
 /// What may be set about tool calls.
 public struct ToolSettings: Sendable, Equatable {
     public var grants = ToolGrants()
-    /// Seconds that a tool of this full name may take, where that is not what its kind has.
-    public var timeLimits: [String: Double] = [:]
+    public var times = ToolTimes()
     /// Bytes of a result that are kept.
     public var longestResult = 64 << 10
 
     public init() {}
-
-    func timeLimit(of tool: OfferedTool) -> Duration {
-        timeLimits[tool.fullName].map { .seconds($0) } ?? tool.definition.timeLimit
-            ?? (tool.definition.effect == .query ? .seconds(10) : .seconds(30))
-    }
 }
 
 /// All tools of an agent, for one kind of caller.
@@ -80,6 +74,15 @@ public struct AgentTools: Toolbox {
         settings().grants.allows(caller, entry.server) && (isAdmin || !entry.tool.definition.needsAdmin)
     }
 
+    public func definition(_ fullName: String) async -> ToolDefinition? {
+        // Not every server is asked: this is about a name, not about a permission.
+        for server in await servers() where fullName.hasPrefix(ToolCatalog.plain(server.name) + "_") {
+            let named = await server.tools().first { ToolCatalog.fullName(server.name, $0.name) == fullName }
+            if let named { return named }
+        }
+        return nil
+    }
+
     // MARK: Calling
 
     public func call(
@@ -90,11 +93,17 @@ public struct AgentTools: Toolbox {
         if let inner = ToolSearch.unwrapped(fullName, arguments), fullName != inner.fullName {
             return try await call(inner.fullName, inner.arguments, for: context, emit: emit, willRun: willRun)
         }
-        let all = await catalog.entries(of: await servers())
+        let servers = await servers()
+        let all = await catalog.entries(of: servers)
         let own = all.filter { isFor(caller, isAdmin: context.isAdmin, $0) }
         guard let entry = own.first(where: { $0.tool.fullName == fullName }) else {
             if let hidden = all.first(where: { $0.tool.fullName == fullName })?.tool {
                 await ledger.denied(hidden, for: context, because: "not granted to this caller")
+            }
+            if let server = await catalog.silentServer(of: fullName, among: servers),
+                settings().grants.allows(caller, server)
+            {
+                return ToolResult(Self.absent(fullName, server.name), isError: true)
             }
             // Whoever may not use it is not told that it is there.
             return ToolResult(Self.unknown(fullName, among: own), isError: true)
@@ -138,7 +147,7 @@ public struct AgentTools: Toolbox {
         _ emit: @escaping @Sendable (TurnEvent) async -> Void
     ) async -> ToolResult {
         let settings = settings()
-        let limit = settings.timeLimit(of: entry.tool)
+        let limit = settings.times.time(for: entry.tool.definition, of: entry.server.name) + entry.server.grace
         let progress = ToolProgress(tool: entry.tool.fullName, now: time.now)
         let (server, name) = (entry.server, entry.tool.definition.name)
         let end = await withTaskGroup(of: End.self) { group in
@@ -173,6 +182,10 @@ public struct AgentTools: Toolbox {
     }
 
     // MARK: Words
+
+    private static func absent(_ name: String, _ server: String) -> String {
+        "The server '\(server)' does not run at the moment, so \(name.prefix(100)) was not called. Try again later."
+    }
 
     private static func unknown(_ name: String, among entries: [ToolCatalog.Entry]) -> String {
         let server = name.split(separator: "_").first.map(String.init) ?? name

@@ -55,6 +55,14 @@ final class ToolCatalog: Sendable {
         return entries
     }
 
+    /// The server that a tool of this name would be of, when it offers none at all at the moment.
+    func silentServer(of fullName: String, among servers: [any ToolServer]) async -> (any ToolServer)? {
+        for server in servers where fullName.hasPrefix(Self.plain(server.name) + "_") {
+            if await server.tools().isEmpty { return server }
+        }
+        return nil
+    }
+
     private func claim(_ fullName: String, for server: String, among names: Set<String>) -> Bool {
         state.withLock { state in
             if let owner = state.owners[fullName], owner != server, names.contains(Self.plain(owner)) { return false }
@@ -76,7 +84,7 @@ final class ToolCatalog: Sendable {
         String((plain(server) + "_" + tool.map(letter)).prefix(longestName))
     }
 
-    private static func plain(_ name: String) -> String { String(name.map { $0 == "-" ? "_" : letter($0) }) }
+    static func plain(_ name: String) -> String { String(name.map { $0 == "-" ? "_" : letter($0) }) }
 
     private static func letter(_ character: Character) -> Character {
         character.isASCII && (character.isLetter || character.isNumber || character == "_" || character == "-")

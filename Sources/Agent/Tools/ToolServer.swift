@@ -23,10 +23,12 @@ public struct ToolDefinition: Sendable, Equatable {
     public var needsAdmin: Bool
     /// How long a call may take; nil: as long as its effect says.
     public var timeLimit: Duration?
+    /// Names of parameters whose values nobody but the tool may see: of an object all that stands in it.
+    public var secretParameters: Set<String>
 
     public init(
         name: String, description: String, parameters: JSONValue, effect: Effect = .action, needsAdmin: Bool = false,
-        timeLimit: Duration? = nil
+        timeLimit: Duration? = nil, secretParameters: Set<String> = []
     ) {
         self.name = name
         self.description = description
@@ -34,6 +36,7 @@ public struct ToolDefinition: Sendable, Equatable {
         self.effect = effect
         self.needsAdmin = needsAdmin
         self.timeLimit = timeLimit
+        self.secretParameters = secretParameters
     }
 }
 
@@ -80,6 +83,8 @@ public protocol ToolServer: Sendable {
     var name: String { get }
     /// Who may be offered its tools, as far as the server has a say; whoever runs the agent must agree (``ToolGrants``).
     var openTo: Set<ToolCaller> { get }
+    /// By how much whoever calls waits longer than a call may take. A server that ends its calls itself needs it to say so.
+    var grace: Duration { get }
     /// What can be called now; empty while the server is down.
     func tools() async -> [ToolDefinition]
     /// Calls a tool. Returns also when it fails; cancelling the task ends the call promptly.
@@ -93,6 +98,7 @@ public protocol ToolServer: Sendable {
 
 extension ToolServer {
     public var openTo: Set<ToolCaller> { [.turn, .workflow] }
+    public var grace: Duration { .zero }
 }
 
 /// Who calls a tool.
@@ -116,6 +122,8 @@ public protocol Toolbox: Sendable {
         _ fullName: String, _ arguments: [String: JSONValue], for context: ToolContext,
         emit: @escaping @Sendable (TurnEvent) async -> Void, willRun: @Sendable () async throws -> Void
     ) async throws -> ToolResult
+    /// What is known of a tool, whoever may use it; nil when there is none now.
+    func definition(_ fullName: String) async -> ToolDefinition?
 }
 
 /// A tool under its full name.

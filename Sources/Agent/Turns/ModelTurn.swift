@@ -6,6 +6,9 @@ internal import Store
 
 /// One turn that models answer.
 struct ModelTurn: Sendable {
+    /// UTF-8 bytes of an answer behind which no model is asked to go on with it.
+    static let longestAnswer = 4 << 20
+
     let turn: TurnRequest
     let settings: TurnSettings
     let asking: ModelAsking
@@ -38,6 +41,10 @@ struct ModelTurn: Sendable {
                     }
                 case .run(let calls):
                     for entry in try await run(calls) { loop.take(entry) }
+                case .ask where shown.text.utf8.count > Self.longestAnswer:
+                    shown.beginStep()
+                    await shown.add("(I stopped here: the answer is too long.)")
+                    return TurnOutcome(text: shown.text, model: loop.steps.last?.model ?? asking.models[0].id)
                 case .ask:
                     await emit(.status("Thinking..."))
                     shown.beginStep()

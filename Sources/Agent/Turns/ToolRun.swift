@@ -28,6 +28,7 @@ struct ToolRun: Sendable {
         } catch {
             return try await settle(id, name, [:], ToolResult(error.description, isError: true))
         }
+        let shown = await toolbox.shown(name, fields)
         let context = ToolContext(
             turnID: turn.turnID, callID: id, sessionID: turn.sessionID, handle: turn.handle, isAdmin: turn.isAdmin,
             isUnattended: turn.isUnattended)
@@ -35,25 +36,26 @@ struct ToolRun: Sendable {
             // A call that nobody waits for any more is not begun.
             try Task.checkCancellation()
             try await journal.append(.toolCall(id: id, name: name, arguments: arguments))
-            await emit(.status(ToolStatus.running(name, id: id, fields)))
+            await emit(.status(ToolStatus.running(name, id: id, shown)))
         }
-        return try await settle(id, name, fields, result)
+        return try await settle(id, name, shown, result)
     }
 
     /// Records that nobody knows what came of a call.
     func settleUnknown(id: String, name: String, arguments: String) async throws -> JournalEntry {
         let fields = (try? Self.parse(arguments)) ?? [:]
-        return try await settle(id, name, fields, ToolResult(TurnLoop.outcomeUnknown, isError: true))
+        let shown = await toolbox.shown(name, fields)
+        return try await settle(id, name, shown, ToolResult(TurnLoop.outcomeUnknown, isError: true))
     }
 
     private func settle(
-        _ id: String, _ name: String, _ fields: [String: JSONValue], _ result: ToolResult
+        _ id: String, _ name: String, _ shown: [String: JSONValue], _ result: ToolResult
     ) async throws -> JournalEntry {
         let entry =
             result.isError
             ? JournalEntry.toolFailed(id: id, output: result.text) : .toolResult(id: id, output: result.text)
         try await journal.append(entry)
-        await emit(.status(ToolStatus.ended(name, id: id, fields, result)))
+        await emit(.status(ToolStatus.ended(name, id: id, shown, result)))
         return entry
     }
 

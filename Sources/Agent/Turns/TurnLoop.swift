@@ -103,8 +103,9 @@ struct TurnLoop: Sendable, Equatable {
     var messages: [ModelMessage] {
         steps.enumerated().flatMap { index, step -> [ModelMessage] in
             let calls = step.calls.enumerated().map { place, call in
-                ToolCall(
-                    id: name(of: place, in: index), name: call.call.name, arguments: call.call.arguments)
+                var named = call.call
+                named.id = name(of: place, in: index)
+                return named
             }
             let results = step.calls.enumerated().compactMap { place, call -> ModelMessage? in
                 guard case .settled(let result) = call.state else { return nil }

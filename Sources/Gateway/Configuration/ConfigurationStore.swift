@@ -64,7 +64,7 @@ public actor ConfigurationStore {
     }
 
     /// Sections that are rows of the database; what a file says of them is left as it is.
-    static let ownedByDatabase: Set = ["providers", "models", "mcp", "mcps", "scheduled", "scheduled_tasks"]
+    static let ownedByDatabase: Set = ["providers", "mcp", "mcps", "scheduled", "scheduled_tasks"]
     /// How long after a change by hand the file is read: editors make several changes of one.
     private static let rest = Duration.milliseconds(100)
 

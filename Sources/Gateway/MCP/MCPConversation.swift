@@ -21,7 +21,7 @@ enum MCPConversation {
     ///   - tools: those that whoever asks may call.
     ///   - server: how the agent calls itself.
     static func step(
-        _ message: MCPMessage, tools: [OutsideTool], server: (name: String, version: String)
+        _ message: MCPMessage, tools: [OutsideOffer], server: (name: String, version: String)
     ) throws(MCPFault) -> Step {
         switch message {
         case .answer: return .accepted
@@ -69,7 +69,7 @@ enum MCPConversation {
             "capabilities": ["tools": ["listChanged": false]],
             "serverInfo": ["name": "openagent", "title": .string(server.name), "version": .string(server.version)],
             "instructions": .string(
-                "Notes, conversations and schedule of the agent '\(server.name)'. Notes are Markdown files; ask_agent "
+                "Notes, conversations and schedule of the agent '\(server.name)', and what else its owner grants. Notes are Markdown files; ask_agent "
                     + "starts a turn that goes on also when nobody waits for it."),
         ]
     }

@@ -7,54 +7,66 @@ internal import Store
 internal import Synchronization
 internal import Wire
 
-// How is a call of another program carried out? The policy is asked, the account is kept, and the request goes to the gateway's own routes.
-// A turn tells on the way what happens in it. A caller who leaves stops waiting; the turn goes on. A caller who cancels stops the turn.
+// How is a call of another program carried out? The policy is asked, the account is kept, and the request goes to the gateway's own routes, or
+// through the agent's toolbox, which asks its policy and keeps its account as it does for turns. A turn tells on the way what happens in it. A
+// caller who leaves stops waiting; the turn goes on. A caller who cancels stops the turn.
 
 /// Carries out calls of tools for other programs.
 protocol OutsideToolbox: Sendable {
+    /// What whoever calls may use.
+    func offers(to caller: Caller) async -> [OutsideOffer]
+
     /// - Parameters:
     ///   - context: of the request that the call came with: who asks, and from where.
     ///   - call: to be told in which conversation a turn runs.
     ///   - progress: takes words about what happens; awaiting it is the back-pressure of slow readers.
     func perform(
-        _ tool: OutsideTool, _ arguments: [String: JSONValue], id: String, by caller: Caller,
+        _ offer: OutsideOffer, _ arguments: [String: JSONValue], id: String, by caller: Caller,
         in context: GatewayContext,
         _ call: OutsideCalls.Call, progress: @escaping @Sendable (String) async -> Void
     ) async -> ToolResult
 }
 
-/// Calls over the gateway's own routes.
+/// Calls over the gateway's own routes and through the agent's toolbox.
 struct OutsideRoutes: OutsideToolbox {
-    /// How the policy and the account call the server of these tools.
-    static let server = "outside"
     /// Bytes of an answer.
     private static let longestAnswer = 4 << 20
 
     let policies: ToolPolicies?
     let ledger: ToolCallLedger?
     let random: Randomness
+    private let granted: (any Toolbox)?
+    private let broadcasts: Broadcasts
 
-    init(_ configuration: GatewayConfiguration) {
+    init(_ configuration: GatewayConfiguration, _ sessions: SessionManager) {
         policies = configuration.approvals?.policies
         ledger = configuration.ledger
         random = configuration.random
+        granted = configuration.outsideTools
+        broadcasts = sessions.broadcasts
+    }
+
+    func offers(to caller: Caller) async -> [OutsideOffer] {
+        let isAdmin = caller.role == .admin
+        return OutsideOffer.all(isAdmin: isAdmin, granted: await granted?.tools(isAdmin: isAdmin) ?? [])
     }
 
     func perform(
-        _ tool: OutsideTool, _ arguments: [String: JSONValue], id: String, by caller: Caller,
+        _ offer: OutsideOffer, _ arguments: [String: JSONValue], id: String, by caller: Caller,
         in context: GatewayContext,
         _ call: OutsideCalls.Call, progress: @escaping @Sendable (String) async -> Void
     ) async -> ToolResult {
-        let offered = OfferedTool(
-            fullName: "\(Self.server)_\(tool.name)", server: Self.server,
-            definition: ToolDefinition(
-                name: tool.name, description: tool.summary, parameters: tool.schema,
-                effect: tool.isReadOnly ? .query : .action, needsAdmin: tool.needsAdmin))
-        let account = ToolContext(
+        var account = ToolContext(
             turnID: "mcp", callID: id, sessionID: "mcp", handle: caller.handle, isAdmin: caller.role == .admin)
+        let offered = offer.outside
         if let reason = await refusal(of: offered) {
             await ledger?.denied(offered, for: account, because: reason)
             return ToolResult(reason, isError: true)
+        }
+        guard case .own(let tool) = offer else {
+            // A program may name two calls alike, and an answer to a question counts for one of them alone.
+            account.callID = random.uuid()
+            return await callGranted(offered.definition, as: offer.name, arguments, for: account, progress)
         }
         do { try await ledger?.began(offered, arguments, for: account) } catch {
             return ToolResult("The call can't be noted, so it does not run.", isError: true)
@@ -65,12 +77,43 @@ struct OutsideRoutes: OutsideToolbox {
         return result
     }
 
+    /// Through the toolbox, with its policy and its account; a question about the call is one of the caller's, wherever they answer it.
+    private func callGranted(
+        _ tool: ToolDefinition, as name: String, _ arguments: [String: JSONValue], for account: ToolContext,
+        _ progress: @escaping @Sendable (String) async -> Void
+    ) async -> ToolResult {
+        guard let granted else { return ToolResult("There is no such tool for you.", isError: true) }
+        defer {
+            for resource in tool.effect == .query ? [] : TurnTools.resources(ofTool: name) {
+                broadcasts.publish(resource, .changed, to: [.everybody])
+            }
+        }
+        do {
+            return try await granted.call(
+                name, arguments, for: account,
+                emit: { event in
+                    switch event {
+                    case .status(let text): await progress(text)
+                    case .approvalRequested(let request):
+                        await progress(Self.waiting(for: request.tool, id: request.id))
+                    default: break
+                    }
+                }, willRun: { try Task.checkCancellation() })
+        } catch {
+            return ToolResult("The call was stopped.", isError: true)
+        }
+    }
+
+    fileprivate static func waiting(for tool: String, id: String) -> String {
+        "\(tool) waits until it is allowed: \(id)"
+    }
+
     /// Only what is written about these very tools counts: whoever calls them may ask the routes anyway, and nobody is there who
-    /// could be asked.
+    /// could be asked. What is said of the agent's tools themselves is for their toolbox to ask.
     private func refusal(of tool: OfferedTool) async -> String? {
         guard let policies else { return nil }
         guard let lines = try? await policies.lines() else { return "The agent's policy can't be read." }
-        let own = lines.filter { $0.pattern.hasPrefix(Self.server + "_") }
+        let own = lines.filter { $0.pattern.hasPrefix(OutsideOffer.server + "_") }
         guard let line = ToolPolicy.line(for: tool, in: own), line.rule != .allow else { return nil }
         return "The policy of this agent forbids \(tool.definition.name) to other programs."
     }
@@ -189,7 +232,7 @@ private final class TurnReader: ResponseBodyWriter, Sendable {
             state.told = state.streamed
             return "\(state.streamed) characters of the answer"
         case .approvalRequest(let request):
-            return "\(request.tool) waits until it is allowed: \(request.id)"
+            return OutsideRoutes.waiting(for: request.tool, id: request.id)
         case .error(_, let text):
             state.failure = text
             return nil

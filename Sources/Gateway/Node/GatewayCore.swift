@@ -121,7 +121,9 @@ struct GatewayCore: Sendable {
         settings.services.append { await builtin.run() }
         let mcps = MCPServers(
             registry,
-            settings: configuration.toolServers.settings(folder: directory.workspace, version: version),
+            settings: configuration.toolServers.settings(folder: directory.workspace, version: version) {
+                store.active.turns.tools.times
+            },
             reserved: Set(builtin.names), logger: logger)
         settings.mcps = mcps
         settings.services.append { await mcps.run() }
@@ -132,6 +134,7 @@ struct GatewayCore: Sendable {
         builtin.use(toolbox)
         workflowTools.set(toolbox.serving(.workflow))
         settings.tools = { await toolbox.tools(isAdmin: $0) }
+        settings.outsideTools = toolbox.serving(.outside)
         let librarian = Librarian(
             vault: vault, toolbox: toolbox, wordsPerSecond: store.active.librarianWordsPerSecond, logger: logger,
             now: now)

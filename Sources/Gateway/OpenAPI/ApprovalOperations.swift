@@ -35,6 +35,7 @@ extension Operation {
             Answer(status: 200, content: .anyJSON, summary: "The answer"),
             Answer(status: 200, content: .events, summary: "Progress and the answer"),
             .empty(202, "There is none to what was sent"),
+            Answer(status: 400, content: .anyJSON, summary: "Why not, as JSON-RPC says it"),
         ], errors: [406])
     static let mcpEnd = Operation(
         "End a session of the Model Context Protocol: its calls are cancelled",

@@ -63,7 +63,7 @@ struct OpenAPIDocument {
         if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
         if !operation.bodies.isEmpty {
             fields["requestBody"] = [
-                "required": true,
+                "required": .bool(!operation.isBodyOptional),
                 "content": .object(try contents(operation.bodies, example: DocumentWords.examples[identifier(route)])),
             ]
         }

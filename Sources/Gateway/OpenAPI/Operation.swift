@@ -61,6 +61,8 @@ struct Operation: Sendable {
     var parameters: [Parameter] = []
     /// The kinds of body of which a request has one; none: it has no body.
     var bodies: [Content] = []
+    /// Whether a request may come without any of them.
+    var isBodyOptional = false
     var answers: [Answer]
     /// Statuses of errors that come besides those that every route has.
     var errors: [Int] = []
@@ -82,5 +84,12 @@ struct Operation: Sendable {
     ) {
         self.init(summary, parameters, answers: [.json(answer, status: status)], errors: errors)
         bodies = body
+    }
+
+    /// The same with a body that may be left out.
+    func withOptionalBody() -> Operation {
+        var operation = self
+        operation.isBodyOptional = true
+        return operation
     }
 }

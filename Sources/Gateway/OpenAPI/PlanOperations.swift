@@ -25,7 +25,8 @@ extension Operation {
     static let taskRuns = Operation(
         "A task's runs, newest first", [.limit(20), .cursor], answer: TaskRunsBody.self, errors: [ambiguous])
     static let runTask = Operation(
-        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self, errors: [ambiguous])
+        "Run a task now", body: .json(TaskRunRequest.self), answer: TaskRunBody.self, errors: [ambiguous]
+    ).withOptionalBody()
     static let stopTask = Operation(
         "Stop a task's run", answer: TaskRunBody.self, errors: [ambiguous])
     static let describeSchedule = Operation(
@@ -66,7 +67,8 @@ extension Operation {
     static let runWorkflow = Operation(
         "Run a workflow", body: .json(WorkflowRunRequest.self),
         answers: [.json(WorkflowRunBody.self), .json(WorkflowRunStarted.self, status: 202)],
-        errors: [ambiguous, 429, 504])
+        errors: [ambiguous, 429, 504]
+    ).withOptionalBody()
     static let stopWorkflow = Operation("Stop a workflow's runs", answer: WorkflowRunsBody.self, errors: [ambiguous])
     static let workflowRuns = Operation(
         "A workflow's runs, newest first",
@@ -89,7 +91,8 @@ extension Operation {
         answer: WebhooksBody.self)
     static let createWebhook = Operation(
         "Let something from outside start a workflow; the answer holds the secret, this once",
-        body: .json(NewWebhook.self), answer: WebhookBody.self, status: 201, errors: [409])
+        body: .json(NewWebhook.self), answer: WebhookBody.self, status: 201, errors: [409]
+    ).withOptionalBody()
     static let rotateWebhook = Operation(
         "Make a webhook's secret anew; the old one counts no more", answer: WebhookBody.self)
     static let deleteWebhook = Operation("Remove a webhook", answer: WebhookDeleted.self)

@@ -219,7 +219,10 @@ extension ErrorResponse {
         case .owned(let section):
             self = .invalid(
                 "'\(section)' is not kept in openagent.yaml but in the agent's database.",
-                hint: "It has routes and a command of its own.")
+                hint: section.hasPrefix("mcp")
+                    ? "See: openagent mcps; /api/mcps."
+                    : section == "providers"
+                        ? "See: openagent providers; /api/providers." : "See: openagent tasks; /api/scheduled-tasks.")
         case .tooLarge: self = .tooLarge
         case .missing:
             self.init(

@@ -53,7 +53,7 @@ struct MCPServerRoutes: Sendable {
         do throws(MCPFault) {
             try MCPConversation.check(version: request.headers[.mcpProtocolVersion])
             let message = try MCPMessage(bytes)
-            let tools = OutsideTool.all(isAdmin: caller.role == .admin)
+            let tools = await toolbox.offers(to: caller)
             switch try MCPConversation.step(message, tools: tools, server: (agent.name, agent.version)) {
             case .answer(let answer): return try greeted(Self.document(answer), message, session)
             case .accepted: return Response(status: .accepted)
@@ -89,7 +89,7 @@ struct MCPServerRoutes: Sendable {
     // MARK: Calls
 
     private struct Run: Sendable {
-        let tool: OutsideTool
+        let tool: OutsideOffer
         let arguments: [String: JSONValue]
         let key: OutsideCalls.Key
         let call: OutsideCalls.Call

@@ -33,10 +33,10 @@ actor SessionManager {
         var calls: [ModelCallRecord] = []
         /// Those of them that could not be written at once.
         var unrecorded: [ModelCallRecord] = []
+        /// Questions to its user that have no answer yet, by their ids.
+        var questions: Set<String> = []
         /// Its conversation was cleared since it began.
         var isForgotten = false
-        /// Questions to its user that have no answer.
-        var questions: Set<String> = []
         let interrupt: AsyncStream<Void>.Continuation
     }
 

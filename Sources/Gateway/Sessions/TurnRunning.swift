@@ -126,7 +126,7 @@ extension SessionManager {
         case .used: break
         case .approvalRequested(let request):
             running[turn.id]?.questions.insert(request.id)
-            tellIfQuiet()
+            tellIfIdle()
             await keep(
                 .approvalRequest(
                     .init(
@@ -176,14 +176,14 @@ extension SessionManager {
         forgetIfIdle(turn.key)
         withLane(turn.lane) { $0.finish(turn.id) }
         startNext(in: turn.lane)
-        tellIfQuiet()
+        tellIfIdle()
     }
 
-    /// Nothing runs but what waits for its user, who may take longer than anybody waits.
-    private var isQuiet: Bool { running.values.allSatisfy { !$0.questions.isEmpty } }
+    /// Nothing runs but what waits for its user.
+    private var isIdle: Bool { running.values.allSatisfy { !$0.questions.isEmpty } }
 
-    private func tellIfQuiet() {
-        if isQuiet { for observer in idleObservers { observer.yield() } }
+    private func tellIfIdle() {
+        if isIdle { for observer in idleObservers { observer.yield() } }
     }
 
     private func commit(_ ending: TurnStateMachine.Ending, of turn: Turn) async {
@@ -330,23 +330,21 @@ extension SessionManager {
     }
 
     /// Ends in good order: nothing new is accepted or started, running turns get `grace` to end and are then cut short
-    /// and marked. Turns that wait, in their lane or for their user's word, stay in the database and go on after the next start.
-    ///
-    /// - Parameter willEnd: called when only turns are left that wait for their user, before they are left.
-    func drain(grace: Duration, willEnd: () async -> Void = {}) async {
+    /// and marked. Turns that wait stay in the database and run after the next start; so do those that wait for their user's leave to
+    /// use a tool, and ask again.
+    func drain(grace: Duration) async {
         guard phase == .accepting else { return }
         phase = .draining
         await waitUntilIdle(atMost: grace)
         let asking = Set(running.values.filter { !$0.questions.isEmpty }.map(\.turn.id))
         _ = interrupt(.shutdown) { !asking.contains($0.id) }
         await waitUntilIdle(atMost: .seconds(2))
-        await willEnd()
         phase = .stopped
         startsContinuation.finish()
     }
 
     private func waitUntilIdle(atMost time: Duration) async {
-        guard !isQuiet else { return }
+        guard !isIdle else { return }
         let (idle, observer) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         idleObservers.append(observer)
         await withTaskGroup(of: Void.self) { group in

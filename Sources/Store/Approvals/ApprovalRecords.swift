@@ -59,9 +59,9 @@ public struct ApprovalRecord: Sendable, Equatable {
     public var handle: String
     /// The tool's full name.
     public var tool: String
-    /// JSON, exactly what will run.
+    /// JSON, exactly what will run, but for what the tool says is secret.
     public var arguments: String
-    /// SHA-256 of ``arguments``.
+    /// SHA-256 of exactly what will run.
     public var hash: [UInt8]
     /// Unix seconds, as all times here.
     public var createdAt: Double

@@ -193,7 +193,7 @@ public struct NetworkTransaction {
 
     /// Appends to the audit table. There is no way to change or remove a row.
     public func audit(_ record: AuditRecord) throws {
-        try database.execute(
+        try database.run(
             sql: """
                 INSERT INTO audit (at, actor, actor_device, action, subject, result, details)
                 VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -148,21 +148,23 @@ extension SessionRepository {
 
     private static func lastArchive(of session: Int64, in connection: GRDB.Database) throws -> Int64 {
         try Int64.fetchOne(
-            connection, sql: "SELECT max(id) FROM session_archives WHERE session = ?", arguments: [session]) ?? 0
+            connection.cachedStatement(sql: "SELECT max(id) FROM session_archives WHERE session = ?"),
+            arguments: [session]) ?? 0
     }
 
     private static func context(
         of session: Int64, limit: Int, length: Int, in connection: GRDB.Database
     ) throws -> SessionContext {
         let summary = try Row.fetchOne(
-            connection, sql: "SELECT text, through FROM session_summaries WHERE session = ?", arguments: [session])
+            connection.cachedStatement(sql: "SELECT text, through FROM session_summaries WHERE session = ?"),
+            arguments: [session])
         let through: Int64 = summary?["through"] ?? 0
         let rows = try Row.fetchCursor(
-            connection,
-            sql: """
-                SELECT id, role, text, interrupted FROM session_messages WHERE session = ? AND id > ?
-                ORDER BY id DESC LIMIT ?
-                """, arguments: [session, through, limit])
+            connection.cachedStatement(
+                sql: """
+                    SELECT id, role, text, interrupted FROM session_messages WHERE session = ? AND id > ?
+                    ORDER BY id DESC LIMIT ?
+                    """), arguments: [session, through, limit])
         var messages: [SessionMessageRecord] = []
         var last: Int64?
         var room = length
@@ -173,12 +175,18 @@ extension SessionRepository {
             messages.append(message)
             last = last ?? row["id"]
         }
-        let folded = try Int.fetchOne(
-            connection, sql: "SELECT count(*) FROM session_messages WHERE session = ? AND id <= ?",
-            arguments: [session, through])
+        // Without a summary nothing is folded.
+        let folded =
+            summary == nil
+            ? 0
+            : try Int.fetchOne(
+                connection.cachedStatement(
+                    sql: "SELECT count(*) FROM session_messages WHERE session = ? AND id <= ?"),
+                arguments: [session, through])
         return SessionContext(
             model: try String.fetchOne(
-                connection, sql: "SELECT model FROM sessions WHERE id = ? AND model IS NOT NULL", arguments: [session]),
+                connection.cachedStatement(sql: "SELECT model FROM sessions WHERE id = ? AND model IS NOT NULL"),
+                arguments: [session]),
             summary: summary?["text"], folded: folded ?? 0,
             messages: messages.reversed(), session: session, last: last,
             archive: try lastArchive(of: session, in: connection))

@@ -197,11 +197,22 @@ extension SessionRepository {
         }
     }
 
-    /// Keeps the last ``keptEvents``.
-    static func dropOldEvents(of session: Int64, in connection: GRDB.Database) throws {
+    /// Numbers between two looks for events that are too old.
+    private static let dropStride: Int64 = 64
+
+    /// Keeps the last ``keptEvents``, and those few that have come since it was looked last. Looking goes over all that are kept and
+    /// takes longer than everything else at a turn's end, so it is done once in ``dropStride`` numbers: by the turn that has the last
+    /// of them. Each number is of one turn, so none of these is missed.
+    static func dropOldEvents(of session: Int64, afterEndOf turn: String, in connection: GRDB.Database) throws {
+        let ends = try connection.rows(
+            sql: "SELECT min(sequence), max(sequence) FROM session_events WHERE turn = ? AND session = ?",
+            arguments: [turn, session]
+        ) { (first: $0[0] as Int64?, end: $0[1] as Int64?) }
+        guard let first = ends.first?.first, let end = ends.first?.end, (first - 1) / dropStride < end / dropStride
+        else { return }
         let last = try Int64.fetchOne(
-            connection,
-            sql: "SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+            connection.cachedStatement(
+                sql: "SELECT sequence FROM session_events WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?"),
             arguments: [session, keptEvents])
         if let last { try drop(session, through: last, in: connection) }
     }

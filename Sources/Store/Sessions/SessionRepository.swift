@@ -131,7 +131,7 @@ public struct SessionRepository: Sendable {
                 try Self.add(ending.messages, of: id, session: session, at: ending.finishedAt, in: connection)
             }
             try connection.run(sql: "DELETE FROM turn_journal WHERE turn = ?", arguments: [id])
-            try Self.dropOldEvents(of: session, in: connection)
+            try Self.dropOldEvents(of: session, afterEndOf: id, in: connection)
             return true
         }
     }

@@ -100,11 +100,11 @@ extension SessionRepository {
     ) throws -> TurnRecord? {
         guard let messageID else { return nil }
         return try Row.fetchOne(
-            connection,
-            sql: selectTurns + """
-                 JOIN turn_messages ON turn_messages.turn = turns.id
-                WHERE turn_messages.sender = ? AND turn_messages.message_id = ? AND turn_messages.at >= ?
-                """, arguments: [sender, messageID, since]
+            connection.cachedStatement(
+                sql: selectTurns + """
+                     JOIN turn_messages ON turn_messages.turn = turns.id
+                    WHERE turn_messages.sender = ? AND turn_messages.message_id = ? AND turn_messages.at >= ?
+                    """), arguments: [sender, messageID, since]
         ).map(turn(from:))
     }
 
@@ -112,7 +112,7 @@ extension SessionRepository {
         _ messageID: String?, of turn: TurnRecord, at time: Double, in connection: GRDB.Database
     ) throws {
         guard let messageID else { return }
-        try connection.execute(
+        try connection.run(
             sql: "INSERT OR REPLACE INTO turn_messages (sender, message_id, turn, at) VALUES (?, ?, ?, ?)",
             arguments: [turn.sender, messageID, turn.id, time])
     }

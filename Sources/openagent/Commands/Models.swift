@@ -71,19 +71,22 @@ struct Models: ParsableCommand {
 
     struct Available: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the models that a provider has, as it says itself.")
+            abstract: "List the models that a provider has, as it says itself; or what is known of all providers.",
+            discussion: "Without a provider nobody is asked, and what was found on the agent's machine is listed, too.")
 
-        @Argument(help: "The provider's number or name.")
-        var provider: String
+        @Argument(help: "The provider's number or name; without it, all.")
+        var provider: String?
         @OptionGroup var target: TargetOptions
 
         func run() async throws {
             try await target.run {
+                let path = Models.path + "/available"
+                guard let provider else { return try await $0.get(path, as: AvailableModelsBody.self) }
                 let row = try await $0.provider(provider)
                 return try await $0.get(
-                    Administration.path(Models.path + "/available", query: [("provider_id", "\(row.id)")]),
-                    as: AvailableModelsBody.self)
+                    Administration.path(path, query: [("provider_id", "\(row.id)")]), as: AvailableModelsBody.self)
             } show: { body in
+                guard provider != nil else { return Self.showAll(body) }
                 var table = Table("MODEL", "NAME", "KIND", "ADDED", texts: ["MODEL", "NAME"])
                 for row in body.models { table.add(row.id, row.displayName, row.kind, row.added ? "yes" : nil) }
                 table.show(empty: "\(Screen.plain(body.provider)) has no models.")
@@ -93,6 +96,32 @@ struct Models: ParsableCommand {
                     )
                 }
             }
+        }
+
+        private static func showAll(_ body: AvailableModelsBody) {
+            let found = body.found ?? []
+            var table = Table("MODEL", "NAME", "KIND", "ADDED", texts: ["MODEL", "NAME"])
+            for row in body.models { table.add(row.runtimeID, row.displayName, row.kind, row.added ? "yes" : nil) }
+            if !body.models.isEmpty {
+                table.show(empty: "")
+                if !found.isEmpty { Output.write("\n") }
+            }
+            if !found.isEmpty {
+                var table = Table("FOUND HERE", "AT", "MODELS", "ADD IT WITH", texts: ["FOUND HERE", "MODELS"])
+                for one in found {
+                    let models = one.models.prefix(5).joined(separator: ", ") + (one.models.count > 5 ? ", …" : "")
+                    table.add(one.name, one.baseURL ?? one.version, models, one.command)
+                }
+                table.show(empty: "")
+            }
+            if body.loading == true { Output.writeError("Providers are being asked: try again in some seconds.\n") }
+            guard body.models.isEmpty, found.isEmpty, Screen.isTerminal else { return }
+            Output.write(
+                """
+                No provider has said what it has, and nothing was found on the agent's machine.
+                Add a provider with: openagent providers add NAME (openagent models providers lists names that are known)
+
+                """)
         }
     }
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import JSON
 internal import Wire
 
 // Which workflows may be started from outside? Webhooks from the command line. A secret is shown when it is made, and never again.
@@ -25,14 +26,33 @@ extension Workflows {
             var slug: String?
 
             func run() async throws {
-                try await workflow.target.run {
-                    try await $0.post(
+                let (made, address, starts) = try await workflow.target.ask {
+                    agent -> (Administration.Answer<WebhookBody>, String?, Bool) in
+                    let made = try await agent.post(
                         Workflows.one(workflow.name, "/webhook"), NewWebhook(slug: slug, kind: kind),
                         as: WebhookBody.self, hint: Workflows.hint)
-                } show: {
-                    Webhook.show($0)
+                    // It is made, whatever else can't be found out.
+                    let settings = try? await agent.get(Config.path, as: JSONValue.self, hint: Config.hint).value
+                    let flow = try? await agent.get(
+                        Workflows.one(workflow.name), as: WorkflowBody.self, hint: Workflows.hint
+                    ).value
+                    return (
+                        made, settings?["webhooks"]?["listen"]?.string,
+                        flow?.triggerTypes.contains(Self.trigger) ?? true
+                    )
+                }
+                if workflow.target.json { return Output.write(Screen.json(made.json) + "\n") }
+                Webhook.show(made.value, at: address)
+                if address == nil {
+                    Output.write("Nobody listens for it yet: openagent config set webhooks.listen 127.0.0.1:8899\n")
+                }
+                if !starts {
+                    Output.write(
+                        "\(Screen.plain(workflow.name)) has no block of type \(Self.trigger) to begin at yet.\n")
                 }
             }
+
+            private static let trigger = "trigger-event"
         }
 
         struct List: AsyncParsableCommand {
@@ -92,9 +112,10 @@ extension Workflows {
             }
         }
 
-        private static func show(_ hook: WebhookBody) {
+        private static func show(_ hook: WebhookBody, at address: String? = nil) {
             var facts = Facts()
             facts.add("Path", hook.path)
+            facts.add("Address", address.map { "http://\($0)\(hook.path)" })
             facts.add("Kind", hook.kind)
             facts.add("Secret", hook.secret)
             facts.show()

@@ -52,6 +52,8 @@ enum Output {
 
     static func write(_ bytes: [UInt8], to place: FileHandle) {
         let descriptor = place.fileDescriptor
+        // What was printed before comes first: in a pipe it still lies in the buffer.
+        if descriptor == STDOUT_FILENO { fflush(nil) }
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

@@ -87,7 +87,7 @@ enum MCPWeb {
     )
     func faults() async throws {
         var settings = MCPSettings()
-        settings.times = ["web_sleep": .milliseconds(300)]
+        settings.times = { ToolTimes(certain: ["web_sleep": .milliseconds(300)]) }
         try await MCPWeb.run { [settings] address in
             try await RunningMCP.run(url: address + "/mcp", settings: settings) { running in
                 let dropped = await running.server.ask("drop")

@@ -108,7 +108,7 @@ import Testing
     func kernelLimit() async throws {
         var settings = MCPSettings()
         settings.memory = 64 << 20
-        settings.actionTime = .seconds(20)
+        settings.times = { ToolTimes(action: .seconds(20)) }
         // Nobody looks: time stands still.
         try await RunningMCP.run(Self.words, settings: settings, time: TurnedClock().source) { running in
             #expect(await running.server.ask("allocate").isError)

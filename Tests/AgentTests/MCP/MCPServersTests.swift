@@ -54,7 +54,10 @@ import Testing
         }
     }
 
-    func with(_ body: @escaping @Sendable (World) async throws -> Void) async throws {
+    /// - Parameter before: what is done before the servers run.
+    func with(
+        before: (World) async throws -> Void = { _ in }, _ body: @escaping @Sendable (World) async throws -> Void
+    ) async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "mcps-\(UUID().uuidString).db").path
         let database = try Store.Database(path: path)
         defer {
@@ -70,6 +73,7 @@ import Testing
         let servers = MCPServers(
             registry, reserved: ["vault"], logger: Logger(label: "test") { _ in KeptLog(lines: lines) })
         let world = World(registry: registry, servers: servers, log: lines)
+        try await before(world)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 await servers.run()
@@ -83,6 +87,21 @@ import Testing
             group.cancelAll()
         }
         #expect(await servers.status().values.allSatisfy { $0.state == .stopped || $0.state == .failed })
+    }
+
+    @Test(
+        "who asks for tools while the agent starts gets those of servers that are still being started, and of broken ones none"
+    )
+    func arrival() async throws {
+        try await with { world in
+            try await world.add(
+                "slow", ["/bin/sh", "-c", #"sleep 0.3; exec "$@""#, "sh"] + MCPPeers.fixture("misbehaving"))
+            try await world.add("broken", ["/nothing/here"])
+            await world.servers.willRun()
+        } _: { world in
+            #expect(Int(await world.ask("slow", "pid").text) != nil)
+            #expect(await world.servers.status()["broken"]?.state != .starting)
+        }
     }
 
     @Test("servers are added, switched off and on, changed and removed while they run, and others stay as they are")

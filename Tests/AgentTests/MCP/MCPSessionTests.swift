@@ -279,15 +279,19 @@ import Testing
 
     @Test("P-34: a call has 10 seconds when it only reads, 30 otherwise, and what the operator says before that")
     func times() {
-        var settings = MCPSettings()
+        var times = ToolTimes()
         let query = ToolDefinition(name: "log", description: "", parameters: .null, effect: .query)
         let action = ToolDefinition(name: "push", description: "", parameters: .null)
-        #expect(settings.time(for: query, of: "git") == .seconds(10))
-        #expect(settings.time(for: action, of: "git") == .seconds(30))
-        settings.times = ["my_git_log": .seconds(60), "slow": .seconds(90)]
-        #expect(settings.time(for: query, of: "my-git") == .seconds(60))
-        #expect(settings.time(for: action, of: "my-git") == .seconds(30))
-        #expect(settings.time(for: action, of: "slow") == .seconds(90))
+        #expect(times.time(for: query, of: "git") == .seconds(10))
+        #expect(times.time(for: action, of: "git") == .seconds(30))
+        times.certain = ["my_git_log": .seconds(60), "slow": .seconds(90), "my-own": .seconds(70)]
+        #expect(times.time(for: query, of: "my-git") == .seconds(60))
+        #expect(times.time(for: action, of: "my-git") == .seconds(30))
+        #expect(times.time(for: action, of: "slow") == .seconds(90))
+        #expect(times.time(for: action, of: "my-own") == .seconds(70))
+        let patient = ToolDefinition(name: "wait", description: "", parameters: .null, timeLimit: .seconds(600))
+        #expect(times.time(for: patient, of: "git") == .seconds(600))
+        #expect(times.time(for: patient, of: "slow") == .seconds(90))
     }
 
     @Test(

@@ -58,6 +58,20 @@ import Testing
 
     // MARK: Names
 
+    @Test(
+        "P-33: the tools of a server that is down are said to be away, and not to be no tools; to whom it isn't granted they are none"
+    )
+    func aServerThatIsDown() async throws {
+        let server = FakeTools("my-x", [])
+        let result = try await Self.call(AgentTools([server]), "my_x_do")
+        #expect(result.isError && result.text.hasPrefix("The server 'my-x' does not run at the moment"), "\(result)")
+        let closed = FakeTools("my-x", [], openTo: [])
+        #expect(try await Self.call(AgentTools([closed]), "my_x_do").text.hasPrefix("There is no tool my_x_do"))
+        server.definitions.withLock { $0 = [.fake("do")] }
+        #expect(try await Self.call(AgentTools([server]), "my_x_look").text.hasPrefix("There is no tool my_x_look"))
+        #expect(server.ran.isEmpty)
+    }
+
     @Test("P-28: of two servers or tools with the same name the first keeps working and the second is not offered")
     func names() async throws {
         let lines = TestMutex<[String]>([])
@@ -94,7 +108,7 @@ import Testing
                 return ToolResult("late")
             }
             var settings = ToolSettings()
-            settings.timeLimits = ["x_slow": 90]
+            settings.times.certain = ["x_slow": .seconds(90)]
             let tools = AgentTools([server], settings: settings, time: clock.source)
             let task = Task { try await Self.call(tools, "x_\(tool)") }
             await clock.sleepers()
@@ -105,6 +119,33 @@ import Testing
             #expect(result.isError && result.text.contains("within \(Int(seconds)) seconds"), "\(result)")
             #expect(stopped.value)
         }
+    }
+
+    @Test(
+        "P-34: what is set for a server counts for its tools, and whoever calls waits a little longer than the server")
+    func timeOfServers() async throws {
+        struct Patient: ToolServer {
+            let name = "my-crawler"
+            let grace = Duration.seconds(1)
+
+            func tools() async -> [ToolDefinition] { [.fake("do")] }
+
+            func call(
+                _ tool: String, _ arguments: [String: JSONValue], for context: ToolContext,
+                progress: @Sendable (String) async -> Void
+            ) async -> ToolResult {
+                try? await Task.sleep(for: .seconds(600))
+                return ToolResult("late")
+            }
+        }
+        let clock = TurnedClock()
+        var settings = ToolSettings()
+        settings.times.certain = ["my_crawler": .seconds(120)]
+        let tools = AgentTools([Patient()], settings: settings, time: clock.source)
+        let task = Task { try await Self.call(tools, "my_crawler_do") }
+        await clock.sleepers()
+        clock.advance(by: 121)
+        #expect(try await task.value.text.contains("within 121 seconds"))
     }
 
     @Test func stoppingTheTurnEndsTheCall() async throws {

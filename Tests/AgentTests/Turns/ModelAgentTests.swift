@@ -42,6 +42,14 @@ import Testing
         #expect(result == ToolResult("found key"))
     }
 
+    @Test func aModelThatSaysTooMuchIsNotAskedOnAndOn() async throws {
+        var long = Self.calls("x_do")
+        long.text = String(repeating: "x", count: 3 << 20)
+        let model = ScriptedModel(replies: [long, long, long])
+        let outcome = try await TestModels(model, tools: AgentTools([FakeTools("x")])).ask()
+        #expect(model.requests.count == 2 && outcome.text.hasSuffix("\n\n(I stopped here: the answer is too long.)"))
+    }
+
     @Test func queriesOfOneStepRunAtOnceAndActionsInTheirOrder() async throws {
         let running = TestMutex((now: 0, most: 0))
         let server = FakeTools("x") { tool, _, _ in

@@ -64,6 +64,14 @@ import Testing
         #expect(Set(ids).count == 2)
     }
 
+    @Test func whatAProviderWantsBackWithACallGoesBack() {
+        let call = ToolCall(id: "a", name: "one_look", arguments: "{}", signature: "sealed")
+        var loop = TurnLoop(limit: 5)
+        loop.take(.modelStep(text: "", calls: [call], model: "google:pro", stop: .toolCalls))
+        loop.take(.toolResult(id: "1.1", output: "seen"))
+        #expect(loop.messages.first == .assistant("", calls: [call]))
+    }
+
     @Test func rowsOfEarlierVersionsAreStillRead() throws {
         let rows = [
             #"{"toolCall":{"id":"c1","name":"search","arguments":"{}"}}"#,
@@ -111,31 +119,35 @@ import Testing
         #expect(expected.text.hasPrefix("step 0\n\nstep 1\n\n") && expected.text.hasSuffix("done, 0 unknown"))
         let count = await whole.all.count
         #expect(count > 150)
-        for cut in 0...count {
-            let servers = ["a", "b", "c"].map { FakeTools($0) }
-            let model = Self.model()
-            let models = TestModels(model, tools: AgentTools(servers))
-            // The first process dies as soon as it has written so many entries; nothing that it does afterwards counts.
-            let written = Entries()
-            let first = TestJournal { entry in if !written.add(entry, atMost: cut) { throw Killed() } }
-            let early = try? await models.ask(journal: first)
-            #expect((early == nil) == (cut < count), "cut \(cut)")
-            let entries = written.all
-            let asked = model.requests.count
-            let outcome = try await models.ask(journal: TestJournal(entries))
-            let recorded = entries.count { if case .modelStep = $0 { true } else { false } }
-            #expect(model.requests.count - asked == 50 - recorded, "cut \(cut): no recorded step is asked again")
-            let ran = servers.flatMap(\.ran)
-            #expect(Set(ran).count == ran.count, "cut \(cut): \(ran)")
-            let begun = Set(entries.compactMap { if case .toolCall(let id, _, _) = $0 { id } else { nil } })
-            let ended = Set(
-                entries.compactMap { entry -> String? in
-                    if case .toolResult(let id, _) = entry { id } else { nil }
-                })
-            let unknown = begun.subtracting(ended).count
-            #expect(
-                outcome.text == expected.text.replacing("0 unknown", with: "\(unknown) unknown"), "cut \(cut)")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for cut in 0...count { group.addTask { try await Self.check(cut, of: count, expected.text) } }
+            try await group.waitForAll()
         }
+    }
+
+    private static func check(_ cut: Int, of count: Int, _ expected: String) async throws {
+        let servers = ["a", "b", "c"].map { FakeTools($0) }
+        let model = model()
+        let models = TestModels(model, tools: AgentTools(servers))
+        // The first process dies as soon as it has written so many entries; nothing that it does afterwards counts.
+        let written = Entries()
+        let first = TestJournal { entry in if !written.add(entry, atMost: cut) { throw Killed() } }
+        let early = try? await models.ask(journal: first)
+        #expect((early == nil) == (cut < count), "cut \(cut)")
+        let entries = written.all
+        let asked = model.requests.count
+        let outcome = try await models.ask(journal: TestJournal(entries))
+        let recorded = entries.count { if case .modelStep = $0 { true } else { false } }
+        #expect(model.requests.count - asked == 50 - recorded, "cut \(cut): no recorded step is asked again")
+        let ran = servers.flatMap(\.ran)
+        #expect(Set(ran).count == ran.count, "cut \(cut): \(ran)")
+        let begun = Set(entries.compactMap { if case .toolCall(let id, _, _) = $0 { id } else { nil } })
+        let ended = Set(
+            entries.compactMap { entry -> String? in
+                if case .toolResult(let id, _) = entry { id } else { nil }
+            })
+        let unknown = begun.subtracting(ended).count
+        #expect(outcome.text == expected.replacing("0 unknown", with: "\(unknown) unknown"), "cut \(cut)")
     }
 
     /// What is on the disk of a process that dies.

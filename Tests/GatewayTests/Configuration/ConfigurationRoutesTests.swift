@@ -118,17 +118,25 @@ import Testing
     func whatTheDatabaseOwns() async throws {
         try await run { config, _, _, stream in
             let answer = try await stream.ask(
-                "PUT", "/api/config", #"{"name":"Ada","models":{"x":1},"themes":{"enabled":true,"time":"3:00"}}"#)
+                "PUT", "/api/config", #"{"name":"Ada","mcps":{"x":1},"themes":{"enabled":true,"time":"3:00"}}"#)
             #expect(answer.status == 200 && answer.json["restart_required"] as? Bool == false)
             #expect(try config.text().contains("providers:\n  openai: {key: \(Self.canary)}"))
             #expect(try config.text().contains("themes:\n  enabled: true\n  time: \"3:00\"\n"))
-            #expect(try !config.text().contains("models"))
+            #expect(try !config.text().contains("mcps"))
             let warnings = try #require(answer.json["warnings"] as? [String])
             #expect(warnings.contains("themes is not known to this version and is ignored"), "\(warnings)")
             let gone = try await stream.ask("PATCH", "/api/config/themes", "null")
             #expect(gone.status == 200 && gone.json["themes"] is NSNull, "\(gone)")
             let left = try config.text()
             #expect(!left.contains("themes"), "\(left)")
+        }
+    }
+
+    @Test func theModelsThatAreFallenBackToAreASetting() async throws {
+        try await run { config, _, _, stream in
+            let answer = try await stream.ask("PATCH", "/api/config/models", #"{"fallback":["builtin:librarian"]}"#)
+            #expect(answer.status == 200, "\(answer)")
+            #expect(config.store.active.turns.fallback == ["builtin:librarian"])
         }
     }
 

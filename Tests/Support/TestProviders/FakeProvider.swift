@@ -39,6 +39,7 @@ public final class FakeProvider: Sendable {
         var questions: [Question] = []
         var port = 0
         var answers: [FakeAnswer] = []
+        var speaker: (@Sendable (Question) -> FakeAnswer)?
         var abandoned = 0
         var watchers: [AsyncStream<Int>.Continuation] = []
     }
@@ -97,6 +98,11 @@ public final class FakeProvider: Sendable {
     /// `/api/chat`). The last answer is given again and again; without a script it is `Hello from the fake.`
     public func script(_ answers: [FakeAnswer]) { state.withLock { $0.answers = answers } }
 
+    /// What the model says follows from what it is asked, whoever asks and however often.
+    public func answer(_ speaker: @escaping @Sendable (Question) -> FakeAnswer) {
+        state.withLock { $0.speaker = speaker }
+    }
+
     /// What models were asked, without the lists of models.
     public var conversations: [Question] {
         questions.filter { FakeProtocol(path: Self.withoutQuery($0.path)) != nil }
@@ -114,8 +120,9 @@ public final class FakeProvider: Sendable {
 
     private static func withoutQuery(_ path: String) -> String { String(path.prefix { $0 != "?" }) }
 
-    private func nextAnswer() -> FakeAnswer {
-        state.withLock { state in
+    private func nextAnswer(to question: Question) -> FakeAnswer {
+        if let speaker = state.withLock({ $0.speaker }) { return speaker(question) }
+        return state.withLock { state in
             guard let answer = state.answers.first else { return .text("Hello from the fake.") }
             if state.answers.count > 1 { state.answers.removeFirst() }
             return answer
@@ -196,7 +203,7 @@ public final class FakeProvider: Sendable {
         }
         switch fault {
         case .none:
-            if let words = FakeProtocol(path: request.uri.path) { return say(nextAnswer(), in: words) }
+            if let words = FakeProtocol(path: request.uri.path) { return say(nextAnswer(to: question), in: words) }
             return json(list(models, request.uri.path))
         case .empty: return json(list([], request.uri.path))
         case .status(let code):

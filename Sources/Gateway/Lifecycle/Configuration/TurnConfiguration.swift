@@ -8,10 +8,8 @@ struct TurnConfiguration: Sendable, Equatable {
     var turns = TurnSettings()
     var tools = ToolSettings()
 
-    /// Servers of tools that other programs may use when nothing is set, as far as they are meant for others.
-    private static let openToOthers: Set = ["vault", "sessions", "scheduler"]
-
-    init() { tools.grants.granted[.outside] = .some(Self.openToOthers) }
+    /// How long a call of a tool may take, in seconds.
+    private static let seconds = 1.0...3_600
 
     mutating func read(_ root: inout ConfigurationSection) throws(ConfigurationError) {
         turns.systemPrompt =
@@ -28,7 +26,12 @@ struct TurnConfiguration: Sendable, Equatable {
                 guard let names = try section.texts(key) else { continue }
                 tools.grants.granted[caller] = names == ["all"] ? .all : .some(Set(names))
             }
-            tools.timeLimits = try section.numbers("time_limits", in: 1...3_600) ?? tools.timeLimits
+            tools.times.query =
+                try section.number("query_seconds", in: Self.seconds).map { .seconds($0) } ?? tools.times.query
+            tools.times.action =
+                try section.number("action_seconds", in: Self.seconds).map { .seconds($0) } ?? tools.times.action
+            tools.times.certain =
+                try section.numbers("time_limits", in: Self.seconds)?.mapValues { .seconds($0) } ?? tools.times.certain
         }
     }
 }

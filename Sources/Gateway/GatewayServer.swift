@@ -203,7 +203,7 @@ public final class GatewayServer: Sendable {
             isRevoked: { turn in
                 if turn.isUnattended { return membership.forbidsActing(as: turn.key.handle) }
                 guard let device = try? NodeID(turn.device) else { return false }
-                return membership.standing(of: device, handle: turn.key.handle) == .revoked
+                return [.revoked, .suspended].contains(membership.standing(of: device, handle: turn.key.handle))
             },
             isAdmin: { turn in
                 if turn.isUnattended { return membership.standing(ofHandle: turn.key.handle) == .active(role: .admin) }
@@ -257,7 +257,7 @@ public final class GatewayServer: Sendable {
     }
 
     /// Ends in good order: nothing new is accepted, running turns may end within `grace`, the others are cut short and
-    /// marked. Sockets are closed with 1012. What waits runs after the next start.
+    /// marked. Sockets are closed with 1012. What waits goes on after the next start.
     public func shutdown(grace: Duration = .seconds(20)) async {
         await sessions.drain(grace: grace)
         configuration.logs?.endReaders(after: .everything)
@@ -282,12 +282,15 @@ public final class GatewayServer: Sendable {
                 case .userRemoved(let handle):
                     group.addTask {
                         await self.sessions.retire(handle)
+                        await self.stopRetired()
                         await self.files?.removeUploads(of: handle)
                     }
-                case .device(_, _, .revoked): group.addTask { await self.sessions.dropRevoked() }
+                case .device(_, _, .revoked), .user(_, _, .suspended):
+                    group.addTask { await self.sessions.dropRevoked() }
                 case .everything:
                     group.addTask {
                         await self.retireMissing()
+                        await self.stopRetired()
                         await self.sessions.dropRevoked()
                     }
                 default: break
@@ -301,6 +304,14 @@ public final class GatewayServer: Sendable {
                     }
                 }
             }
+        }
+    }
+
+    /// What ran by itself for a user who is gone. Its rows say so already.
+    private func stopRetired() async {
+        configuration.scheduler?.wake()
+        do { try await configuration.runner?.stopEnded() } catch {
+            logger.error("workflow::not_stopped", metadata: ["error": "\(StorageFault(error))"])
         }
     }
 

@@ -77,4 +77,20 @@ import Testing
             #expect(security.contains(statement), "\(statement)")
         }
     }
+
+    @Test("P-98: the doctor warns of an address for webhooks that others reach, and says nothing where there is none")
+    func webhooks() async throws {
+        for (listen, state) in [
+            ("8899", AgentFinding.State.ok), ("'[::1]:8899'", .ok), ("0.0.0.0:8899", .warning),
+            ("hooks.example:8899", .warning), ("", nil),
+        ] {
+            let directory = AgentDirectory(try LifecycleFixture.folder())
+            let yaml = listen.isEmpty ? "name: a\n" : "webhooks: {listen: \(listen)}\n"
+            try Data(yaml.utf8).write(to: URL(fileURLWithPath: directory.configuration))
+            let doctor = AgentDoctor(directory: directory, environment: [:], now: { 1 }, reach: { _ in nil })
+            let found = await doctor.examine().first { $0.name == "webhooks" }
+            #expect(found?.state == state, "\(listen): \(String(describing: found))")
+            if state == .warning { #expect(found?.fix?.contains("webhooks.listen 127.0.0.1:8899") == true) }
+        }
+    }
 }

@@ -33,11 +33,13 @@ import Testing
     private struct Tools: ToolServer {
         let name: String
         let note: @Sendable (ToolContext) -> Void
+        var began: @Sendable () -> Void = {}
 
         func tools() async -> [ToolDefinition] {
             [
                 ToolDefinition(name: "look", description: "", parameters: ["type": "object"], effect: .query),
                 ToolDefinition(name: "rule", description: "", parameters: ["type": "object"], needsAdmin: true),
+                ToolDefinition(name: "hang", description: "", parameters: ["type": "object"]),
             ]
         }
 
@@ -46,6 +48,11 @@ import Testing
             progress: @Sendable (String) async -> Void
         ) async -> ToolResult {
             note(context)
+            guard tool != "hang" else {
+                began()
+                try? await Task.sleep(for: .seconds(600))
+                return ToolResult("it was stopped", isError: true)
+            }
             return ToolResult("\(name) says \(tool)")
         }
     }
@@ -56,19 +63,31 @@ import Testing
 
         let directory: AgentDirectory
         let core: GatewayCore
+        /// Yields when the tool `hang` runs.
+        let hangs: AsyncStream<Void>
         private let key: SecretKey
         private let device = SecretKey()
+        private let isLast: Bool
 
         /// - Parameters:
         ///   - address: of the provider; models there are asked over HTTP.
         ///   - models: by their names, the first is the default.
+        ///   - earlier: an earlier process of the same agent, which is over.
+        ///   - isLast: no later one comes.
         init(
             configuration yaml: String = "", address: String = "http://127.0.0.1:1", models: [String] = ["one"],
-            _ script: Script? = nil
+            after earlier: World? = nil, isLast: Bool = true, _ script: Script? = nil
         ) async throws {
-            directory = AgentDirectory(FileManager.default.temporaryDirectory.path + "/turns-\(UUID().uuidString)")
-            _ = try directory.create(name: "Ada")
-            try Data(("name: Ada\n" + yaml).utf8).write(to: URL(filePath: directory.configuration))
+            self.isLast = isLast
+            directory =
+                earlier?.directory
+                ?? AgentDirectory(FileManager.default.temporaryDirectory.path + "/turns-\(UUID().uuidString)")
+            if earlier == nil {
+                _ = try directory.create(name: "Ada")
+                try Data(("name: Ada\n" + yaml).utf8).write(to: URL(filePath: directory.configuration))
+            }
+            let (hangs, hang) = AsyncStream.makeStream(of: Void.self)
+            self.hangs = hangs
             key = try SecretKey(seed: Array(repeating: 7, count: 32))
             let notes = Notes()
             self.notes = notes
@@ -83,11 +102,14 @@ import Testing
                     guard pause < .seconds(10) else { return try await Task.sleep(for: .seconds(60)) }
                     slept.add(pause)
                 })
-            seams.toolServers = { ["alpha", "beta", "vault"].map { Tools(name: $0) { notes.add($0) } } }
+            seams.toolServers = {
+                ["alpha", "beta", "gamma"].map { Tools(name: $0, note: { notes.add($0) }, began: { hang.yield() }) }
+            }
             core = try GatewayCore.build(
                 key: key, directory: directory,
                 configuration: try AgentConfiguration.load(directory, environment: [:]).configuration, version: "1",
                 seams: seams, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, requestRestart: {})
+            guard earlier == nil else { return }
             let actor = Registry.Actor(name: "test")
             let provider = try await core.registry.addProvider(
                 ProviderChange(name: "local", baseURL: address), by: actor
@@ -115,7 +137,7 @@ import Testing
 
         deinit {
             try? core.close()
-            try? FileManager.default.removeItem(atPath: directory.path)
+            if isLast { try? FileManager.default.removeItem(atPath: directory.path) }
         }
 
         /// Somebody of the network who is no admin, as far as anybody knows.
@@ -138,7 +160,7 @@ import Testing
                 ChatAnswer.self, from: Data(try await ask("POST", "/api/chat", message, caller).utf8))
         }
 
-        private func ask(_ method: String, _ path: String, _ body: String?, _ caller: Caller?) async throws -> String {
+        func ask(_ method: String, _ path: String, _ body: String?, _ caller: Caller?) async throws -> String {
             let answer = try await core.gateway.respond(
                 method: HTTPMethod(rawValue: method), path: path, headers: [:], body: ByteBuffer(string: body ?? ""),
                 maximumBody: 4 << 20, as: caller)
@@ -188,13 +210,13 @@ import Testing
             }
             guard results.isEmpty else { return ModelReply(text: results.joined(separator: ", ")) }
             return ModelReply(
-                calls: ["alpha", "beta", "vault"].map { ToolCall(id: $0, name: "\($0)_look", arguments: "{}") },
+                calls: ["alpha", "beta", "gamma"].map { ToolCall(id: $0, name: "\($0)_look", arguments: "{}") },
                 stop: .toolCalls, inputTokens: 100, outputTokens: 10)
         }
         try await world.run { world in
             let answer = try await world.chat("go")
             #expect(
-                answer.response == "alpha says look, beta says look, vault says look" && answer.model == "local:one")
+                answer.response == "alpha says look, beta says look, gamma says look" && answer.model == "local:one")
             let models = try await world.get("/api/models", ModelsBody.self).models
             #expect(models.map(\.runs) == [true, true] && models.map(\.isDefault) == [false, true])
             #expect(world.notes.all.allSatisfy { $0.isAdmin && !$0.isUnattended && $0.sessionID == "s" })
@@ -220,14 +242,18 @@ import Testing
         }
         try await world.run { world in
             let attended = try await world.chat("x").response
-            let unattended = try await world.chat("x", session: "scheduler:1").response
-            #expect(attended == "together" && unattended == "alone")
+            let task = #"{"name":"t","cron_expression":"@daily","prompt":"x"}"#
+            _ = try await world.ask("POST", "/api/scheduled-tasks", task, nil)
+            let run = try await world.ask("POST", "/api/scheduled-tasks/t/run", #"{"wait":true}"#, nil)
+            let output = try JSONDecoder().decode(TaskRunBody.self, from: Data(run.utf8)).output
+            #expect(attended == "together" && output == "alone")
         }
     }
 
     @Test func aLongConversationIsSummarizedOnceAndTheSummaryIsKeptAndCounted() async throws {
         let asked = Mutex<[ModelRequest]>([])
-        let world = try await World { request in
+        // The descriptions of all tools would fill the window of a model that is this small.
+        let world = try await World(configuration: "tools: {turns: [alpha]}\n") { request in
             asked.withLock { $0.append(request) }
             let isSummary = request.system.contains("You write summaries")
             return ModelReply(
@@ -252,6 +278,80 @@ import Testing
             #expect(summaries() == 1, "it is made once")
             let answer = try await world.chat("once more")
             #expect(answer.usage.outputTokens == 1)
+        }
+    }
+
+    /// Calls a tool for each word that is said, and then says what came of it.
+    private static func calling(_ tools: [String]) -> Script {
+        { request in
+            let last = request.messages.last
+            if case .tool(_, _, let result)? = last {
+                return ModelReply(text: result.text, inputTokens: 3, outputTokens: 2)
+            }
+            guard case .user(let text)? = last, tools.contains(text) else { return ModelReply(text: "fine") }
+            return ModelReply(
+                calls: [ToolCall(id: "call", name: text, arguments: "{}")], stop: .toolCalls, inputTokens: 3,
+                outputTokens: 2)
+        }
+    }
+
+    @Test(
+        "a turn that is stopped or cleared during a call ends at once, and the next one runs", arguments: [false, true])
+    func stoppedDuringACall(_ isCleared: Bool) async throws {
+        let world = try await World(Self.calling(["alpha_hang"]))
+        try await world.run { world in
+            async let answer = world.ask("POST", "/api/chat", #"{"message":"alpha_hang","session_id":"s"}"#, nil)
+            try await within(30, "the tool") { for await _ in world.hangs { return } }
+            if isCleared {
+                _ = try await world.ask("POST", "/api/sessions/s/clear", "{}", nil)
+            } else {
+                #expect(await world.core.gateway.sessions.stopAll() == 1)
+            }
+            _ = try await answer
+            let next = try await world.chat("hello").response
+            #expect(next == "fine")
+            let said = try await world.ask("GET", "/api/sessions/s/messages", nil, nil)
+            #expect(said.contains("alpha_hang") != isCleared)
+            let usage = try await world.get("/api/usage", UsageBody.self)
+            #expect(usage.requests == 2 && usage.inputTokens == 3, "each call of a model counts once: \(usage)")
+        }
+    }
+
+    @Test("P-29: a call that waits for its user goes on waiting after a restart in good order, and runs once")
+    func approvalOverARestart() async throws {
+        @Sendable func pending(_ world: World) async throws -> [ApprovalBody] {
+            try await world.get("/api/approvals?state=pending", ApprovalsBody.self).approvals
+        }
+        let first = try await World(
+            configuration: "limits: {chat_seconds: 1}\n", isLast: false, Self.calling(["alpha_look"]))
+        try await first.run { world in
+            _ = try await world.ask("PUT", "/api/tool-policies/alpha_look", #"{"rule":"ask"}"#, nil)
+            async let answer = world.ask("POST", "/api/chat", #"{"message":"alpha_look","session_id":"s"}"#, nil)
+            try await within(30, "the question") {
+                while try await pending(world).isEmpty { await Task.yield() }
+            }
+            _ = try await answer
+            await world.core.gateway.shutdown(grace: .seconds(60))
+        }
+        #expect(first.notes.all.isEmpty)
+        try first.core.close()
+        let second = try await World(after: first, Self.calling(["alpha_look"]))
+        try await second.run { world in
+            let id = try await within(30, "the question again") {
+                while true {
+                    if let question = try await pending(world).first { return question.id }
+                    await Task.yield()
+                }
+            }
+            _ = try await world.ask("POST", "/api/approvals/\(id)", #"{"decision":"approve"}"#, nil)
+            try await within(30, "the answer") {
+                while try await !world.ask("GET", "/api/sessions/s/messages", nil, nil).contains("alpha says look") {
+                    await Task.yield()
+                }
+            }
+            #expect(world.notes.all.count == 1)
+            let usage = try await world.get("/api/usage", UsageBody.self)
+            #expect(usage.requests == 2, "\(usage)")
         }
     }
 
@@ -286,4 +386,8 @@ import Testing
             #expect(read(wrong).errors.count == 1, "\(wrong)")
         }
     }
+}
+
+extension SessionManager {
+    fileprivate func stopAll() -> Int { interrupt(.user) { _ in true } }
 }

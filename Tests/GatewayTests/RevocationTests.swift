@@ -92,8 +92,8 @@ import Testing
                 let messages = try await other.messages { $0.isTurnEnd }
                 #expect(messages.contains { $0.responseText == "yes" })
             }
-            // The turn itself goes on: it was accepted while the device was in good standing.
-            run.answer("two")
+            // What it had begun to do is not done any more.
+            #expect(try await run.wasCancelled())
         }
     }
 

@@ -6,6 +6,7 @@ import Testing
 @testable import Certs
 @testable import Gateway
 @testable import Store
+@testable import Transport
 @testable import Wire
 
 // Turns that nobody types: as durable as others, in a user's name, and in nobody's way.
@@ -18,9 +19,9 @@ import Testing
 
     private static func gateway(
         _ agent: ScriptedAgent = ScriptedAgent(), path: String? = nil, usage: UsageSettings = UsageSettings(),
-        hasScheduler: Bool = false
+        hasScheduler: Bool = false, key: SecretKey = SecretKey()
     ) throws -> TestGateway {
-        let gateway = try TestGateway(agent, databasePath: path, usage: usage, hasScheduler: hasScheduler)
+        let gateway = try TestGateway(agent, databasePath: path, usage: usage, hasScheduler: hasScheduler, key: key)
         gateway.membership.set(.active(role: .member), forUser: "ana")
         return gateway
     }
@@ -149,7 +150,7 @@ import Testing
             _ = try await answer
             try await copy(to: copies[1])
         }
-        let second = try Self.gateway(path: copies[0])
+        let second = try Self.gateway(path: copies[0], key: first.coordinator)
         try await second.run { _ in
             async let answer = second.unattended.run(Self.turn())
             let run = try await second.agent.nextRun()
@@ -158,7 +159,7 @@ import Testing
             #expect(try await answer.text == "watered after all")
             #expect(second.agent.runs.count == 1)
         }
-        let third = try Self.gateway(path: copies[1])
+        let third = try Self.gateway(path: copies[1], key: first.coordinator)
         try await third.run { _ in
             let answer = try await third.unattended.run(Self.turn())
             #expect(answer.text == "watered")

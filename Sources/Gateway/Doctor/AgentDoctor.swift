@@ -50,6 +50,7 @@ public struct AgentDoctor: Sendable {
         findings.append(examineVault(configuration?.vault ?? directory.memories))
         findings += examineCommands(configuration)
         findings.append(await examineSandbox(configuration))
+        findings += examineWebhooks(configuration)
         findings.append(examineLogs())
         findings += examineUploads()
         findings += examinePort(configuration, state)

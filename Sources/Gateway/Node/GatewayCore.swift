@@ -111,8 +111,8 @@ struct GatewayCore: Sendable {
         let workflowTools = ToolboxSlot()
         let automation = AgentAutomation(
             database: database, place: place, node: key.nodeID, configuration: configuration, tools: workflowTools,
-            isServed: requestRestart != nil, time: TimeSource(now: now, sleep: seams.time.sleep), random: seams.random,
-            logger: logger)
+            isServed: requestRestart != nil, time: TimeSource(now: now, sleep: TimeSource.system.sleep),
+            random: seams.random, logger: logger)
         automation.enter(&settings, store: store, logger: logger)
         let (gate, ledger) = settings.keepAccount(database, registry, seams.random, store: store)
         let builtin = try Self.tools(

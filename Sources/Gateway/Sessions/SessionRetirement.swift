@@ -5,9 +5,12 @@ internal import Store
 // out of reach: the handle may be given to somebody else.
 
 extension SessionManager {
-    /// A device was put out of the network: what it sent and has not begun is not answered. What a restart comes before is
-    /// looked at when its turn comes.
-    func dropRevoked() async { await dropWaiting(where: isRevoked) }
+    /// A device was put out of the network, or its user suspended: what it sent does nothing more, begun or not. What a restart comes
+    /// before is looked at when its turn comes.
+    func dropRevoked() async {
+        _ = interrupt(.user, where: isRevoked)
+        await dropWaiting(where: isRevoked)
+    }
 
     /// The user is gone.
     func retire(_ handle: String) async {

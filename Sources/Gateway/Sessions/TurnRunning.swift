@@ -248,7 +248,7 @@ extension SessionManager {
                     code: .forbidden,
                     text: turn.isUnattended
                         ? "The user in whose name it was to run may not use the agent any more."
-                        : "The device that sent this was revoked: it gets no answer."), at: 0)
+                        : "The device that sent this was revoked, or its user suspended: it gets no answer."), at: 0)
         }
         guard await end(turn, as: .cancelled, bodies: bodies, messages: [], patiently: patiently) else { return false }
         sessions[turn.key]?.endTurn(turn.id)

@@ -52,7 +52,12 @@ extension DatabaseMigrator {
                         OR NOT EXISTS (SELECT 1 FROM audit_housekeeping WHERE OLD.at < until)
                     BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END;
 
+                    -- But for whose it was, once that user is gone.
                     CREATE TRIGGER usage_log_is_never_changed BEFORE UPDATE ON usage_log
+                    WHEN substr(NEW.handle, 1, 10) <> '__retired/' OR substr(OLD.handle, 1, 10) = '__retired/'
+                        OR (NEW.id, NEW.turn, NEW.call, NEW.at, NEW.model, NEW.input_tokens, NEW.output_tokens)
+                            IS NOT (OLD.id, OLD.turn, OLD.call, OLD.at, OLD.model, OLD.input_tokens, OLD.output_tokens)
+                        OR (NEW.cost, NEW.session_id, NEW.device) IS NOT (OLD.cost, OLD.session_id, OLD.device)
                     BEGIN SELECT RAISE(ABORT, 'the usage log is append-only'); END;
                     CREATE TRIGGER usage_log_is_never_shortened BEFORE DELETE ON usage_log
                     BEGIN SELECT RAISE(ABORT, 'the usage log is append-only'); END;

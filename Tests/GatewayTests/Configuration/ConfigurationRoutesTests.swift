@@ -118,17 +118,17 @@ import Testing
     func whatTheDatabaseOwns() async throws {
         try await run { config, _, _, stream in
             let answer = try await stream.ask(
-                "PUT", "/api/config", #"{"name":"Ada","mcps":{"x":1},"dream_mode":{"enabled":true,"time":"3:00"}}"#)
+                "PUT", "/api/config", #"{"name":"Ada","mcps":{"x":1},"themes":{"enabled":true,"time":"3:00"}}"#)
             #expect(answer.status == 200 && answer.json["restart_required"] as? Bool == false)
             #expect(try config.text().contains("providers:\n  openai: {key: \(Self.canary)}"))
-            #expect(try config.text().contains("dream_mode:\n  enabled: true\n  time: \"3:00\"\n"))
+            #expect(try config.text().contains("themes:\n  enabled: true\n  time: \"3:00\"\n"))
             #expect(try !config.text().contains("mcps"))
             let warnings = try #require(answer.json["warnings"] as? [String])
-            #expect(warnings.contains("dream_mode is not known to this version and is ignored"), "\(warnings)")
-            let gone = try await stream.ask("PATCH", "/api/config/dream_mode", "null")
-            #expect(gone.status == 200 && gone.json["dream_mode"] is NSNull, "\(gone)")
+            #expect(warnings.contains("themes is not known to this version and is ignored"), "\(warnings)")
+            let gone = try await stream.ask("PATCH", "/api/config/themes", "null")
+            #expect(gone.status == 200 && gone.json["themes"] is NSNull, "\(gone)")
             let left = try config.text()
-            #expect(!left.contains("dream_mode"), "\(left)")
+            #expect(!left.contains("themes"), "\(left)")
         }
     }
 

@@ -120,7 +120,7 @@ final class TestGateway: Sendable {
         case member
     }
 
-    let coordinator = SecretKey()
+    let coordinator: SecretKey
     /// The key of the gateway's agent.
     let identity: SecretKey
     /// The coordinator of the network, where it is this agent.
@@ -145,8 +145,9 @@ final class TestGateway: Sendable {
         voice: Voice = Voice(), routes: [Route] = [], place: Place = .alone, files: TestFiles? = nil,
         vault: Vault? = nil, store: ConfigurationStore? = nil, usage: UsageSettings = UsageSettings(),
         logs: LogSource? = nil, http: any OutboundHTTP = NetworkHTTP(), hasScheduler: Bool = false,
-        requestRestart: (@Sendable () -> Void)? = nil
+        key: SecretKey = SecretKey(), requestRestart: (@Sendable () -> Void)? = nil
     ) throws {
+        coordinator = key
         let path = databasePath ?? FileManager.default.temporaryDirectory.path + "/gateway-\(UUID().uuidString).db"
         self.databasePath = path
         self.agent = agent

@@ -302,6 +302,18 @@ public actor WorkflowRunner {
         return stopped
     }
 
+    /// Runs that go on or wait for their turn, by their ids.
+    public var openRuns: Set<String> { Set(known.keys) }
+
+    /// Stops what goes on though its end is on disk: whoever it ran for is gone.
+    ///
+    /// - Throws: what the database says.
+    public func stopEnded() async throws {
+        guard !known.isEmpty else { return }
+        let unfinished = Set(try await repository.unfinishedRuns().map(\.run.id))
+        for id in known.keys.sorted() where !unfinished.contains(id) { _ = try await stop(run: id) }
+    }
+
     /// Waits until this run has ended, no other one.
     ///
     /// - Returns: the run as it is then, or when the time is up; nil when there is none.

@@ -56,31 +56,4 @@ import Testing
         #expect(try await chat.exit() == 0, "\(chat.output)")
         #expect(Self.written(world) == "by hand")
     }
-
-    @Test("P-29: without a terminal the question and its id are said, and the answer is given from elsewhere")
-    func askedElsewhere() async throws {
-        let (world, server) = try await Self.world()
-        let chat = try world.start(["chat", "-m", Self.call])
-        chat.closeInput()
-        var waiting = ""
-        let deadline = ContinuousClock.now + .seconds(20)
-        while waiting.isEmpty, ContinuousClock.now < deadline {
-            waiting = try await world.run(["approvals", "list"]).output
-        }
-        let id = try #require(waiting.split(separator: "\t").first.map(String.init), "\(chat.output) \(chat.errors)")
-        #expect(waiting.contains("editor_write_file") && waiting.contains("by hand"), "\(waiting)")
-        // A restart forgets nothing: the same question waits.
-        server.program.signal(SIGKILL)
-        try await server.program.exit()
-        _ = try await world.serve()
-        #expect(try await world.run(["approvals", "list"]).output.hasPrefix(id))
-        #expect(Self.written(world) == nil)
-        let approved = try await world.run(["approvals", "approve", id])
-        #expect(approved.status == 0 && approved.output == "editor_write_file runs.\n", "\(approved)")
-        #expect(try await chat.exit() == 0, "\(chat.errors)")
-        #expect(chat.errors.contains("openagent approvals approve \(id)"), "\(chat.errors)")
-        #expect(Self.written(world) == "by hand")
-        let again = try await world.run(["approvals", "deny", id])
-        #expect(again.status == 73 && again.errors.contains("hint: "), "\(again)")
-    }
 }

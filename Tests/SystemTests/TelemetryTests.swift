@@ -69,35 +69,6 @@ import Wire
         #expect(try Data(contentsOf: log).count == before)
     }
 
-    @Test("P-26: an agent that nobody configured calls nobody but the usual model servers of its own machine")
-    func nothingLeaves() async throws {
-        let world = try TestHome()
-        let trace = world.root.appendingPathComponent("trace").path
-        let serve =
-            "ip link set lo up && exec strace -f -qq -e trace=connect,sendto,sendmsg,sendmmsg -o '\(trace)' "
-            + "'\(TestHome.binary)' serve '\(world.agent.path)'"
-        let program = try world.launch(
-            "/usr/bin/unshare", ["--net", "/bin/sh", "-c", serve], environment: ["OPENAGENT_HOME": world.home.path])
-        try await program.line { $0.hasPrefix("Join") }
-        func calls() throws -> [Substring] {
-            try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
-        }
-        let ours = [11434, 1234, 8080].map { "sin_port=htons(\($0)), sin_addr=inet_addr(\"127.0.0.1\")" }
-        let deadline = ContinuousClock.now + .seconds(20)
-        while try !ours.allSatisfy({ port in try calls().contains { $0.contains(port) } }),
-            ContinuousClock.now < deadline
-        {
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        // There is no event to wait for when nothing more is called.
-        try await Task.sleep(for: .seconds(2))
-        program.signal(SIGTERM)
-        try await program.exit()
-        let named = try calls().filter { $0.contains("AF_INET") }
-        for port in ours { #expect(named.contains { $0.contains(port) }, "\(port): \(program.errors)") }
-        for call in named { #expect(ours.contains { call.contains($0) }, "\(call)") }
-    }
-
     @Test("P-94: kill -9 in mid-turn: the turn that goes on afterwards is counted once, by the limit and by the books")
     func killedTurnsAreCountedOnce() async throws {
         let world = try TestHome()

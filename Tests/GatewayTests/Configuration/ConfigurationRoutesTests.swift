@@ -136,7 +136,7 @@ import Testing
         try await run { config, _, _, stream in
             let answer = try await stream.ask("PATCH", "/api/config/models", #"{"fallback":["builtin:librarian"]}"#)
             #expect(answer.status == 200, "\(answer)")
-            #expect(config.store.active.turns.fallback == ["builtin:librarian"])
+            #expect(config.store.active.turns.turns.fallback == ["builtin:librarian"])
         }
     }
 

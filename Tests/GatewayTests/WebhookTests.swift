@@ -131,7 +131,11 @@ import Testing
             ([], false))
         var runs: [(workflow: String, run: String, payload: JSONValue)] { state.withLock { $0.runs } }
         func set(broken: Bool) { state.withLock { $0.isBroken = broken } }
+        /// Of runs that began and of those that did not.
+        private let ids = Mutex<[String]>([])
+        var asked: [String] { ids.withLock { $0 } }
         func start(_ workflow: String, _ run: String, _ payload: JSONValue) throws {
+            ids.withLock { $0.append(run) }
             try state.withLock { state in
                 if state.isBroken { throw CancellationError() }
                 state.runs.append((workflow, run, payload))
@@ -210,6 +214,9 @@ import Testing
             house.started.set(broken: false)
             #expect(await house.door.receive("digest", own).status == 202)
             #expect(house.started.runs.last?.payload == ["_raw": "no JSON"])
+            // Whoever could not say whether a run has begun is asked for the same one again, so none is doubled.
+            let ids = house.started.asked
+            #expect(ids.count == 4 && ids[0] == ids[1] && ids[2] == ids[3] && ids[1] != ids[2])
             // Slack asks whether it is us, and is told.
             let hello = #"{"type":"url_verification","challenge":"abc"}"#
             let stamp = "\(Int(Self.now))"
@@ -233,6 +240,17 @@ import Testing
         #expect(limiter.refuses("a", "x", now: 60) == nil)
         for number in 0..<30_000 { _ = limiter.refuses("source\(number)", "x", now: 61) }
         #expect(limiter.refuses("somebody new", "x", now: 61) != nil)
+    }
+
+    @Test("Weakness: a machine with a network of IPv6 addresses counts as one, and IPv4 as what it is")
+    func sources() {
+        let one = WebhookRules.source("2001:db8:1:2::1")
+        #expect(one == WebhookRules.source("2001:db8:1:2:ffff:ffff:ffff:ffff"))
+        #expect(one != WebhookRules.source("2001:db8:1:3::1"))
+        #expect(
+            WebhookRules.source("::ffff:192.0.2.7") == "192.0.2.7" && WebhookRules.source("192.0.2.7") == "192.0.2.7")
+        #expect(WebhookRules.source("::ffff:192.0.2.7") != WebhookRules.source("::ffff:192.0.2.8"))
+        #expect(WebhookRules.source("") == "")
     }
 
     // MARK: The listener

@@ -32,7 +32,7 @@ public struct ToolCallLedger: ToolLedger {
         details["sha256"] = .string(exact.digest)
         details["bytes"] = .integer(Int64(exact.text.utf8.count))
         if let plain = await secrets.removed(from: tool.definition.withoutSecrets(arguments)) {
-            details["arguments"] = .string(Self.beginning(of: try CallArguments(plain).text, Self.longestArguments))
+            details["arguments"] = .string(try CallArguments(plain).text.cut(to: Self.longestArguments))
         }
         try await log.append(row("tool.call", tool, context, "began", details))
     }
@@ -46,7 +46,7 @@ public struct ToolCallLedger: ToolLedger {
     }
 
     public func denied(_ tool: OfferedTool, for context: ToolContext, because reason: String) async {
-        let reason = Self.beginning(of: reason, Self.longestReason)
+        let reason = reason.cut(to: Self.longestReason)
         try? await log.append(row("tool.denied", tool, context, "refused: \(reason)", Self.names(context)))
     }
 
@@ -61,22 +61,11 @@ public struct ToolCallLedger: ToolLedger {
 
     private static func names(_ context: ToolContext) -> [String: JSONValue] {
         var names: [String: JSONValue] = [
-            "call": .string(beginning(of: context.callID, 128)), "session": .string(context.sessionID),
+            "call": .string(context.callID.cut(to: 128)), "session": .string(context.sessionID),
             "turn": .string(context.turnID),
         ]
         if context.isUnattended { names["unattended"] = true }
         return names
-    }
-
-    /// Not more than `length` bytes, and no half character.
-    private static func beginning(of text: String, _ length: Int) -> String {
-        guard text.utf8.count > length else { return text }
-        var end = length
-        while end > 0 {
-            if let beginning = String(text.utf8.prefix(end)) { return beginning + "…" }
-            end -= 1
-        }
-        return "…"
     }
 }
 

@@ -251,7 +251,11 @@ public actor Scheduler {
     /// Puts jobs in line, in their order.
     func enqueue(_ jobs: [Job]) {
         for job in jobs {
-            if case .task(let run, let task) = job { open[task] = Open(run: run) }
+            if case .task(let run, let task) = job {
+                // The run before it has ended on disk, and whoever performed it is about to say so.
+                if let before = open[task] { close(task, of: before.run) }
+                open[task] = Open(run: run)
+            }
             waiting.append(job)
         }
         startNext()

@@ -71,7 +71,7 @@ extension Scheduler {
             id: id, taskID: task, trigger: "", status: "failed", startedAt: 0, sessionID: Self.session(of: task))
         let answer: Result<UnattendedAnswer, any Error>
         do {
-            guard let record = try await tasks.task(ofOpenRun: id) else { return close(task) }
+            guard let record = try await tasks.task(ofOpenRun: id) else { return close(task, of: id) }
             answer = open[task]?.isStopped ?? true ? .failure(CancellationError()) : await ask(record, id, stopped)
         } catch {
             answer = .failure(error)
@@ -86,12 +86,12 @@ extension Scheduler {
                 run.status = "cancelled"
                 run.error = isStopped ? nil : "It was stopped."
             }
-            run.output = answer.text.isEmpty ? nil : Self.cut(answer.text, to: limits.output)
+            run.output = answer.text.isEmpty ? nil : answer.text.cut(to: limits.output)
         case .failure(is CancellationError):
             // The process ends and nobody asked for the run to stop: it is taken up at the next start.
-            guard isStopped else { return close(task) }
+            guard isStopped else { return close(task, of: id) }
             run.status = "cancelled"
-        case .failure(let error): run.error = Self.cut("\(error)", to: limits.output)
+        case .failure(let error): run.error = "\(error)".cut(to: limits.output)
         }
         run.finishedAt = time.now()
         if run.status == "failed" {
@@ -99,7 +99,7 @@ extension Scheduler {
                 "scheduler::task_failed", metadata: ["task": "\(task)", "run": "\(id)", "reason": "\(run.error ?? "")"])
         }
         await record(run)
-        close(task)
+        close(task, of: id)
         ending.yield(task)
     }
 
@@ -142,7 +142,9 @@ extension Scheduler {
         }
     }
 
-    private func close(_ task: String) {
+    /// A run is over. The task's next one may have begun since that stands on disk: it stays.
+    func close(_ task: String, of run: String) {
+        guard open[task]?.run == run else { return }
         for waiter in open.removeValue(forKey: task)?.waiters ?? [] { waiter.finish() }
     }
 
@@ -163,16 +165,5 @@ extension Scheduler {
         do { try await workflows.end(firing: firing.id) } catch {
             logger.error("scheduler::not_recorded", metadata: ["error": "\(error)"])
         }
-    }
-
-    /// The beginning of a text that is too long, not in the middle of a character.
-    static func cut(_ text: String, to length: Int) -> String {
-        guard text.utf8.count > length else { return text }
-        var end = length
-        while end > 0 {
-            if let beginning = String(text.utf8.prefix(end)) { return beginning + "…" }
-            end -= 1
-        }
-        return "…"
     }
 }

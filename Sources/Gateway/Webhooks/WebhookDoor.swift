@@ -91,18 +91,19 @@ final class WebhookDoor: Sendable {
     private func begin(_ run: String, of hook: WebhookRecord, _ payload: JSONValue, _ proof: WebhookProof) async
         -> Answer
     {
-        do {
-            try await start(hook.workflowID, run, payload)
-            try await repository.hasBegun(hook.slug, run: run)
-            return Self.answer(202, ["run_id": .string(run), "status": "accepted"])
-        } catch {
+        do { try await start(hook.workflowID, run, payload) } catch {
             logger.warning(
                 "webhooks::not_started",
                 metadata: ["slug": "\(hook.slug)", "workflow": "\(hook.workflowID)", "reason": "\(error)"])
-            // Who sends it again is heard again.
-            try? await repository.forget(hook.slug, run: run, nonce: proof.nonce)
+            // Who sends it again is heard again. The run may be on disk all the same, so its id stays.
+            if let nonce = proof.nonce { try? await repository.forget(hook.slug, nonce: nonce) }
             return Self.busy
         }
+        do { try await repository.hasBegun(hook.slug, run: run) } catch {
+            // The run is on disk. When the delivery comes again it is asked for again, under the same id.
+            logger.error("webhooks::not_received", metadata: ["slug": "\(hook.slug)", "error": "\(error)"])
+        }
+        return Self.answer(202, ["run_id": .string(run), "status": "accepted"])
     }
 
     /// What the workflow is given: a JSON object as it is, anything else in one.

@@ -90,7 +90,7 @@ struct WebhookListener: Sendable {
         try? await listening.executeThenClose { connections in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await connection in connections {
-                    let source = connection.channel.remoteAddress?.ipAddress ?? ""
+                    let source = WebhookRules.source(connection.channel.remoteAddress?.ipAddress ?? "")
                     guard await guests.enter(source) else {
                         connection.channel.close(promise: nil)
                         group.addTask { try? await connection.executeThenClose { _, _ in } }

@@ -13,6 +13,14 @@ enum WebhookRules {
             && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
     }
 
+    /// Who an address counts as: of IPv6 everybody has a network of 2^64 addresses, which is one; IPv4 in IPv6 is what it is.
+    static func source(_ address: String) -> String {
+        guard let bytes = IPAddress(address)?.bytes, bytes.count == 16 else { return address }
+        let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        if isMapped { return bytes.suffix(4).map { "\($0)" }.joined(separator: ".") }
+        return bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: ":")
+    }
+
     /// A slug that says what it is for and is no other's.
     static func slug(for name: String, _ random: Randomness) -> String {
         var slug = ""

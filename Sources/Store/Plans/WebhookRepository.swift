@@ -204,12 +204,10 @@ public struct WebhookRepository: Sendable {
         }
     }
 
-    /// The run could not begin: whoever sends it again is heard again.
-    public func forget(_ slug: String, run: String, nonce: String?) async throws {
+    /// The run of a delivery could not begin: whoever sends the same request again is heard again. The delivery stays, as one that is
+    /// unfinished.
+    public func forget(_ slug: String, nonce: String) async throws {
         try await database.commits.write { connection in
-            try connection.execute(
-                sql: "DELETE FROM webhook_deliveries WHERE slug = ? AND run = ? AND NOT has_begun",
-                arguments: [slug, run])
             try connection.execute(
                 sql: "DELETE FROM webhook_nonces WHERE slug = ? AND nonce = ?", arguments: [slug, nonce])
         }

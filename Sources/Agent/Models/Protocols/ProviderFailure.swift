@@ -109,8 +109,7 @@ enum ProviderFailure {
         var cleaned = words.joined(separator: " ")
         // A key with spaces in it.
         if let secret, !secret.isEmpty { cleaned = cleaned.replacingOccurrences(of: secret, with: "[redacted]") }
-        guard cleaned.utf8.count > longestReason else { return cleaned }
-        return String(decoding: Array(cleaned.utf8.prefix(longestReason)), as: UTF8.self) + "…"
+        return cleaned.cut(to: longestReason)
     }
 
     /// Whatever is left of a key that was cut somewhere is told by eight characters of it.

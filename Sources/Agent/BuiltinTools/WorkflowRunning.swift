@@ -5,7 +5,9 @@ public import JSON
 
 extension WorkflowActions {
     /// Lets the tools start runs.
-    public static func running(_ runner: WorkflowRunner) -> @Sendable (RunRequest, ToolContext) async throws -> JSONValue {
+    public static func running(_ runner: WorkflowRunner)
+        -> @Sendable (RunRequest, ToolContext) async throws -> JSONValue
+    {
         { request, context in
             // The call is recorded before it runs and has the same name after a restart.
             let begun = try await runner.start(
@@ -14,9 +16,12 @@ extension WorkflowActions {
             var run = begun
             if request.waits, let ended = try await runner.end(of: begun.id, within: request.timeLimit) { run = ended }
             var shown: [String: JSONValue] = [
-                "run_id": .string(run.id), "workflow_id": .string(run.workflowID), "status": .string(run.status.rawValue),
+                "run_id": .string(run.id), "workflow_id": .string(run.workflowID),
+                "status": .string(run.status.rawValue),
             ]
-            if let outputs = try? JSONDecoder().decode(JSONValue.self, from: Data(run.outputs.utf8)), run.status != .running {
+            if let outputs = try? JSONDecoder().decode(JSONValue.self, from: Data(run.outputs.utf8)),
+                run.status != .running
+            {
                 shown["outputs"] = outputs
             }
             if let error = run.error { shown["error"] = .string(error) }

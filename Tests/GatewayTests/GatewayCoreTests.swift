@@ -210,6 +210,11 @@ import Testing
         return said
     }
 
+    /// Secrets come from the system's chance, whatever the seams say.
+    private static func withoutSecrets(_ answer: String) -> String {
+        answer.replacing(#/"secret(_hint)?":"[^"]*"/#, with: "")
+    }
+
     @Test func twoCoresWithEqualSeamsSayTheSameToEveryQuestion() async throws {
         let transcripts = try await [1, 1, 2].asyncMap { seed in
             try await World(seed: seed).run { try await Self.transcript($0) }
@@ -217,7 +222,9 @@ import Testing
         #expect(transcripts[0].count > 200)
         let reads = transcripts[0].filter { $0.hasPrefix("GET ") }
         #expect(reads.filter { $0.contains(": 200 ") }.count > 80, "what there is was read")
-        for (first, second) in zip(transcripts[0], transcripts[1]) { #expect(first == second) }
+        for (first, second) in zip(transcripts[0], transcripts[1]) {
+            #expect(Self.withoutSecrets(first) == Self.withoutSecrets(second))
+        }
         // Chance is in it: other names come from other bytes.
         let others = zip(transcripts[0], transcripts[2]).filter { $0 != $1 }.map(\.0)
         for path in [

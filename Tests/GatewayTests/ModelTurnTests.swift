@@ -300,6 +300,7 @@ import Testing
     func stoppedDuringACall(_ isCleared: Bool) async throws {
         let world = try await World(Self.calling(["alpha_hang"]))
         try await world.run { world in
+            _ = try await world.ask("PUT", "/api/tool-policies/alpha_hang", #"{"rule":"allow"}"#, nil)
             async let answer = world.ask("POST", "/api/chat", #"{"message":"alpha_hang","session_id":"s"}"#, nil)
             try await within(30, "the tool") { for await _ in world.hangs { return } }
             if isCleared {

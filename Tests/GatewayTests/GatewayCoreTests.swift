@@ -204,7 +204,8 @@ import Testing
         }
         for (route, expected) in changes {
             let parts = route.split(separator: " ").map(String.init)
-            if parts[0] == "GET" || others.contains(parts[1]) { continue }
+            // What is started goes on by itself, and its names come from the same chance as those of what is asked meanwhile.
+            if parts[0] == "GET" || others.contains(parts[1]) || parts[1].hasSuffix("/run") { continue }
             try await ask(parts[0], real(parts[1]), expected.body)
         }
         return said

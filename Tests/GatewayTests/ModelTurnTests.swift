@@ -314,7 +314,7 @@ import Testing
             let said = try await world.ask("GET", "/api/sessions/s/messages", nil, nil)
             #expect(said.contains("alpha_hang") != isCleared)
             let usage = try await world.get("/api/usage", UsageBody.self)
-            #expect(usage.requests == 2 && usage.inputTokens == 3, "each call of a model counts once: \(usage)")
+            #expect(usage.requests == 2 && usage.outputTokens == 3, "each call of a model counts once: \(usage)")
         }
     }
 

@@ -49,11 +49,13 @@ import Testing
 
     @Test("P-29: in a terminal: one question's call is asked about where it was asked")
     func askedForOneMessage() async throws {
-        let (world, _) = try await Self.world()
+        let (world, server) = try await Self.world()
         let chat = try world.startInTerminal(["chat", "-m", Self.call])
         try await chat.line(containing: "May editor_write_file run with")
         try chat.type("y\r")
         #expect(try await chat.exit() == 0, "\(chat.output)")
         #expect(Self.written(world) == "by hand")
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
     }
 }

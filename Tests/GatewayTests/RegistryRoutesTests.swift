@@ -216,7 +216,7 @@ import Testing
 
     // MARK: Sessions
 
-    @Test("a session is pinned to what runs; an unknown model is 404, a disabled one 400, one that can't run yet 501")
+    @Test("a session is pinned to what runs; an unknown model is 404, a disabled one 400, one not for chats 501")
     func pins() async throws {
         try await with { client, gateway, running in
             gateway.agent.known.withLock { $0 = [AgentModel(id: BuiltinModel.runtimeID, name: "Librarian")] }

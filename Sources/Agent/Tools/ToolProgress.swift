@@ -32,22 +32,3 @@ final class ToolProgress: Sendable {
         return isDue && !line.isEmpty ? "\(tool): \(line)" : nil
     }
 }
-
-/// Allows everything.
-public struct OpenToolGate: ToolGate {
-    public init() {}
-
-    public func admit(
-        _ tool: OfferedTool, _ arguments: [String: JSONValue], for context: ToolContext,
-        emit: @Sendable (TurnEvent) async -> Void
-    ) async throws -> ToolVerdict { .allowed }
-}
-
-/// Keeps no account.
-public struct NoToolLedger: ToolLedger {
-    public init() {}
-
-    public func began(_ tool: OfferedTool, _ arguments: [String: JSONValue], for context: ToolContext) async throws {}
-    public func ended(_ tool: OfferedTool, for context: ToolContext, _ result: ToolResult, took: Duration) async {}
-    public func denied(_ tool: OfferedTool, for context: ToolContext, because reason: String) async {}
-}

@@ -6,7 +6,6 @@ extension Operation {
     private static let enabledOnly = Parameter.query("enabled_only", .boolean, "Only what is enabled")
     /// The word for a task or workflow is the beginning of several ids.
     private static let ambiguous = 409
-    private static let notImplemented = 501
 
     // MARK: Tasks
 

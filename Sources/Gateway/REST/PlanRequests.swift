@@ -43,12 +43,6 @@ extension PageRequest {
 }
 
 extension ErrorResponse {
-    /// Tasks and workflows are kept, and nothing runs them.
-    static let runsNothing = ErrorResponse(
-        status: .notImplemented, code: .notImplemented,
-        message: "This version of the gateway keeps tasks and workflows, and does not run them.",
-        hint: "It can be run with the next version.")
-
     init(_ error: PlanError, hint: String) {
         let text = error.description
         let message = text.prefix(1).uppercased() + text.dropFirst() + "."

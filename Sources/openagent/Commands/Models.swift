@@ -41,7 +41,7 @@ struct Models: ParsableCommand {
 
         private static func state(of row: ModelBody) -> String {
             guard row.enabled, row.providerEnabled else { return "disabled" }
-            return (["enabled"] + (row.isDefault ? ["default"] : []) + (row.runs ? [] : ["does not run yet"]))
+            return (["enabled"] + (row.isDefault ? ["default"] : []) + (row.runs ? [] : ["not for chats"]))
                 .joined(separator: ", ")
         }
     }

@@ -80,6 +80,21 @@ extension ToolDefinition {
     }
 }
 
+/// Allows everything.
+struct OpenToolGate: ToolGate {
+    func admit(
+        _ tool: OfferedTool, _ arguments: [String: JSONValue], for context: ToolContext,
+        emit: @Sendable (TurnEvent) async -> Void
+    ) async throws -> ToolVerdict { .allowed }
+}
+
+/// Keeps no account.
+struct NoToolLedger: ToolLedger {
+    func began(_ tool: OfferedTool, _ arguments: [String: JSONValue], for context: ToolContext) async throws {}
+    func ended(_ tool: OfferedTool, for context: ToolContext, _ result: ToolResult, took: Duration) async {}
+    func denied(_ tool: OfferedTool, for context: ToolContext, because reason: String) async {}
+}
+
 extension AgentTools {
     init(
         _ servers: [any ToolServer], gate: any ToolGate = OpenToolGate(), ledger: any ToolLedger = NoToolLedger(),

@@ -14,7 +14,7 @@ extension SessionManager {
         case unknown(known: [String])
         /// There is such a model, and it was switched off.
         case disabled
-        /// There is such a model, and this version of the agent can't run it.
+        /// There is such a model, and no chat can be answered by it: it is for speech, say.
         case notRunnable
     }
 
@@ -71,7 +71,7 @@ extension SessionManager {
     static func disabledModel(_ model: String) -> String { "The model \(model) is disabled." }
 
     static func notRunnableModel(_ model: String) -> String {
-        "This version of the agent can't run \(model) yet; the session keeps the model that it has."
+        "This agent can't run \(model) in a chat; the session keeps the model that it has."
     }
 
     private func listModels(of key: SessionKey) async throws -> String {

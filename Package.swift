@@ -40,6 +40,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 
 /// The parsers' promises, with the driver that attacks them or with the tests that replay what it found.
@@ -68,6 +69,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -85,6 +87,9 @@ let package = Package(
         .systemLibrary(name: "CGMP", pkgConfig: "gmp", providers: [.apt(["libgmp-dev"])]),
         .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(
+            name: "CCMark", pkgConfig: "libcmark-gfm",
+            providers: [.apt(["libcmark-gfm-dev", "libcmark-gfm-extensions-dev"])]),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         room(
@@ -112,10 +117,16 @@ let package = Package(
         room(
             "LoopbackProxy",
             ["Transport", "Certs", "Wire", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging]),
+        room(
+            "Bridges",
+            [
+                "CCMark", "JSON", "Store", "Wire", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL, logging,
+            ]),
         .executableTarget(
             name: "openagent",
             dependencies: [
                 "CEdit", "CQREncode", "JSON", "Transport", "Certs", "Wire", "Store", "Gateway", "LoopbackProxy",
+                "Bridges",
                 arguments,
                 logging, nioCore, nioPosix, nioHTTP1,
             ],
@@ -155,13 +166,24 @@ let package = Package(
                 "Gateway", "JSON", "Wire", "Certs", "Transport", "Store", "Agent", "TestProviders", nioCore, nioPosix,
                 nioEmbedded, httpTypes, hummingbird, logging, grdb,
             ], resources: [.copy("Vectors")]),
+        .target(
+            name: "TestPlatforms",
+            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency],
+            path: "Tests/Support/TestPlatforms", swiftSettings: settings),
+        tests(
+            "BridgesTests",
+            [
+                "Bridges", "Gateway", "Agent", "JSON", "Wire", "Certs", "Transport", "Store", "TestPlatforms",
+                "TestProviders", nioCore, nioPosix, logging,
+            ], resources: [.copy("Vectors")]),
         tests(
             "LoopbackProxyTests",
             ["LoopbackProxy", "Wire", "Transport", nioCore, nioPosix, nioConcurrency, logging]),
         tests(
             "SystemTests",
             [
-                "JSON", "Wire", "Certs", "Transport", "Store", "TestProviders", grdb, nioCore, nioPosix,
+                "JSON", "Wire", "Certs", "Transport", "Store", "TestPlatforms", "TestProviders", grdb, nioCore,
+                nioPosix,
                 nioConcurrency, logging,
             ]),
         fuzzTarget,

@@ -194,6 +194,8 @@ public final class GatewayServer: Sendable {
         speechIn = SpeechIn(voice, identifierLength: configuration.limits.identifierLength, logger: logger)
         speechOut = SpeechOut(voice, logger: logger)
         if hooks.listener == nil, voice.isChanging || voice.textToSpeech != nil { hooks.listener = speechOut }
+        // Not the whole configuration: what it holds would hold the sessions, and they would hold it.
+        let own = configuration.agent.nodeID
         let manager = try SessionManager(
             repository: sessions, limits: configuration.limits, lanes: configuration.lane, hooks: hooks,
             usage: configuration.usage, broadcasts: broadcasts, random: configuration.random, logger: logger,
@@ -208,7 +210,7 @@ public final class GatewayServer: Sendable {
             isAdmin: { turn in
                 if turn.isUnattended { return membership.standing(ofHandle: turn.key.handle) == .active(role: .admin) }
                 guard let device = try? NodeID(turn.device) else { return false }
-                if turn.key.handle == Principal.operator.auditName { return device == configuration.agent.nodeID }
+                if turn.key.handle == Principal.operator.auditName { return device == own }
                 return membership.standing(of: device, handle: turn.key.handle) == .active(role: .admin)
             })
         self.sessions = manager

@@ -87,6 +87,9 @@ public struct BuiltinTools: Sendable {
     /// Says through which door `tool-search` calls what it finds.
     public func use(_ toolbox: any Toolbox) { self.toolbox.set(toolbox) }
 
+    /// Forgets that door, which leads back to these tools. To be called when nobody calls them any more.
+    public func release() { toolbox.clear() }
+
     /// Runs what commands do in the background, until the task is cancelled.
     public func run() async { await jobs.run() }
 }

@@ -8,8 +8,11 @@ public final class ToolboxSlot: Sendable {
 
     public init() {}
 
-    /// Nil until ``set(_:)``.
+    /// Nil before ``set(_:)`` and after ``clear()``.
     public var current: (any Toolbox)? { toolbox.withLock { $0 } }
 
     public func set(_ new: any Toolbox) { toolbox.withLock { $0 = new } }
+
+    /// To be called when nobody calls tools any more: the tools behind the door hold this slot, and it holds them.
+    public func clear() { toolbox.withLock { $0 = nil } }
 }

@@ -44,6 +44,8 @@ struct GatewayCore: Sendable {
     /// The tools that come with the agent.
     let tools: BuiltinTools
     private let database: Database
+    /// Takes apart what holds each other.
+    private let release: @Sendable () -> Void
 
     /// Opens the agent's database, takes up what an earlier process left and puts everything together. Binds nothing.
     ///
@@ -176,6 +178,11 @@ struct GatewayCore: Sendable {
             configuration: settings, membership: place.membership, agent: agent,
             sessions: SessionRepository(database), logger: logger)
         store.reconcile { [weak sessions = gateway.sessions] in await sessions?.adopt($0) }
+        release = {
+            builtin.release()
+            workflowTools.clear()
+            automation.unattended.detach()
+        }
     }
 
     /// The tools that come with the agent; an agent that is served gets their rows.
@@ -194,7 +201,10 @@ struct GatewayCore: Sendable {
     }
 
     /// To be called once, when nothing uses the rooms any more.
-    func close() throws { try database.close() }
+    func close() throws {
+        release()
+        try database.close()
+    }
 }
 
 extension AgentConfiguration {

@@ -43,6 +43,9 @@ public final class UnattendedSessions: UnattendedTurns {
         }
     }
 
+    /// The gateway is gone, and must not be held: what its sessions need may lead back here.
+    func detach() { place.withLock { $0 = nil } }
+
     public func run(_ turn: UnattendedTurn) async throws -> UnattendedAnswer {
         guard let place = place.withLock({ $0 }) else { throw AgentError.storage("nobody serves the agent") }
         let role: Role

@@ -86,9 +86,8 @@ enum BenchError: Error, CustomStringConvertible {
         case ("tools", 3): try await ToolBench(directory: arguments[1], calls: number(arguments[2])).run()
         case ("echo-server", 1): ToolBench.serve()
         case ("schedule", 4):
-            try await ScheduleBench(
-                directory: arguments[1], tasks: try number(arguments[2]), seconds: Double(try number(arguments[3]))
-            ).run()
+            guard let seconds = Double(arguments[3]), seconds >= 0 else { throw BenchError.usage }
+            try await ScheduleBench(directory: arguments[1], tasks: number(arguments[2]), seconds: seconds).run()
         case ("vault", 3):
             try await VaultBench(directory: arguments[1], count: try number(arguments[2])).run()
         case ("workflow", 3):

@@ -66,7 +66,10 @@ class Program:
 
     def json(self, timeout=20):
         """The first JSON object, one line."""
-        return json.loads(self.line(lambda line: line.startswith("{"), timeout))
+        result = json.loads(self.line(lambda line: line.startswith("{"), timeout))
+        if "error" in result:
+            raise Failure(result["error"])
+        return result
 
     def stop(self):
         """Asks the program to end, and ends it and its children if it has not after 5 s."""

@@ -98,21 +98,25 @@ struct TelegramAPI: Sendable {
     // MARK: Answers
 
     private func result(of answer: PlatformHTTP.Answer) throws -> TelegramObject {
-        guard let json = try? answer.json(), case .object = json else {
-            // Somebody between us and Telegram said this.
-            switch answer.status {
-            case 413: throw TelegramRefusal(code: 413, description: "too large")
-            case 429:
-                throw TelegramRefusal(
-                    code: 429, description: "too many requests", retryAfter: answer.headers["retry-after"].flatMap(Double.init))
-            default: throw PlatformFailure.unavailable("what answered with status \(answer.status) is no Bot API")
-            }
+        if let json = try? answer.json() {
+            let object = TelegramObject(json)
+            if object.isTrue("ok"), let result = object["result"] { return result }
+            if json["ok"] == .bool(false) { throw refusal(object, answer.status) }
         }
-        let object = TelegramObject(json)
-        if object.isTrue("ok"), let result = object["result"] { return result }
+        // Somebody between us and Telegram said this.
+        switch answer.status {
+        case 413: throw TelegramRefusal(code: 413, description: "too large")
+        case 429:
+            let pause = answer.headers["retry-after"].flatMap(Double.init)
+            throw TelegramRefusal(code: 429, description: "too many requests", retryAfter: pause)
+        default: throw PlatformFailure.unavailable("what answered with status \(answer.status) is no Bot API")
+        }
+    }
+
+    private func refusal(_ object: TelegramObject, _ status: Int) -> TelegramRefusal {
         let parameters = object["parameters"]
-        throw TelegramRefusal(
-            code: object.number("error_code").flatMap(Int.init(exactly:)) ?? answer.status,
+        return TelegramRefusal(
+            code: object.number("error_code").flatMap(Int.init(exactly:)) ?? status,
             description: withoutToken(object.text("description") ?? "no reason given"),
             retryAfter: parameters?.number("retry_after").map(Double.init),
             migrateTo: parameters?.number("migrate_to_chat_id"))

@@ -25,7 +25,7 @@ struct TelegramIntake: Sendable {
     /// From where to ask when nothing is in hand; nil: from what Telegram has.
     private(set) var next: Int64?
     private var unaccepted: Set<Int64> = []
-    /// Accepted, but after something that is not.
+    /// Accepted, and perhaps given again: Telegram forgets when the next poll begins.
     private var accepted: Set<Int64> = []
     private var lines: [String: [Entry]] = [:]
     /// Lines of which something is with the inbox.
@@ -43,13 +43,16 @@ struct TelegramIntake: Sendable {
 
     /// Takes what a poll brought.
     ///
+    /// - Parameter asked: the poll's offset.
     /// - Returns: what was not known, in order.
     mutating func take(
-        _ batch: [(id: Int64, news: TelegramNews)], at now: ContinuousClock.Instant
+        _ batch: [(id: Int64, news: TelegramNews)], asked: Int64?, at now: ContinuousClock.Instant
     ) -> [TelegramNews] {
+        // What came before that poll's offset is forgotten there, and can be here.
+        defer { if let asked { accepted = accepted.filter { $0 >= asked } } }
         guard let highest = batch.map(\.id).max() else { return [] }
         // After a quiet week Telegram counts from another number, which may be lower.
-        if let offset, highest < offset { next = highest + 1 } else { next = max(next ?? 0, highest + 1) }
+        if let asked, highest < asked { next = highest + 1 } else { next = max(next ?? 0, highest + 1) }
         var fresh: [TelegramNews] = []
         for (id, news) in batch.sorted(by: { $0.id < $1.id }) {
             guard !unaccepted.contains(id), !accepted.contains(id) else { continue }
@@ -64,7 +67,6 @@ struct TelegramIntake: Sendable {
                 add(id, update, to: album, at: now)
             }
         }
-        forget()
         return fresh
     }
 
@@ -124,15 +126,5 @@ struct TelegramIntake: Sendable {
             unaccepted.remove(part.id)
             accepted.insert(part.id)
         }
-        forget()
-    }
-
-    /// What Telegram will not give again need not be known.
-    private mutating func forget() {
-        guard let lowest = unaccepted.min() else {
-            accepted = []
-            return
-        }
-        accepted = accepted.filter { $0 > lowest }
     }
 }

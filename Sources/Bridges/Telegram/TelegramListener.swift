@@ -139,7 +139,7 @@ private struct PollLoop {
                     batch = try await poll(offset, waits: isEmpty && isConnected)
                     if !isConnected { await listener.inbox.connected(as: name) }
                     (failures, isConnected) = (0, true)
-                    for news in take(batch, from: began) { answer(news, in: &group) }
+                    for news in take(batch, asked: offset, from: began) { answer(news, in: &group) }
                 } catch let failure as PlatformFailure {
                     // What is in hand would be cut short, e.g. a file that is being fetched.
                     guard let pause = pause(after: failure, failures) else { throw failure }
@@ -205,13 +205,15 @@ private struct PollLoop {
 
     // MARK: Updates
 
-    private func take(_ batch: [TelegramObject], from began: ContinuousClock.Instant) -> [TelegramNews] {
+    private func take(
+        _ batch: [TelegramObject], asked: Int64?, from began: ContinuousClock.Instant
+    ) -> [TelegramNews] {
         let news = batch.compactMap { update in
             update.number("update_id").map { (id: $0, news: translator.news(of: update)) }
         }
         let now = seams.now()
         return intake.with { intake in
-            let fresh = intake.take(news, at: now)
+            let fresh = intake.take(news, asked: asked, at: now)
             intake.polled(from: began)
             return fresh
         }

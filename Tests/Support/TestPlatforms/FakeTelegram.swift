@@ -217,7 +217,8 @@ public final class FakeTelegram: Sendable {
         state.change { $0.messages.removeAll { $0.chat == chat && $0.id == id } }
     }
 
-    static func refusal(_ code: Int, _ description: String, parameters: JSONValue? = nil) -> FakeResponse {
+    /// How Telegram says no.
+    public static func refusal(_ code: Int, _ description: String, parameters: JSONValue? = nil) -> FakeResponse {
         var object: [String: JSONValue] = [
             "ok": false, "error_code": .integer(Int64(code)), "description": .string(description),
         ]

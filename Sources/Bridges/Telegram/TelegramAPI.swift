@@ -53,7 +53,8 @@ struct TelegramAPI: Sendable {
         _ path: String, limit: Int64, _ write: @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         guard let path = Self.plain(path) else {
-            throw PlatformFailure.refused("the Bot API server keeps this file in a place of its own, from where it can't be fetched")
+            throw PlatformFailure.refused(
+                "the Bot API server keeps this file in a place of its own, from where it can't be fetched")
         }
         try await http.download(try address("file/bot", path), limit: limit, write)
     }
@@ -68,7 +69,8 @@ struct TelegramAPI: Sendable {
             }
         guard isToken else {
             throw .account(
-                "channels.telegram.token holds no bot token: one looks like 123456789:AAExample, and @BotFather gives it out.")
+                "channels.telegram.token holds no bot token: one looks like 123456789:AAExample, and @BotFather gives it out."
+            )
         }
         return "\(base)/\(kind)\(token)/\(rest)"
     }

@@ -21,7 +21,8 @@ enum TelegramFiles {
             return [file(photo, named: "photo.jpg", type: "image/jpeg", fetch)].compactMap { $0 }
         }
         let kinds: [(field: String, name: String, type: String?)] = [
-            ("voice", "voice.ogg", "audio/ogg"), ("audio", "audio.mp3", "audio/mpeg"), ("video", "video.mp4", "video/mp4"),
+            ("voice", "voice.ogg", "audio/ogg"), ("audio", "audio.mp3", "audio/mpeg"),
+            ("video", "video.mp4", "video/mp4"),
             ("video_note", "video_note.mp4", "video/mp4"), ("document", "document", nil),
         ]
         for kind in kinds {

@@ -101,7 +101,8 @@ struct TelegramIntake: Sendable {
 
     /// Chats of which something can be given to the inbox and nothing is. Whoever asks works them off with ``next(of:)``.
     mutating func start() -> [String] {
-        let ready = lines.filter { chat, line in !busy.contains(chat) && line.first.map { $0.open == nil } == true }.keys
+        let ready = lines.filter { chat, line in !busy.contains(chat) && line.first.map { $0.open == nil } == true }
+            .keys
         busy.formUnion(ready)
         return ready.sorted()
     }
@@ -109,7 +110,8 @@ struct TelegramIntake: Sendable {
     /// What is next in a chat's line; nil: the line rests.
     mutating func next(of chat: String) -> Item? {
         guard let entry = lines[chat]?.first, entry.open == nil,
-            let update = entry.parts.count == 1 ? entry.parts.first?.update : TelegramAlbum.joined(entry.parts.map(\.update))
+            let update = entry.parts.count == 1
+                ? entry.parts.first?.update : TelegramAlbum.joined(entry.parts.map(\.update))
         else {
             busy.remove(chat)
             return nil

@@ -43,7 +43,9 @@ struct TelegramListener: Sendable {
     /// Puts the commands into the menu beside the text field. Without it they work as well.
     private func offerMenu() async {
         guard !memory.hasMenu else { return }
-        let commands = TelegramBridge.menu.map { JSONValue.object(["command": .string($0.name), "description": .string($0.text)]) }
+        let commands = TelegramBridge.menu.map {
+            JSONValue.object(["command": .string($0.name), "description": .string($0.text)])
+        }
         do {
             _ = try await api.call("setMyCommands", ["commands": .array(commands)])
             memory.noteMenu()

@@ -87,7 +87,8 @@ struct TelegramPlace: Sendable, Equatable {
         guard case .topic? = place.thread else {
             place.thread = nil
             let parts = data.split(separator: "~", omittingEmptySubsequences: false)
-            guard parts.count > 1, let last = parts.last, last.hasPrefix(mark), let root = Int64(last.dropFirst()) else {
+            guard parts.count > 1, let last = parts.last, last.hasPrefix(mark), let root = Int64(last.dropFirst())
+            else {
                 return (place, data)
             }
             place.thread = .replies(root: root)

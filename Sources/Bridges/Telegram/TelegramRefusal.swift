@@ -33,7 +33,8 @@ struct TelegramRefusal: Error, Sendable, Equatable {
         switch code {
         case 401, 404:
             .account(
-                "Telegram does not know this bot token. Ask @BotFather for the bot's token and put it into channels.telegram.token.")
+                "Telegram does not know this bot token. Ask @BotFather for the bot's token and put it into channels.telegram.token."
+            )
         case 403: .chatGone(description)
         case 409: .unavailable(description)
         case 413: .refused("Telegram takes no message and no file of that size")
@@ -50,8 +51,10 @@ struct TelegramRefusal: Error, Sendable, Equatable {
     /// The chat or topic is not there, or shut to us.
     private static let gone = [
         "chat not found", "user not found", "peer_id_invalid", "chat_restricted", "chat_write_forbidden",
-        "have no rights to send", "not enough rights to send", "need administrator rights", "group chat was deactivated",
-        "group chat was deleted", "user_is_blocked", "input_user_deactivated", "message thread not found", "topic_closed",
+        "have no rights to send", "not enough rights to send", "need administrator rights",
+        "group chat was deactivated",
+        "group chat was deleted", "user_is_blocked", "input_user_deactivated", "message thread not found",
+        "topic_closed",
         "topic_deleted",
     ]
 

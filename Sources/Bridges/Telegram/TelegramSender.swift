@@ -30,7 +30,8 @@ struct TelegramSender: Sendable {
         case .file(let file):
             guard file.size <= TelegramFiles.largestOutbound else {
                 throw PlatformFailure.refused(
-                    "'\(file.name)' is larger than the \(TelegramFiles.largestOutbound >> 20) MB that Telegram takes from a bot")
+                    "'\(file.name)' is larger than the \(TelegramFiles.largestOutbound >> 20) MB that Telegram takes from a bot"
+                )
             }
             try pace(place)
             return try await following(place) { try await upload(file, at: $0) }
@@ -38,7 +39,10 @@ struct TelegramSender: Sendable {
             do {
                 _ = try await api.call(
                     "answerCallbackQuery",
-                    ["callback_query_id": .string(query), "text": .string(String(text.markdown.prefix(Self.alertLength)))])
+                    [
+                        "callback_query_id": .string(query),
+                        "text": .string(String(text.markdown.prefix(Self.alertLength))),
+                    ])
             } catch let refusal as TelegramRefusal { throw refusal.failure(.chat) }
             return nil
         }
@@ -48,7 +52,9 @@ struct TelegramSender: Sendable {
     private static let alertLength = 200
 
     private func pace(_ place: TelegramPlace) throws {
-        if let pause = memory.pause(memory.chat(place.chat), at: seams.now()) { throw PlatformFailure.wait(pause, .chat) }
+        if let pause = memory.pause(memory.chat(place.chat), at: seams.now()) {
+            throw PlatformFailure.wait(pause, .chat)
+        }
     }
 
     /// Runs a call, and once more where the group has moved to.

@@ -29,9 +29,12 @@ import Wire
     @Test("a file goes out by the method of its kind, with its name, as a reply")
     func kinds() async throws {
         let cases: [(Wire.Attachment.Kind, String, String)] = [
-            (.image, "chart.png", "sendPhoto"), (.image, "drawing.svg", "sendDocument"), (.image, "scan.tiff", "sendDocument"),
-            (.voice, "answer.ogg", "sendVoice"), (.voice, "answer.mp3", "sendAudio"), (.voice, "answer.wav", "sendDocument"),
-            (.video, "clip.mp4", "sendVideo"), (.video, "clip.mkv", "sendDocument"), (.file, "report.pdf", "sendDocument"),
+            (.image, "chart.png", "sendPhoto"), (.image, "drawing.svg", "sendDocument"),
+            (.image, "scan.tiff", "sendDocument"),
+            (.voice, "answer.ogg", "sendVoice"), (.voice, "answer.mp3", "sendAudio"),
+            (.voice, "answer.wav", "sendDocument"),
+            (.video, "clip.mp4", "sendVideo"), (.video, "clip.mkv", "sendDocument"),
+            (.file, "report.pdf", "sendDocument"),
             (.file, "naïve \"name\".txt", "sendDocument"),
         ]
         try await TelegramRoom.run { room in
@@ -113,7 +116,8 @@ import Wire
     func fetch() async throws {
         let bytes = (0..<500_000).map { UInt8(truncatingIfNeeded: $0) }
         try await TelegramRoom.run { room in
-            room.telegram.send("document", bytes, name: "späte dateien/ä b%2F?.bin", type: "application/x-thing", caption: "Look")
+            room.telegram.send(
+                "document", bytes, name: "späte dateien/ä b%2F?.bin", type: "application/x-thing", caption: "Look")
             let file = try await room.listening { try await room.inbox.waitForGiven(1)[0].message?.files.first }
             #expect(!room.telegram.server.requests.contains { $0.lastComponent == "getFile" })
             let found = try #require(file)
@@ -122,7 +126,8 @@ import Wire
         }
     }
 
-    @Test("a file above twenty megabytes is refused, whatever its size was said to be; faults are told as what they are")
+    @Test(
+        "a file above twenty megabytes is refused, whatever its size was said to be; faults are told as what they are")
     func fetchFaults() async throws {
         try await TelegramRoom.run { room in
             let telegram = room.telegram

@@ -15,7 +15,9 @@ import Wire
             content: .message(InboundMessage(text: text, files: files)), anchor: "\(id)")
     }
 
-    private static func message(_ id: Int64, _ chat: String = "a", _ text: String = "") -> (id: Int64, news: TelegramNews) {
+    private static func message(_ id: Int64, _ chat: String = "a", _ text: String = "") -> (
+        id: Int64, news: TelegramNews
+    ) {
         (id, TelegramNews(.update(update(id, chat: chat, text: text))))
     }
 
@@ -27,7 +29,9 @@ import Wire
     func offsets() {
         var intake = TelegramIntake(from: nil)
         #expect(intake.offset == nil)
-        #expect(intake.take([Self.message(5, "a"), Self.message(6, "b"), Self.message(7, "a")], asked: nil, at: Self.start).count == 3)
+        #expect(
+            intake.take([Self.message(5, "a"), Self.message(6, "b"), Self.message(7, "a")], asked: nil, at: Self.start)
+                .count == 3)
         #expect(intake.offset == 5)
         #expect(intake.start() == ["a", "b"] && intake.start().isEmpty)
         #expect(intake.next(of: "b")?.ids == [6])
@@ -130,7 +134,8 @@ import Wire
     @Test("two albums of one chat stay two, and a part that comes too late is a message of its own")
     func twoAlbums() {
         var intake = TelegramIntake(from: nil)
-        _ = intake.take([Self.part(1, album: "x"), Self.part(2, album: "y"), Self.part(3, album: "x")], asked: nil, at: Self.start)
+        _ = intake.take(
+            [Self.part(1, album: "x"), Self.part(2, album: "y"), Self.part(3, album: "x")], asked: nil, at: Self.start)
         intake.polled(from: Self.start + .seconds(1))
         _ = intake.take([Self.part(4, album: "x")], asked: nil, at: Self.start + .seconds(1))
         #expect(intake.start() == ["a"])

@@ -56,6 +56,7 @@ import Testing
             return
         }
         let kinds = errors.compactMap { $0.string?.prefix { $0 != ":" } }
-        #expect(kinds == ["InvalidToken", "BadRequest", "BadRequest", "BadRequest", "BadRequest", "Forbidden"], "\(seen)")
+        #expect(
+            kinds == ["InvalidToken", "BadRequest", "BadRequest", "BadRequest", "BadRequest", "Forbidden"], "\(seen)")
     }
 }

@@ -26,7 +26,8 @@ import Testing
             (502, "Bad Gateway", .unavailable),
         ]
         for (code, words, kind) in cases {
-            let failure = TelegramRefusal(code: code, description: words, retryAfter: code == 429 ? 7 : nil).failure(.chat)
+            let failure = TelegramRefusal(code: code, description: words, retryAfter: code == 429 ? 7 : nil).failure(
+                .chat)
             let found: Kind =
                 switch failure {
                 case .account: .account

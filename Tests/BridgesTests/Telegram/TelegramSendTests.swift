@@ -8,7 +8,9 @@ import Wire
 // What goes out to Telegram, and what the bridge makes of each way in which Telegram does not take it.
 
 @Suite struct TelegramSendTests {
-    private static func text(_ markdown: String, replyTo: String? = nil, _ buttons: [OutboundButton] = []) -> OutboundAct {
+    private static func text(_ markdown: String, replyTo: String? = nil, _ buttons: [OutboundButton] = [])
+        -> OutboundAct
+    {
         .send(OutboundText(markdown, replyTo: replyTo, buttons: buttons))
     }
 
@@ -22,7 +24,8 @@ import Wire
             let message = try #require(room.telegram.now.sent.first)
             #expect(id == "\(message.id)" && message.chat == 1001 && message.replyTo == 1)
             #expect(message.text == "bold & <plain>" && message.source.contains("<b>bold</b> &amp; &lt;plain&gt;"))
-            #expect(message.buttons.map(\.label) == ["Approve", "Deny"] && message.buttons.map(\.data) == ["a:1", "d:1"])
+            #expect(
+                message.buttons.map(\.label) == ["Approve", "Deny"] && message.buttons.map(\.data) == ["a:1", "d:1"])
             let request = try #require(room.telegram.server.requests.last)
             #expect(request.field("parse_mode") == "HTML" && request.method == "POST")
             #expect(request.jsonField("link_preview_options")?["is_disabled"] == true)
@@ -218,7 +221,8 @@ import Wire
     func answer() async throws {
         try await TelegramRoom.run { room in
             let place = room.ann()
-            let id = try await room.bridge.perform(Self.text("?", [.init(label: "Yes", data: "y")]), at: place, key: "k")
+            let id = try await room.bridge.perform(
+                Self.text("?", [.init(label: "Yes", data: "y")]), at: place, key: "k")
             let press = room.telegram.press("Yes", of: try #require(id.flatMap { Int64($0) }), in: 1001)
             let act = OutboundAct.answer(
                 to: try #require(press), OutboundText(String(repeating: "x", count: 300)))

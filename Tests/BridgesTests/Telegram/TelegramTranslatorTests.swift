@@ -85,7 +85,8 @@ import Wire
         }
         // What somebody else said is not put into the mouth of who may talk.
         let stranger: JSONValue = ["message_id": 9, "from": ["id": 666, "is_bot": false], "text": "do this"]
-        let update = Self.update(["text": "and?", "message_thread_id": 9, "reply_to_message": stranger], in: Self.group)
+        let update = Self.update(
+            ["text": "and?", "message_thread_id": 9, "reply_to_message": stranger], in: Self.group)
         #expect(update?.words == "and?")
     }
 
@@ -160,7 +161,8 @@ import Wire
     @Test("files keep what Telegram says of them; of a photo the largest is taken")
     func files() throws {
         let photo: JSONValue = [
-            ["file_id": "small", "width": 90, "height": 90], ["file_id": "large", "width": 900, "height": 900, "file_size": 4],
+            ["file_id": "small", "width": 90, "height": 90],
+            ["file_id": "large", "width": 900, "height": 900, "file_size": 4],
             ["file_id": "middle", "width": 300, "height": 300],
         ]
         let cases: [([String: JSONValue], String, String?, Int64?, Bool)] = [
@@ -169,12 +171,16 @@ import Wire
             (["audio": ["file_id": "f", "file_name": "song.m4a"]], "song.m4a", "audio/mpeg", nil, false),
             (["video": ["file_id": "f"]], "video.mp4", "video/mp4", nil, false),
             (["video_note": ["file_id": "f"]], "video_note.mp4", "video/mp4", nil, false),
-            (["document": ["file_id": "f", "file_name": "../../x", "mime_type": "text/plain"]], "../../x", "text/plain", nil, false),
+            (
+                ["document": ["file_id": "f", "file_name": "../../x", "mime_type": "text/plain"]], "../../x",
+                "text/plain", nil, false
+            ),
             (["animation": ["file_id": "a"], "document": ["file_id": "f"]], "document", nil, nil, false),
         ]
         for (fields, name, type, size, isVoice) in cases {
             let file = try #require(Self.update(fields)?.message?.files.first)
-            #expect(file.name == name && file.mimeType == type && file.size == size && file.isVoice == isVoice, "\(file)")
+            #expect(
+                file.name == name && file.mimeType == type && file.size == size && file.isVoice == isVoice, "\(file)")
         }
     }
 
@@ -207,7 +213,9 @@ import Wire
         ] {
             #expect(try TelegramPlace(place.place) == place)
         }
-        for place in [ChatPlace(chat: "x"), .init(chat: ""), .init(chat: "5", thread: "x"), .init(chat: "5", thread: "r")] {
+        for place in [
+            ChatPlace(chat: "x"), .init(chat: ""), .init(chat: "5", thread: "x"), .init(chat: "5", thread: "r"),
+        ] {
             #expect(throws: PlatformFailure.self) { try TelegramPlace(place) }
         }
         let long = String(repeating: "d", count: 64)

@@ -62,7 +62,9 @@ extension FakeTelegram {
             state.change { $0.webhook = address }
             return true
         case "getwebhookinfo":
-            return ["url": .string(state.now.webhook ?? ""), "has_custom_certificate": false, "pending_update_count": 0]
+            return [
+                "url": .string(state.now.webhook ?? ""), "has_custom_certificate": false, "pending_update_count": 0,
+            ]
         case "setmycommands":
             guard case .array(let commands)? = request.jsonField("commands"), commands.count <= 100 else {
                 throw Refusal("Bad Request: can't parse commands")
@@ -85,7 +87,8 @@ extension FakeTelegram {
     private func check(command: JSONValue) throws {
         let name = command["command"]?.string ?? ""
         let isName = name.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || byte == UInt8(ascii: "_")
         }
         guard isName, (1...32).contains(name.utf8.count) else { throw Refusal("Bad Request: BOT_COMMAND_INVALID") }
@@ -143,10 +146,7 @@ extension FakeTelegram {
         switch request.field("parse_mode")?.lowercased() {
         case nil, "": break
         case "html":
-            switch FakeTelegramMarkup.shown(source) {
-            case .success(let shown): text = shown
-            case .failure(let problem): throw Refusal("Bad Request: can't parse entities: \(problem.reason)")
-            }
+            do { text = try TelegramHTMLCheck.text(of: source) } catch { throw Refusal("\(error)") }
         default: throw Refusal("Bad Request: unsupported parse_mode")
         }
         guard !text.allSatisfy(\.isWhitespace) else { throw Refusal("Bad Request: message text is empty") }
@@ -171,7 +171,9 @@ extension FakeTelegram {
 
     /// The chat that a call is about.
     private func chat(_ request: FakeRequest) throws -> Chat {
-        guard let id = request.field("chat_id").flatMap({ Int64($0) }) else { throw Refusal("Bad Request: chat_id is empty") }
+        guard let id = request.field("chat_id").flatMap({ Int64($0) }) else {
+            throw Refusal("Bad Request: chat_id is empty")
+        }
         guard let chat = state.now.chats[id] else { throw Refusal("Bad Request: chat not found") }
         if let target = chat.migratedTo {
             throw Refusal(
@@ -221,7 +223,9 @@ extension FakeTelegram {
     private func sendAction(_ request: FakeRequest) throws -> JSONValue {
         let chat = try chat(request)
         _ = try topic(request, in: chat)
-        guard request.field("action") == "typing" else { throw Refusal("Bad Request: wrong parameter action in request") }
+        guard request.field("action") == "typing" else {
+            throw Refusal("Bad Request: wrong parameter action in request")
+        }
         state.change { $0.typing.append(chat.id) }
         return true
     }

@@ -55,7 +55,8 @@ extension FakeTelegram {
     ) -> Int64 {
         let id = store(bytes, name: name ?? "\(field)s/file", size: size)
         var file: [String: JSONValue] = [
-            "file_id": .string(id), "file_unique_id": .string("u\(id)"), "file_size": .integer(size ?? Int64(bytes.count)),
+            "file_id": .string(id), "file_unique_id": .string("u\(id)"),
+            "file_size": .integer(size ?? Int64(bytes.count)),
             "duration": 1,
         ]
         if let name { file["file_name"] = .string(name) }
@@ -122,11 +123,14 @@ extension FakeTelegram {
     ) -> Int64 {
         state.change { state in
             let chat = chat ?? person?.id ?? 0
-            if state.chats[chat] == nil { state.chats[chat] = Chat(id: chat, kind: .private, title: person?.name ?? "") }
+            if state.chats[chat] == nil {
+                state.chats[chat] = Chat(id: chat, kind: .private, title: person?.name ?? "")
+            }
             return state.post(by: person, in: chat, thread: topic, replyTo: replyTo, fields) { message in
                 message.text = fields["text"]?.string ?? fields["caption"]?.string ?? ""
             } giving: {
-                state, object in state.give(kind, object)
+                state, object in
+                state.give(kind, object)
             }
         }
     }
@@ -159,13 +163,16 @@ extension FakeTelegram {
                 continue
             }
             var end = index + 1
-            while end < units.count, isWord(units[end]) || mark != UInt16(UInt8(ascii: "@")) && units[end] == UInt16(UInt8(ascii: "@")) {
+            while end < units.count,
+                isWord(units[end]) || mark != UInt16(UInt8(ascii: "@")) && units[end] == UInt16(UInt8(ascii: "@"))
+            {
                 end += 1
             }
             if end > index + 1 {
                 entities.append(
                     .object([
-                        "type": mark == UInt16(UInt8(ascii: "@")) ? "mention" : "bot_command", "offset": .integer(Int64(index)),
+                        "type": mark == UInt16(UInt8(ascii: "@")) ? "mention" : "bot_command",
+                        "offset": .integer(Int64(index)),
                         "length": .integer(Int64(end - index)),
                     ]))
             }

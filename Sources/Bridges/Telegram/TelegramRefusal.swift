@@ -22,6 +22,11 @@ struct TelegramRefusal: Error, Sendable, Equatable {
     /// Telegram could not read the HTML. Nothing was sent.
     var isAboutMarkup: Bool { code == 400 && says("can't parse entities") }
 
+    /// What was to be replied to is not there, e.g. in another topic, where Telegram does not pass over that. Nothing was sent.
+    var isAboutReply: Bool {
+        code == 400 && (says("message to be replied not found") || says("replied message not found"))
+    }
+
     /// The message is already what it was to become.
     var isNoChange: Bool { code == 400 && says("message is not modified") }
 

@@ -77,8 +77,16 @@ struct TelegramSender: Sendable {
 
     private func send(_ text: OutboundText, at place: TelegramPlace) async throws -> String? {
         var parameters = target(of: place)
-        if let reply = reply(to: text.replyTo, at: place) { parameters["reply_parameters"] = reply }
-        return try await say(text, parameters, by: "sendMessage", at: place)
+        guard let reply = reply(to: text.replyTo, at: place) else {
+            return try await say(text, parameters, by: "sendMessage", at: place)
+        }
+        parameters["reply_parameters"] = reply
+        do { return try await say(text, parameters, by: "sendMessage", at: place) } catch let refusal as TelegramRefusal
+            where refusal.isAboutReply
+        {
+            parameters["reply_parameters"] = nil
+            return try await say(text, parameters, by: "sendMessage", at: place)
+        }
     }
 
     private func edit(_ message: String, _ text: OutboundText, at place: TelegramPlace) async throws -> String? {
@@ -146,22 +154,29 @@ struct TelegramSender: Sendable {
     // MARK: Files
 
     private func upload(_ file: OutboundFile, at place: TelegramPlace) async throws -> String? {
+        let reply = reply(to: file.replyTo, at: place)?["message_id"]
+        do { return try await upload(file, replyTo: reply, at: place) } catch let refusal as TelegramRefusal
+            where refusal.isAboutReply && reply != nil
+        { return try await upload(file, replyTo: nil, at: place) }
+    }
+
+    private func upload(_ file: OutboundFile, replyTo: JSONValue?, at place: TelegramPlace) async throws -> String? {
         let sending = TelegramFiles.sending(file)
-        do { return try await upload(file, sending, at: place) } catch let refusal as TelegramRefusal
-            where refusal.code == 400 && refusal.migrateTo == nil && sending != .document
+        do { return try await upload(file, sending, replyTo: replyTo, at: place) } catch let refusal as TelegramRefusal
+            where refusal.code == 400 && refusal.migrateTo == nil && !refusal.isAboutReply && sending != .document
         {
             // E.g. a picture that is too wide to be a photo, or a user who takes no voice messages.
             guard case .refused = refusal.failure(.chat) else { throw refusal }
-            return try await upload(file, .document, at: place)
+            return try await upload(file, .document, replyTo: replyTo, at: place)
         }
     }
 
     private func upload(
-        _ file: OutboundFile, _ sending: TelegramFiles.Sending, at place: TelegramPlace
+        _ file: OutboundFile, _ sending: TelegramFiles.Sending, replyTo: JSONValue?, at place: TelegramPlace
     ) async throws -> String? {
         var parts = [PlatformHTTP.Part("chat_id", .text("\(place.chat)"))]
         if case .topic(let topic)? = place.thread { parts.append(.init("message_thread_id", .text("\(topic)"))) }
-        if let id = reply(to: file.replyTo, at: place)?["message_id"], case .integer(let number) = id {
+        if case .integer(let number)? = replyTo {
             let reply = #"{"message_id":\#(number),"allow_sending_without_reply":true}"#
             parts.append(.init("reply_parameters", .text(reply)))
         }

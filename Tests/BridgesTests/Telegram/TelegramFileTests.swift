@@ -47,6 +47,11 @@ import Wire
                     #expect(message.method == method && message.file?.filename == name, "\(message)")
                     #expect(message.file?.bytes == Self.picture && message.replyTo == 1 && id == "\(message.id)")
                 }
+                room.telegram.refuse("sendPhoto", 400, "Bad Request: message to be replied not found")
+                let file = Self.file(.image, "chart.png", path, size: Self.picture.count, replyTo: "1")
+                _ = try await room.bridge.perform(.file(file), at: place, key: "k")
+                let message = try #require(room.telegram.now.sent.last)
+                #expect(message.method == "sendPhoto" && message.replyTo == nil)
             }
         }
     }

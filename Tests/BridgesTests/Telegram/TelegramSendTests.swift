@@ -37,6 +37,10 @@ import Wire
         try await TelegramRoom.run { room in
             _ = try await room.bridge.perform(Self.text("x", replyTo: "999"), at: room.ann(), key: "k")
             #expect(room.telegram.now.sent.first?.replyTo == nil && room.telegram.now.sent.count == 1)
+            // Where Telegram does not pass over it.
+            room.telegram.refuse("sendMessage", 400, "Bad Request: message to be replied not found")
+            _ = try await room.bridge.perform(Self.text("y", replyTo: "1"), at: room.ann(), key: "k")
+            #expect(room.telegram.now.sent.map(\.text) == ["x", "y"] && room.telegram.now.sent[1].replyTo == nil)
         }
     }
 

@@ -158,8 +158,10 @@ struct SlackError: Equatable {
         text.map { text in
             String(
                 String.UnicodeScalarView(
-                    text.unicodeScalars.filter { $0.isASCII && ($0.properties.isAlphabetic || "0123456789_:.,-".unicodeScalars.contains($0)) }
-                        .prefix(80)))
+                    text.unicodeScalars.filter {
+                        $0.isASCII && ($0.properties.isAlphabetic || "0123456789_:.,-".unicodeScalars.contains($0))
+                    }
+                    .prefix(80)))
         }
     }
 
@@ -178,7 +180,8 @@ struct SlackError: Equatable {
     private var meaning: PlatformFailure {
         switch code {
         case "ratelimited", "rate_limited", "message_limit_exceeded": .wait(.seconds(1), .chat)
-        case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+        case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired",
+            "not_allowed_token_type",
             "forbidden_team", "team_access_not_granted", "org_login_required":
             .account(
                 "Slack refuses the token (\(code)): compare bot_token (xoxb-…) and app_token (xapp-…) with the settings of the app, and install it again if it was removed"

@@ -42,8 +42,7 @@ public struct SlackBridge: Bridge {
         }
         let intake = SlackIntake()
         let (happenings, feed) = AsyncStream.makeStream(of: SlackHappening.self)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            defer { group.cancelAll() }
+        try await withThrowingDiscardingTaskGroup { group in
             var connections = SlackConnections(seams)
             func carryOut(_ step: SlackConnections.Step) async throws {
                 switch step {
@@ -57,6 +56,7 @@ public struct SlackBridge: Bridge {
                 }
             }
             try await carryOut(connections.start())
+            // Ends when this is cancelled, or when a task of the group fails.
             for await happening in happenings {
                 switch happening {
                 case .greeted(let number): try await carryOut(connections.greeted(number))
@@ -73,8 +73,9 @@ public struct SlackBridge: Bridge {
                     }
                 }
             }
-            throw CancellationError()
         }
+        try Task.checkCancellation()
+        throw PlatformFailure.unavailable("the connection to Slack ended")
     }
 
     // MARK: Out

@@ -60,10 +60,11 @@ struct GreenAPI: Sendable {
 
     /// The oldest notification that was not deleted; nil when there was none for so long.
     ///
-    /// - Parameter seconds: 5 to 60.
-    func receive(waiting seconds: Int) async throws -> Receipt? {
-        let answer = try await ask(
-            "receiveNotification", tail: "?receiveTimeout=\(seconds)", timeLimit: .seconds(seconds + 15))
+    /// - Parameters:
+    ///   - seconds: 5 to 60.
+    ///   - limit: longer than that.
+    func receive(waiting seconds: Int, limit: Duration) async throws -> Receipt? {
+        let answer = try await ask("receiveNotification", tail: "?receiveTimeout=\(seconds)", timeLimit: limit)
         if answer.body.isEmpty { return nil }
         guard let json = try? answer.json() else {
             // It can't be read, now or later, but it can be deleted.
@@ -178,7 +179,8 @@ struct GreenAPI: Sendable {
         } else {
             numbers = ""
         }
-        return "the quota of the Green API plan is used up\(numbers): take a larger plan in its console, or wait for the next month"
+        return
+            "the quota of the Green API plan is used up\(numbers): take a larger plan in its console, or wait for the next month"
     }
 
     /// The platform's own words, cut short, without what is secret.

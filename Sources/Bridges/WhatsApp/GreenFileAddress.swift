@@ -12,7 +12,8 @@ enum GreenFileAddress {
 
     /// - Parameter base: the address of the API, whose host may give files whatever it is.
     static func isAllowed(_ address: String, base: String) -> Bool {
-        guard address.utf8.count <= 4096, let url = URLComponents(string: address), let own = URLComponents(string: base),
+        guard address.utf8.count <= 4096, let url = URLComponents(string: address),
+            let own = URLComponents(string: base),
             url.user == nil, url.password == nil, let scheme = url.scheme?.lowercased(),
             let host = url.host?.lowercased()
         else { return false }

@@ -13,6 +13,8 @@ public struct WhatsAppBridge: Bridge {
         var now: @Sendable () -> ContinuousClock.Instant = { .now }
         /// How long one question waits at Green API: 5 to 60 seconds.
         var pollSeconds = 20
+        /// After which nobody answers any more.
+        var pollLimit: Duration = .seconds(35)
     }
 
     public let platform = Platform.whatsapp
@@ -65,7 +67,9 @@ public struct WhatsAppBridge: Bridge {
     }
 
     private func receive() async throws -> GreenAPI.Receipt? {
-        do { return try await api.receive(waiting: seams.pollSeconds) } catch PlatformFailure.refused(let why) {
+        do {
+            return try await api.receive(waiting: seams.pollSeconds, limit: seams.pollLimit)
+        } catch PlatformFailure.refused(let why) {
             throw PlatformFailure.account(why)
         }
     }
@@ -98,7 +102,8 @@ public struct WhatsAppBridge: Bridge {
         switch state {
         case "notAuthorized":
             "WhatsApp is not linked to the Green API instance: open its console, and scan the QR code again with the phone (Linked devices)"
-        case "blocked": "WhatsApp has blocked the phone number of the Green API instance: have it unblocked, or link another number"
+        case "blocked":
+            "WhatsApp has blocked the phone number of the Green API instance: have it unblocked, or link another number"
         case "yellowCard":
             "WhatsApp has suspended sending from this number: read the warning in the Green API console, and restart the instance there"
         default: nil

@@ -41,7 +41,7 @@ public struct SlackBridge: Bridge {
             try await api.fetch(file, at: address, limit: limit, write)
         }
         let intake = SlackIntake()
-        let (happenings, feed) = AsyncStream.makeStream(of: SlackHappening.self)
+        let feed = SlackFeed()
         try await withThrowingDiscardingTaskGroup { group in
             var connections = SlackConnections(seams)
             func carryOut(_ step: SlackConnections.Step) async throws {
@@ -50,24 +50,21 @@ public struct SlackBridge: Bridge {
                 case .connected: await inbox.connected(as: identity.name)
                 case .open(let number, let delay):
                     let connection = SlackConnection(
-                        number: number, delay: delay, api: api, seams: seams, tell: { feed.yield($0) })
+                        number: number, delay: delay, api: api, seams: seams, tell: { feed.put($0) })
                     group.addTask { try await connection.run() }
                 case .fail(let failure): throw failure
                 }
             }
             try await carryOut(connections.start())
             // Ends when this is cancelled, or when a task of the group fails.
-            for await happening in happenings {
+            try await feed.forEach { happening in
                 switch happening {
                 case .greeted(let number): try await carryOut(connections.greeted(number))
                 case .retiring(let number, let reason):
                     try await carryOut(connections.retiring(number, reason: reason))
                 case .ended(let number, let failure): try await carryOut(connections.ended(number, failure))
                 case .envelope(let payload, let kind, let acknowledge):
-                    guard let update = translator.update(kind: kind, payload) else {
-                        group.addTask { await acknowledge() }
-                        continue
-                    }
+                    guard let update = translator.update(kind: kind, payload) else { return await acknowledge() }
                     if intake.add(update, acknowledge) == .begins {
                         group.addTask { try await intake.run(update.session, inbox) }
                     }

@@ -103,11 +103,17 @@ struct SlackConnection: Sendable {
     private func hear(_ frame: SlackFrame, _ socket: PlatformSocket, _ life: Life, _ now: ContinuousClock.Instant) {
         switch frame {
         case .hello:
-            life.times.withLock { $0.isGreeted = true }
-            tell(.greeted(number))
+            let isFirst = life.times.withLock { times in
+                defer { times.isGreeted = true }
+                return !times.isGreeted
+            }
+            if isFirst { tell(.greeted(number)) }
         case .disconnect(let reason):
-            life.times.withLock { $0.retired = $0.retired ?? now }
-            tell(.retiring(number, reason: reason))
+            let isFirst = life.times.withLock { times in
+                defer { times.retired = times.retired ?? now }
+                return times.retired == nil
+            }
+            if isFirst { tell(.retiring(number, reason: reason)) }
         case .envelope(let id, let payload, let kind):
             tell(
                 .envelope(payload: payload, kind: kind) {

@@ -120,6 +120,25 @@ import Wire
         #expect(intake.add(update("a")) {} == .dropped)
     }
 
+    @Test func aFloodOfEnvelopesTakesNoMoreRoomThanThereIs() async throws {
+        let (feed, seen) = (SlackFeed(most: 3), Watched<[String]>([]))
+        for number in 0..<10 { feed.put(.envelope(payload: .integer(Int64(number)), kind: "x") {}) }
+        feed.put(.greeted(1))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await feed.forEach { happening in
+                    if case .envelope(.integer(let number), _, _) = happening { seen.change { $0.append("\(number)") } }
+                    if case .greeted = happening { seen.change { $0.append("greeted") } }
+                }
+            }
+            _ = try await seen.waitFor("the greeting") { $0.last == "greeted" ? true : nil }
+            #expect(seen.now == ["0", "1", "2", "greeted"])
+            feed.put(.envelope(payload: 11, kind: "x") {})
+            _ = try await seen.waitFor("another") { $0.last == "11" ? true : nil }
+            group.cancelAll()
+        }
+    }
+
     // MARK: Messages
 
     @Test func aShortTextIsText() throws {

@@ -148,6 +148,22 @@ import Wire
         }
     }
 
+    @Test func anAnswerThatNeverComesIsNotWaitedForForEver() async throws {
+        try await FakeWhatsApp.run { fake in
+            let bridge = WhatsAppBridge(
+                id: FakeWhatsApp.id, token: FakeWhatsApp.token, apiBase: fake.apiBase,
+                http: PlatformHTTP(timeLimit: .milliseconds(100)), seams: .init())
+            fake.server.fail(FakeFault(.never))
+            let lost = await failure {
+                _ = try await bridge.perform(.send(OutboundText("Hi")), at: Self.chat, key: "k")
+            }
+            guard case .unavailable? = lost else {
+                Issue.record("\(String(describing: lost))")
+                return
+            }
+        }
+    }
+
     @Test func theLongestPieceIsTaken() async throws {
         try await FakeWhatsApp.run { fake in
             let bridge = bridge(fake)

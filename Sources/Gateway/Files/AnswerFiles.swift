@@ -114,7 +114,7 @@ struct SharedPlace {
         protected = [
             directory.configuration, directory.identityKey, directory.addressHints, directory.database,
             directory.database + "-wal", directory.database + "-shm", directory.noteIndex,
-        ]
+        ] + Platform.allCases.map(directory.bridgeKey)
     }
 
     /// Opens the file from its root on, and never through a link that was put there meanwhile.

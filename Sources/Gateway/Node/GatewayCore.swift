@@ -34,6 +34,8 @@ struct GatewayCore: Sendable {
 
     let place: AgentPlace
     let gateway: GatewayServer
+    /// What is known of bridges; whoever serves the agent runs its own.
+    let bridges: BridgeRoom
     /// What tickets say about where this agent is; serving sets it.
     let addresses: AdvertisedAddresses
     /// Works by itself; running keeps its index at hand.
@@ -149,6 +151,8 @@ struct GatewayCore: Sendable {
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
+        settings.bridges = BridgeRoom(PairingRepository(database), random: seams.random, now: now)
+        bridges = settings.bridges
         settings.lane = configuration.lane
         settings.logs =
             seams.journal.map(LogSource.init)

@@ -135,7 +135,8 @@ public final class GatewayServer: Sendable {
             + ConfigurationRoutes.routes(configuration.store, configuration.audit, now: configuration.now)
             + LogRoutes.routes(configuration.logs, now: configuration.now)
             + UsageRoutes.routes(sessions, now: configuration.now)
-            + RestartRoutes.routes(configuration.requestRestart) + BridgeRoutes.routes(configuration.bridges, live, now: configuration.now)
+            + RestartRoutes.routes(configuration.requestRestart)
+            + BridgeRoutes.routes(configuration.bridges, live, now: configuration.now)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
                 return .init(

@@ -27,7 +27,8 @@ struct BackupFolder: Sendable {
     /// Whether it is an earlier database, configuration or key of the agent's: they hold what the present ones hold. Or a bridge's
     /// key, which is in no backup: it lets in whoever has it, and a new one is as good.
     private func isCopy(_ path: String) -> Bool {
-        AgentDirectory.isBridgeKey(path.split(separator: "/").last ?? "") || [without.configuration, without.database, without.identityKey].contains { path.hasPrefix($0 + ".") }
+        AgentDirectory.isBridgeKey(path.split(separator: "/").last ?? "")
+            || [without.configuration, without.database, without.identityKey].contains { path.hasPrefix($0 + ".") }
     }
 
     /// Every regular file below it, hidden ones too, or every symbolic link instead, which none is followed. Blocks.

@@ -73,7 +73,7 @@ struct BridgeSupervisor: Sendable {
             switch wish {
             case .nothing:
                 room.board.remove(platform)
-                problems.set(nil, of: platform)
+                room.problems?.set(nil, of: platform)
             case .incomplete(let problem):
                 logger.warning("bridge::not_started", metadata: ["platform": "\(platform)", "problem": "\(problem)"])
                 tell(.failed, platform, problem: problem, state: "not_started")
@@ -151,14 +151,11 @@ struct BridgeSupervisor: Sendable {
 
     // MARK: Telling
 
-    private var problems: BridgeProblems { BridgeProblems(directory) }
-
     private func tell(
         _ state: BridgeStatus.State, _ platform: Platform, problem: String? = nil, state word: String? = nil
     ) {
         var status = BridgeStatus(state: state, since: now(), problem: problem)
         if let word { status.state = word }
-        room.board.set(status, of: platform, device: nil, handle: nil)
-        problems.set(state == .failed && word == nil ? problem : nil, of: platform)
+        room.set(status, of: platform)
     }
 }

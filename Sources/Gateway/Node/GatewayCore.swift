@@ -4,6 +4,7 @@ internal import Foundation
 internal import Logging
 internal import Store
 internal import Transport
+internal import Wire
 
 // What is an agent without its endpoint? Database, place in a network, agent and gateway, put together here and bound to nothing:
 // `serve` gives it an endpoint, a command asks it in its own process while nobody serves, and so do tests.
@@ -151,8 +152,13 @@ struct GatewayCore: Sendable {
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
-        settings.bridges = BridgeRoom(PairingRepository(database), random: seams.random, now: now)
+        settings.bridges = BridgeRoom(
+            PairingRepository(database), problems: BridgeProblems(directory), random: seams.random, now: now)
         bridges = settings.bridges
+        // Until somebody serves the agent and runs them.
+        for channel in configuration.channels.settings {
+            bridges.board.set(BridgeStatus(state: .stopped), of: channel.platform, device: nil, handle: nil)
+        }
         settings.lane = configuration.lane
         settings.logs =
             seams.journal.map(LogSource.init)

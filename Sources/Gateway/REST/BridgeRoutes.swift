@@ -30,9 +30,11 @@ enum BridgeRoutes {
                     let states = BridgeStatus.State.allCases.map(\.rawValue).joined(separator: ", ")
                     throw ErrorResponse.invalid("'state' is one of \(states).")
                 }
-                room.board.set(
-                    status, of: place.platform, device: place.isOwn ? nil : caller.device,
-                    handle: place.isOwn ? nil : caller.handle)
+                if place.isOwn {
+                    room.set(status, of: place.platform)
+                } else {
+                    room.board.set(status, of: place.platform, device: caller.device, handle: caller.handle)
+                }
                 return try JSON.response(BridgeStatusTaken(ok: true))
             }.bridges(.only),
             .member(.get, senders + "/{id}", .senderStanding) { _, context, caller in

@@ -79,7 +79,8 @@ extension PlatformAccount {
         if let apiBase { self = with(apiBase: apiBase) }
     }
 
-    private func with(apiBase: String) -> PlatformAccount {
+    /// The same account, elsewhere.
+    public func with(apiBase: String) -> PlatformAccount {
         switch self {
         case .telegram(let token, _): .telegram(token: token, apiBase: apiBase)
         case .discord(let token, _): .discord(token: token, apiBase: apiBase)

@@ -168,7 +168,7 @@ let package = Package(
             ], resources: [.copy("Vectors")]),
         .target(
             name: "TestPlatforms",
-            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency],
+            dependencies: ["JSON", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency],
             path: "Tests/Support/TestPlatforms", swiftSettings: settings),
         tests(
             "BridgesTests",

@@ -1,5 +1,5 @@
 internal import NIOCore
-internal import NIOHTTP1
+public import NIOHTTP1
 internal import NIOWebSocket
 
 // How are messages exchanged with the agent? The client end of a WebSocket (RFC 6455) over one stream. This file knows
@@ -90,14 +90,19 @@ extension GatewayClient {
 
     /// Upgrades a stream to a WebSocket and runs `body` with it. The stream ends when `body` returns.
     ///
+    /// - Parameters:
+    ///   - path: origin form with query.
+    ///   - headers: of the upgrade; `Host` is added where it is missing, and what the upgrade needs.
     /// - Throws: ``AgentUnreachable``, ``GatewayClientError/upgradeRefused(status:text:)`` when the agent answers with
     ///   anything but 101, other ``GatewayClientError``, `CancellationError`, and what `body` throws.
     public func withWebSocket<R: Sendable>(
-        path: String = "/ws", limits: WebSocketConnection.Limits = .init(),
+        path: String = "/ws", headers: HTTPHeaders = [:], limits: WebSocketConnection.Limits = .init(),
         _ body: (WebSocketConnection) async throws -> R
     ) async throws -> R {
         let (channel, upgrade) = try await dialer.openStream { channel in
-            channel.eventLoop.makeCompletedFuture { (channel, try Self.upgrade(channel, path: path, limits: limits)) }
+            channel.eventLoop.makeCompletedFuture {
+                (channel, try Self.upgrade(channel, path: path, headers: headers, limits: limits))
+            }
         }
         let timer = ChannelDeadline(limits.upgradeTimeout, on: channel)
         let upgraded: Upgraded
@@ -128,8 +133,10 @@ extension GatewayClient {
     }
 
     private static func upgrade(
-        _ channel: any Channel, path: String, limits: WebSocketConnection.Limits
+        _ channel: any Channel, path: String, headers: HTTPHeaders, limits: WebSocketConnection.Limits
     ) throws -> EventLoopFuture<Upgraded> {
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
+        if !headers.contains(name: "host") { head.headers.add(name: "Host", value: GatewayRequest.host) }
         let upgrader = NIOTypedWebSocketClientUpgrader<Upgraded>(maxFrameSize: limits.frame) { channel, _ in
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
@@ -143,8 +150,7 @@ extension GatewayClient {
         }
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration<Upgraded>(
             upgradeConfiguration: .init(
-                upgradeRequestHead: HTTPRequestHead(
-                    version: .http1_1, method: .GET, uri: path, headers: ["Host": GatewayRequest.host]),
+                upgradeRequestHead: head,
                 upgraders: [upgrader],
                 notUpgradingCompletionHandler: { channel in
                     channel.eventLoop.makeCompletedFuture {

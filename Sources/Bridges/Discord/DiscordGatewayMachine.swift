@@ -267,7 +267,9 @@ enum DiscordCloseCode {
         case 4003, 4007, 4009: .sessionOver
         case 4004: .account(wrongToken)
         case 4010, 4011:
-            .account("Discord wants this bot to connect in several parts (shards), because it is in too many servers; that is not supported")
+            .account(
+                "Discord wants this bot to connect in several parts (shards), because it is in too many servers; that is not supported"
+            )
         case 4012: .account("Discord does not speak this version of its gateway any more: a newer openagent is needed")
         case 4013: .account("Discord does not know what this bot wants to hear (intents): a newer openagent is needed")
         case 4014:

@@ -19,6 +19,9 @@ struct DiscordListening: Sendable {
     private static let sendTime = Duration.seconds(10)
     private static let closeTime = Duration.seconds(2)
 
+    /// The end, in contrast to a connection that broke.
+    private struct Final: Error { var failure: PlatformFailure }
+
     /// - Throws: ``PlatformFailure``, `CancellationError`.
     func run() async throws {
         let (identifiedAt, usesCommonAddress) = memory.start
@@ -35,14 +38,15 @@ struct DiscordListening: Sendable {
                     next += machine.handle(.delayIsOver, moment)
                 case .connect(let url):
                     let code = try await connect(url, &machine)
-                    memory.note(identifiedAt: machine.identifiedAt)
-                    logger.debug("bridge::discord_disconnected", metadata: ["code": "\(code.map(String.init) ?? "none")"])
+                    logger.debug(
+                        "bridge::discord_disconnected", metadata: ["code": "\(code.map(String.init) ?? "none")"])
                     next += machine.handle(.ended(code: code), moment)
                 case .forget: progress.forget()
                 case .fail(let failure): throw failure
                 default: break
                 }
             }
+            guard !next.isEmpty else { throw PlatformFailure.unavailable("Discord's gateway can't be listened to") }
             actions = next
         }
     }
@@ -70,12 +74,15 @@ struct DiscordListening: Sendable {
         guard let address else { throw PlatformFailure.unavailable("Discord named no usable gateway") }
         let separator = address.contains("?") ? "&" : address.hasSuffix("/") ? "?" : "/?"
         var opened = false
+        defer { memory.note(identifiedAt: machine.identifiedAt) }
         do {
             return try await PlatformSocket.with(url: "\(address)\(separator)v=10&encoding=json") { socket in
                 opened = true
                 memory.note(reached: true)
                 return try await converse(socket, &machine)
             }
+        } catch let final as Final {
+            throw final.failure
         } catch PlatformFailure.unavailable(let reason) {
             if isOwnAddress, !opened { memory.note(reached: false) }
             guard opened else { throw PlatformFailure.unavailable(reason) }
@@ -161,7 +168,7 @@ struct DiscordListening: Sendable {
                             throw PlatformFailure.unavailable("more messages wait for the agent than are held")
                         }
                     case .forget: progress.forget()
-                    case .fail(let failure): throw failure
+                    case .fail(let failure): throw Final(failure: failure)
                     case .connect, .wait: break
                     }
                 }

@@ -224,7 +224,8 @@ final class DiscordProgress: Sendable {
     /// A message of a user was accepted.
     func accept(message: String, in channel: String, guild: String?) {
         change { state in
-            if state.recent.count >= Self.recentBound, state.recent[channel] == nil, let some = state.recent.keys.first {
+            if state.recent.count >= Self.recentBound, state.recent[channel] == nil, let some = state.recent.keys.first
+            {
                 state.recent[some] = nil
             }
             state.recent[channel] = .init(id: channel, guild: guild, after: message)

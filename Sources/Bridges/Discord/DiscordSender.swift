@@ -54,7 +54,8 @@ struct DiscordSender: Sendable {
         fields["components"] = fields["components"] ?? []
         let body = PlatformHTTP.Body.json(.object(fields))
         try await refusable(.edit) {
-            try await rest.ask(.channel("PATCH", place.chat, "/messages/\(message)", pattern: "/messages/*", body: body))
+            try await rest.ask(
+                .channel("PATCH", place.chat, "/messages/\(message)", pattern: "/messages/*", body: body))
         }
         return message
     }
@@ -110,7 +111,8 @@ struct DiscordSender: Sendable {
         return try await send(text, place, key)
     }
 
-    private func refusable<Result>(_ act: DiscordRefusal.Act, _ body: () async throws -> Result) async throws -> Result {
+    private func refusable<Result>(_ act: DiscordRefusal.Act, _ body: () async throws -> Result) async throws -> Result
+    {
         do { return try await body() } catch let refusal as DiscordRefusal { throw refusal.failure(of: act) }
     }
 
@@ -134,7 +136,8 @@ struct DiscordSender: Sendable {
     /// Five rows of five at most; each button says something else when it is pressed.
     private static func rows(of buttons: [OutboundButton]) -> [JSONValue] {
         var known: Set<String> = []
-        let usable = buttons.filter { !$0.data.isEmpty && !$0.label.isEmpty && known.insert($0.data).inserted }.prefix(25)
+        let usable = buttons.filter { !$0.data.isEmpty && !$0.label.isEmpty && known.insert($0.data).inserted }.prefix(
+            25)
         return stride(from: 0, to: usable.count, by: 5).map { start in
             let row = usable.dropFirst(start).prefix(5).map { button -> JSONValue in
                 [

@@ -75,7 +75,8 @@ struct DiscordTranslator: Sendable {
     // MARK: Text
 
     private func mentions(_ message: DiscordMessage, _ raw: String) -> Bool {
-        message.mentions?.contains { $0.id == user } == true || raw.contains("<@\(user)>") || raw.contains("<@!\(user)>")
+        message.mentions?.contains { $0.id == user } == true || raw.contains("<@\(user)>")
+            || raw.contains("<@!\(user)>")
     }
 
     static func withoutMention(of user: String, _ text: String) -> String {

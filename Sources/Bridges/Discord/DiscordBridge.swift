@@ -43,6 +43,7 @@ public struct DiscordBridge: Bridge {
     }
 
     public func listen(_ inbox: any Inbox) async throws {
+        rest.forgive()
         try await progress.load(from: inbox)
         let lanes = DiscordLanes()
         let commands = DiscordCommands(rest: rest, guilds: guilds, logger: logger)

@@ -171,6 +171,7 @@ struct DiscordGatewayMachine {
     }
 
     private mutating func invalid(_ isResumable: Bool, _ moment: Moment) -> [Action] {
+        noteStableRun(moment)
         refusedSessions += 1
         guard refusedSessions <= 3 else { return fail(.unavailable("Discord accepts no session")) }
         let actions: [Action] = isResumable ? [] : [.forget]
@@ -219,6 +220,7 @@ struct DiscordGatewayMachine {
         case .account(let reason): return fail(.account(reason))
         case .sessionOver:
             session = nil
+            noteStableRun(moment)
             refusedSessions += 1
             guard refusedSessions <= 3 else { return fail(.unavailable("Discord accepts no session")) }
             return [.forget] + go(on: Self.sessionPause(moment), moment)
@@ -236,15 +238,17 @@ struct DiscordGatewayMachine {
 
     /// None after a run that lasted or the first that did not; then doubling.
     private mutating func pause(_ moment: Moment) -> Duration {
-        if case .running(let since) = state {
-            refusedSessions = 0
-            shortRuns = moment.now - since < Self.stableTime ? shortRuns + 1 : 0
-        } else {
-            shortRuns += 1
-        }
+        noteStableRun(moment)
+        shortRuns += 1
         guard shortRuns > 1 else { return .zero }
         let seconds = min(Double(1 << min(shortRuns - 2, 6)), 60)
         return min(.seconds(seconds * (0.5 + moment.random / 2)), Self.longestPause)
+    }
+
+    private mutating func noteStableRun(_ moment: Moment) {
+        guard case .running(let since) = state, moment.now - since >= Self.stableTime else { return }
+        shortRuns = 0
+        refusedSessions = 0
     }
 
     private mutating func fail(_ failure: PlatformFailure) -> [Action] {

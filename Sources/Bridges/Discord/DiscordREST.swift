@@ -86,6 +86,9 @@ final class DiscordREST: Sendable {
         self.seams = seams
     }
 
+    /// A refused token is tried again: somebody may have mended it.
+    func forgive() { state.withLock { $0.isRefused = false } }
+
     /// Sends a request once.
     ///
     /// - Throws: ``DiscordRefusal``, ``PlatformFailure``, `CancellationError`.

@@ -71,6 +71,9 @@ extension FakeDiscord {
         var events: [JSONValue] = []
         /// The connection on which it is.
         var socket: Int?
+
+        public var isOpen: Bool { socket != nil }
+        public var eventCount: Int { events.count }
     }
 
     struct Socket: Sendable {

@@ -1,2 +1,0 @@
-// TEMP until branch markup has it
-enum DiscordMarkup { static func text(_ markdown: String) -> String { markdown } }

@@ -16,7 +16,12 @@ public final class Database: Sendable {
     /// - Parameter version: of this program. When an older one wrote the database, a copy of it as it was is kept first, as
     ///   `PATH.before-VERSION`, mode 0600; of earlier upgrades none is kept. Nil: no copy is made.
     /// - Throws: ``DatabaseError`` when the file cannot be used.
-    public init(path: String, upgradingTo version: String? = nil) throws {
+    public convenience init(path: String, upgradingTo version: String? = nil) throws {
+        try self.init(path: path, tables: Self.migrator, upgradingTo: version)
+    }
+
+    /// - Parameter tables: what this file holds.
+    init(path: String, tables migrator: DatabaseMigrator, upgradingTo version: String? = nil) throws {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(10)
@@ -27,9 +32,9 @@ public final class Database: Sendable {
         do {
             try Self.makePrivate(path)
             pool = try DatabasePool(path: path, configuration: configuration)
-            try Self.refuseNewerSchema(pool, path: path)
-            if let version { try Self.saveOlder(pool, path: path, version: version) }
-            try Self.migrate(pool)
+            try Self.refuseNewerSchema(pool, migrator, path: path)
+            if let version { try Self.saveOlder(pool, migrator, path: path, version: version) }
+            try Self.migrate(pool, migrator)
             commits = GroupCommit(pool)
         } catch let error as DatabaseError {
             throw error
@@ -83,7 +88,7 @@ public final class Database: Sendable {
         return migrator
     }
 
-    private static func migrate(_ pool: DatabasePool) throws {
+    private static func migrate(_ pool: DatabasePool, _ migrator: DatabaseMigrator) throws {
         #if DEBUG
         let witness = MigrationWitness()
         pool.add(transactionObserver: witness)
@@ -94,7 +99,9 @@ public final class Database: Sendable {
 
     /// Each step of an upgrade is a transaction, so a process that dies between two leaves what the older version refuses and
     /// this one finishes. The copy is what the older version can use.
-    private static func saveOlder(_ pool: DatabasePool, path: String, version: String) throws {
+    private static func saveOlder(
+        _ pool: DatabasePool, _ migrator: DatabaseMigrator, path: String, version: String
+    ) throws {
         let isOlder = try pool.read { connection in
             try !migrator.appliedIdentifiers(connection).isEmpty && !migrator.hasCompletedMigrations(connection)
         }
@@ -118,7 +125,9 @@ public final class Database: Sendable {
         }
     }
 
-    private static func refuseNewerSchema(_ pool: DatabasePool, path: String) throws {
+    private static func refuseNewerSchema(
+        _ pool: DatabasePool, _ migrator: DatabaseMigrator, path: String
+    ) throws {
         if try pool.read({ try migrator.hasBeenSuperseded($0) }) { throw DatabaseError.newerSchema(path: path) }
     }
 

@@ -22,6 +22,10 @@ public actor ChatClient {
     private let mailbox = Mailbox<ChatEvent>(capacity: ChatClient.eventBuffer)
     private var machine: ChatStateMachine
     private var outbox: AsyncStream<ClientMessage>.Continuation?
+    /// Who waits for the answers of the commands that were sent over this socket, in order; nil: it is an event.
+    private var commandAnswers: [CheckedContinuation<CommandReply, any Error>?] = []
+    /// Rings whenever the agent has told something, by which a message may have been confirmed.
+    private let heard = Bell()
 
     /// - Parameters:
     ///   - greetingTimeout: for the agent's first frame.
@@ -75,6 +79,19 @@ public actor ChatClient {
             .send(.init(sessionID: sessionID, text: text, messageID: messageID, attachments: attachments)))
     }
 
+    /// Sends one message, once fewer than ``maximumWaiting`` wait for the agent. It must have an id.
+    ///
+    /// - Throws: `CancellationError`.
+    public func sendWhenRoom(_ message: ClientMessage.TextFinal) async throws {
+        while true {
+            let rings = heard.rings
+            try Task.checkCancellation()
+            guard machine.unconfirmed.count >= Self.maximumWaiting else { break }
+            await heard.wait(after: rings)
+        }
+        _ = handle(.send(message))
+    }
+
     /// Stops the answer that is being written in that session.
     ///
     /// - Throws: ``ChatError/notConnected``: an interrupt that came later could stop another answer.
@@ -87,6 +104,30 @@ public actor ChatClient {
     /// - Throws: ``ChatError/notConnected``.
     public func command(_ name: String, sessionID: String? = nil, argument: String? = nil) throws(ChatError) {
         try transmitNow(.command(.init(name: name, sessionID: sessionID, argument: argument)))
+        commandAnswers.append(nil)
+    }
+
+    /// What the agent says to a command.
+    public struct CommandReply: Sendable, Equatable {
+        public var text: String
+        /// Why it came to nothing; nil when it did what it says.
+        public var failure: ErrorCode?
+    }
+
+    /// Runs a command of the agent and waits for its answer, which is no event then.
+    ///
+    /// - Throws: ``ChatError/notConnected``, also when the connection broke before the answer came: it may have been carried out.
+    public func reply(
+        toCommand name: String, sessionID: String? = nil, argument: String? = nil
+    ) async throws -> CommandReply {
+        // A socket that broke a moment ago takes nothing, and nobody would ever end the wait.
+        guard outbox != nil else { throw ChatError.notConnected }
+        return try await withCheckedThrowingContinuation { continuation in
+            do {
+                try transmitNow(.command(.init(name: name, sessionID: sessionID, argument: argument)))
+                commandAnswers.append(continuation)
+            } catch { continuation.resume(throwing: error) }
+        }
     }
 
     /// Says whether a call that waits may run.
@@ -123,6 +164,15 @@ public actor ChatClient {
         return rest
     }
 
+    private func received(_ message: ServerMessage) async throws -> Next? {
+        defer { heard.ring() }
+        guard case .commandResult(let text) = message.body, !commandAnswers.isEmpty,
+            let waiter = commandAnswers.removeFirst()
+        else { return try await process(.received(message)) }
+        waiter.resume(returning: CommandReply(text: text, failure: message.failure))
+        return nil
+    }
+
     private func process(_ event: ChatStateMachine.Event) async throws -> Next? {
         var next: Next?
         for action in handle(event) {
@@ -153,7 +203,11 @@ public actor ChatClient {
         let (messages, outbox) = AsyncStream.makeStream(
             of: ClientMessage.self, bufferingPolicy: .bufferingOldest(Self.outboxSize))
         self.outbox = outbox
-        defer { self.outbox = nil }
+        defer {
+            self.outbox = nil
+            for waiter in commandAnswers { waiter?.resume(throwing: ChatError.notConnected) }
+            commandAnswers.removeAll()
+        }
         _ = try await process(.socketOpened)
         return try await withThrowingTaskGroup(of: Next?.self) { tasks in
             tasks.addTask { try await self.readAll(of: socket) }
@@ -181,7 +235,7 @@ public actor ChatClient {
             case .text(let text):
                 // A frame that this version cannot read is for others.
                 guard let message = try? ServerMessage(json: text) else { continue }
-                _ = try await process(.received(message))
+                _ = try await received(message)
             case .pong: break
             case .closed(let code, let reason): return try await process(.socketClosed(code: code, reason: reason))
             }

@@ -10,8 +10,12 @@ public struct ReconnectPolicy: Sendable {
 
     public init() {}
 
-    /// - Parameter jitter: from 0 to 1. Spreads the delay over its upper half, so that clients don't return together.
-    func delay(afterFailures failures: Int, jitter: Double) -> Duration {
+    /// What is waited before the next attempt.
+    ///
+    /// - Parameters:
+    ///   - failures: in a row.
+    ///   - jitter: from 0 to 1. Spreads the delay over its upper half, so that clients don't return together.
+    public func delay(afterFailures failures: Int, jitter: Double) -> Duration {
         var delay = firstDelay
         for _ in 1..<max(1, failures) where delay < maximumDelay { delay *= 2 }
         return min(delay, maximumDelay) * (0.5 + 0.5 * min(max(jitter, 0), 1))

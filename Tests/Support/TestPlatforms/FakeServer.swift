@@ -63,6 +63,8 @@ public final class FakeServer: Sendable {
         let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            // Nothing is read before somebody serves the connection: what comes when the test is over is never served.
+            .childChannelOption(.autoRead, value: false)
             .bind(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture { try Connection(channel, tls, bodyLimit) }
             }
@@ -138,7 +140,7 @@ public final class FakeServer: Sendable {
     // MARK: One connection
 
     fileprivate struct Connection: Sendable {
-        let channel: NIOAsyncChannel<FakeInput, FakeOutput>
+        let channel: any Channel
         let reading = HeldReads()
 
         init(_ channel: any Channel, _ tls: NIOSSLContext?, _ bodyLimit: Int) throws {
@@ -149,7 +151,17 @@ public final class FakeServer: Sendable {
             try pipeline.addHandlers(encoder, decoder)
             try pipeline.addHandler(
                 FakeHTTPHandler(bodyLimit: bodyLimit, reading: reading, decoder: decoder, encoder: encoder))
-            self.channel = try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+            self.channel = channel
+        }
+
+        /// Begins to read.
+        func open() async throws -> NIOAsyncChannel<FakeInput, FakeOutput> {
+            let opened = try await channel.eventLoop.submit { [channel] in
+                guard channel.isActive else { throw ChannelError.alreadyClosed }
+                return try NIOAsyncChannel<FakeInput, FakeOutput>(wrappingChannelSynchronously: channel)
+            }.get()
+            try? await channel.setOption(.autoRead, value: true).get()
+            return opened
         }
     }
 
@@ -158,8 +170,8 @@ public final class FakeServer: Sendable {
 
     /// What goes wrong here is the client's to notice.
     private func serve(_ connection: Connection) async {
-        try? await connection.channel.executeThenClose { inbound, outbound in
-            let channel = connection.channel.channel
+        try? await connection.open().executeThenClose { inbound, outbound in
+            let channel = connection.channel
             let (number, isRefused) = state.change { state in
                 state.connectionCount += 1
                 state.openConnections += 1
@@ -300,7 +312,7 @@ public final class FakeServer: Sendable {
     ) async throws {
         guard let speak else { return }
         let (events, continuation) = AsyncStream.makeStream(of: FakeSocket.Event.self)
-        let socket = FakeSocket(request, events, outbound, connection.channel.channel, connection.reading)
+        let socket = FakeSocket(request, events, outbound, connection.channel, connection.reading)
         state.change { state in
             state.sockets.append(socket)
             state.socketCount += 1

@@ -139,6 +139,19 @@ public final class FakeDiscord: Sendable {
         }
     }
 
+    /// Discord tells again, as news, what users said.
+    public func repeatMessages() {
+        state.change { state in
+            for id in state.order.values.joined().sorted() {
+                guard case .object(var fields)? = state.messages[id], fields["author"]?["bot"] != true else { continue }
+                if let guild = state.channels[fields["channel_id"]?.string ?? ""]?.guild {
+                    fields["guild_id"] = .string(guild)
+                }
+                state.emit("MESSAGE_CREATE", .object(fields))
+            }
+        }
+    }
+
     /// A user gives a command of the menu.
     ///
     /// - Returns: the token of the interaction.
@@ -176,6 +189,17 @@ public final class FakeDiscord: Sendable {
         let state = state.now
         return state.order[channel, default: []].compactMap { state.messages[$0] }
             .filter { $0["author"]?["id"]?.string == Self.bot }.compactMap { $0["content"]?.string }
+    }
+    /// The same with all that belongs to them: their ids, files, and what their buttons say.
+    public func posts(in channel: String) -> [(id: String, text: String, file: File?, buttons: [String])] {
+        let state = state.now
+        return state.sent.filter { $0.place == channel && ($0.kind == .message || $0.kind == .file) }.map { sent in
+            let message = state.messages[sent.id]
+            let buttons = FakeDiscordMessages.buttons(of: message?["components"] ?? []).compactMap {
+                $0["custom_id"]?.string
+            }
+            return (sent.id, message?["content"]?.string ?? "", sent.file, buttons)
+        }
     }
     public var now: State { state.now }
 

@@ -110,6 +110,10 @@ struct FakeDiscordMessages: Sendable {
                 "components", "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id cannot be duplicated")
     }
 
+    static func buttons(of components: JSONValue) -> [JSONValue] {
+        if case .array(let rows) = components { rows.flatMap(buttons) } else { [] }
+    }
+
     private static func buttons(_ row: JSONValue) -> [JSONValue] {
         if case .array(let buttons)? = row["components"] { buttons } else { [] }
     }

@@ -156,8 +156,9 @@ struct GatewayCore: Sendable {
             PairingRepository(database), problems: BridgeProblems(directory), random: seams.random, now: now)
         bridges = settings.bridges
         // Until somebody serves the agent and runs them.
-        for channel in configuration.channels.settings {
-            bridges.board.set(BridgeStatus(state: .stopped), of: channel.platform, device: nil, handle: nil)
+        let channels = configuration.channels
+        for platform in channels.settings.map(\.platform) + channels.incomplete.map(\.platform) {
+            bridges.board.set(BridgeStatus(state: .stopped), of: platform, device: nil, handle: nil)
         }
         settings.lane = configuration.lane
         settings.logs =

@@ -66,7 +66,7 @@ struct BridgeCommands: ParsableCommand {
             abstract: "List who was let in by a code, or who waits for it. Admins only.",
             discussion: "Whom the settings of a bridge name is in its settings.")
 
-        @Argument(help: "The platform.")
+        @Argument(help: "The platform.", transform: { try BridgeCommands.platform($0) })
         var platform: Platform
         @Flag(help: "Those who asked and were told a code.")
         var waiting = false
@@ -108,7 +108,7 @@ struct BridgeCommands: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take somebody off who was let in by a code; it holds at once. Admins only.")
 
-        @Argument(help: "The platform.")
+        @Argument(help: "The platform.", transform: { try BridgeCommands.platform($0) })
         var platform: Platform
         @Argument(help: "The id that 'openagent bridge senders' shows.")
         var sender: String
@@ -125,11 +125,16 @@ struct BridgeCommands: ParsableCommand {
         }
     }
 
+    /// The platform that somebody typed.
+    static func platform(_ text: String) throws -> Platform {
+        if let platform = Platform(rawValue: text.lowercased()) { return platform }
+        let names = Platform.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("'\(text)' is no platform: choose from \(names)")
+    }
+
     /// Where a bridge runs, for people.
     static func place(_ device: String?, _ handle: String?) -> String {
         guard let device else { return "in the agent" }
         return "on \(device.prefix(16))" + (handle.map { " of \($0)" } ?? "")
     }
 }
-
-extension Platform: ExpressibleByArgument {}

@@ -20,7 +20,7 @@ struct BridgeRunning: AsyncParsableCommand {
     /// How often the agent is asked whether this device may still come in.
     private static let standingPause = Duration.seconds(5)
 
-    @Argument(help: "The platform.")
+    @Argument(help: "The platform.", transform: { try BridgeCommands.platform($0) })
     var platform: Platform
 
     @Option(

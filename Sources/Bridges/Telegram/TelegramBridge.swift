@@ -12,7 +12,7 @@ struct TelegramBridge: Bridge {
     let platform = Platform.telegram
     /// Of the Bot API (core.telegram.org/bots/faq, "How can I message all of my bot's subscribers at once?"). In groups twenty messages a
     /// minute go out besides.
-    let limits = PlatformLimits(
+    var limits = PlatformLimits(
         prefix: TelegramBridge.prefix, textLength: 4096, unit: .utf16, canEdit: true, hasButtons: true,
         largestOutboundFile: TelegramFiles.largestOutbound, largestInboundFile: TelegramFiles.largestInbound,
         chatPause: .seconds(1), globalPause: .milliseconds(34), editPause: .milliseconds(1500), typingTime: .seconds(5))

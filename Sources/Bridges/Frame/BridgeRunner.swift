@@ -1,5 +1,5 @@
-public import Logging
 internal import Foundation
+public import Logging
 internal import Store
 internal import Synchronization
 public import Wire

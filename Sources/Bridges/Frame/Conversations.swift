@@ -223,7 +223,8 @@ actor Conversations {
             turns[id]?.outcome.failure = words
             // It did not become a turn: nothing follows.
             if message.turnID == nil {
-                frame.logger.notice("bridge::not_accepted", metadata: ["session": "\(session)", "code": "\(code.rawValue)"])
+                frame.logger.notice(
+                    "bridge::not_accepted", metadata: ["session": "\(session)", "code": "\(code.rawValue)"])
                 try await end(ids, id, .error, sequence: nil)
             }
         case .turnComplete(let end): try await self.end(ids, id, end.reason, sequence: message.sequence)

@@ -85,7 +85,9 @@ final class FrameInbox: Inbox {
         case .ask(let mayPair):
             guard let sender = update.sender.id, sender.utf8.count <= 128 else { return false }
             if try await senders.isApproved(sender) { return true }
-            guard mayPair, let code = try await senders.code(for: sender, name: update.sender.name) else { return false }
+            guard mayPair, let code = try await senders.code(for: sender, name: update.sender.name) else {
+                return false
+            }
             let words = Words.pairing(code: code, platform: frame.platform)
             try await finish(update, id, saying: [.plain(.send(OutboundText(words, replyTo: update.anchor)))])
             return false

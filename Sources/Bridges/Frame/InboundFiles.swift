@@ -34,7 +34,9 @@ struct InboundFiles: Sendable {
     func take(_ files: [InboundFile]) async throws -> Taken {
         var taken = Taken()
         for file in files.prefix(Self.mostFiles) { try await take(file, &taken) }
-        for file in files.dropFirst(Self.mostFiles) { taken.notices.append(Words.notReceived(FileName.safe(file.name))) }
+        for file in files.dropFirst(Self.mostFiles) {
+            taken.notices.append(Words.notReceived(FileName.safe(file.name)))
+        }
         return taken
     }
 

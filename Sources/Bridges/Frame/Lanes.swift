@@ -160,7 +160,8 @@ actor Lanes {
         case .notes: return live.lastShown.map { $0 + Self.notePause } ?? now
         case .message:
             // A short answer is there before anything of it would be shown.
-            return live.lastShown.map { $0 + frame.limits.editPause } ?? since + min(frame.limits.editPause, .seconds(1))
+            return live.lastShown.map { $0 + frame.limits.editPause } ?? since
+                + min(frame.limits.editPause, .seconds(1))
         }
     }
 

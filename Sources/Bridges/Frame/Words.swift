@@ -102,7 +102,9 @@ enum Words {
         "⚠️ \(plain(name)) is too large: files of up to \(megabytes(limit)) can be received here."
     }
 
-    static func notReceived(_ name: String) -> String { "⚠️ \(plain(name)) could not be received. Please send it again." }
+    static func notReceived(_ name: String) -> String {
+        "⚠️ \(plain(name)) could not be received. Please send it again."
+    }
 
     static func tooLargeToSend(_ name: String, size: Int64, limit: Int64) -> String {
         "📎 \(plain(name)) (\(megabytes(size))) is too large to be sent here: up to \(megabytes(limit)) can be."

@@ -50,7 +50,13 @@ final class TestSenders: Sendable {
     func remove(_ sender: String) { state.withLock { _ = $0.approved.remove(sender) } }
     func refuseCodes() { state.withLock { $0.isFull = true } }
 
-    func isApproved(_ sender: String) -> Bool { state.withLock { $0.approved.contains(sender) } }
+    /// Who was looked for, in order.
+    let looks = Mutex<[String]>([])
+
+    func isApproved(_ sender: String) -> Bool {
+        looks.withLock { $0.append(sender) }
+        return state.withLock { $0.approved.contains(sender) }
+    }
 
     func code(_ sender: String) -> String? {
         state.withLock { state in

@@ -16,9 +16,10 @@ final class TestBridge: Sendable {
 
     init(
         _ platform: any Bridge, _ host: TestAgentHost, access: ChannelAccess = .users("ana", "bob"),
-        seams: BridgeSeams = .quick, change: (inout ChannelSettings) -> Void = { _ in }
+        account: PlatformAccount = .telegram(token: "secret"), seams: BridgeSeams = .quick,
+        change: (inout ChannelSettings) -> Void = { _ in }
     ) throws {
-        var settings = ChannelSettings(account: .telegram(token: "secret"))
+        var settings = ChannelSettings(account: account)
         settings.access = access
         change(&settings)
         self.settings = settings

@@ -42,7 +42,7 @@ class Bot(discord.Client):
             self.seen["private"].append(message.content)
         word, _, rest = message.content.partition(" ")
         if word == "say":
-            await message.channel.send(rest, reference=message, nonce=str(message.id), enforce_nonce=True)
+            await message.channel.send(rest, reference=message, nonce=str(message.id))
         elif word == "change":
             answer = await message.channel.send("...")
             await answer.edit(content=rest)
@@ -80,6 +80,8 @@ async def main():
     DiscordWebSocket.from_client = classmethod(plain)
     limits = Limits()
     logging.getLogger("discord").addHandler(limits)
+    # What goes wrong in a handler is told on standard error.
+    logging.getLogger("discord").addHandler(logging.StreamHandler())
     bot = Bot()
     async with bot:
         await bot.login(TOKEN)

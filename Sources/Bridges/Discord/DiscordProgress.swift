@@ -123,6 +123,7 @@ final class DiscordProgress: Sendable {
         var channels = DiscordChannels()
         var recent: [String: DiscordChannels.Channel] = [:]
         var channelsChanged = false
+        var isLoaded = false
         var written: Kept?
         var isForgotten = false
         var signal: AsyncStream<Void>.Continuation?
@@ -130,7 +131,7 @@ final class DiscordProgress: Sendable {
 
     private let state = Mutex(State())
 
-    /// Reads what was kept. What is in memory counts no more.
+    /// Reads what was kept. Of the session what is in memory counts no more: not all of it was accepted.
     func load(from inbox: any Inbox) async throws {
         let kept: Kept? = Self.decoded(try await inbox.remembered(Self.sessionKey))
         let channels: DiscordChannels? = Self.decoded(try await inbox.remembered(Self.channelsKey))
@@ -140,8 +141,8 @@ final class DiscordProgress: Sendable {
             state.ledger = kept.map { DiscordLedger(accepted: $0.sequence) }
             state.written = kept
             state.isForgotten = false
-            state.channels = channels ?? DiscordChannels()
-            state.channelsChanged = false
+            if !state.isLoaded { state.channels = channels ?? DiscordChannels() }
+            state.isLoaded = true
         }
     }
 

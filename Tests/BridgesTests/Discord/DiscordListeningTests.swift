@@ -71,7 +71,8 @@ import Testing
             discord.say("while it was away", by: ann, in: channel)
             inbox.hold(nil)
             try await listening(discord.bridge(), inbox) {
-                #expect(try await inbox.texts(5).suffix(3) == ["stuck", "behind it", "while it was away"])
+                let heard = try await inbox.texts(5)
+                #expect(heard.suffix(3) == ["stuck", "behind it", "while it was away"])
             }
             #expect(discord.now.identifies == 1 && !discord.now.resumes.isEmpty)
         }
@@ -86,7 +87,8 @@ import Testing
                 let (from, to) = (said, said + 3)
                 said = to
                 try await listening(discord.bridge(), inbox) {
-                    if round == 0 { try await discord.waitForSession() }
+                    // What is said before a session is kept for the first time, nobody hears.
+                    _ = try await inbox.waitFor("a session") { $0.memory["session"] }
                     for number in from..<to { discord.say("\(number)", by: ann, in: channel) }
                     // Between the first of these and the last, as it happens.
                     _ = try await inbox.texts(from + round % 3)
@@ -251,7 +253,8 @@ import Testing
             }
             inbox.hold(nil)
             try await listening(discord.bridge(), inbox) {
-                #expect(try await inbox.texts(6) == ["before", "0", "1", "2", "3", "live"])
+                let heard = try await inbox.texts(6)
+                #expect(heard == ["before", "0", "1", "2", "3", "live"])
             }
         }
     }

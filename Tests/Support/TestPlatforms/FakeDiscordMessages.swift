@@ -103,7 +103,7 @@ struct FakeDiscordMessages: Sendable {
         guard case .array(let rows) = components, rows.count <= 5, rows.allSatisfy(isRow) else {
             return FakeDiscordREST.invalid("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
         }
-        let ids = rows.flatMap(buttons).compactMap { $0["custom_id"]?.string }
+        let ids = rows.flatMap { buttons($0) }.compactMap { $0["custom_id"]?.string }
         return Set(ids).count == ids.count
             ? nil
             : FakeDiscordREST.invalid(
@@ -111,7 +111,7 @@ struct FakeDiscordMessages: Sendable {
     }
 
     static func buttons(of components: JSONValue) -> [JSONValue] {
-        if case .array(let rows) = components { rows.flatMap(buttons) } else { [] }
+        if case .array(let rows) = components { rows.flatMap { buttons($0) } } else { [] }
     }
 
     private static func buttons(_ row: JSONValue) -> [JSONValue] {

@@ -72,8 +72,7 @@ struct SlackAPI: Sendable {
     private static func check(_ answer: PlatformHTTP.Answer, _ scope: PlatformFailure.Scope) throws(PlatformFailure) {
         switch answer.status {
         case 429:
-            let seconds = answer.headers["retry-after"].flatMap(Double.init) ?? 1
-            throw .wait(.seconds(min(max(seconds, 0.2), 3600)), scope)
+            throw .wait(PlatformWait.time(answer.headers["retry-after"]), scope)
         case 500...: throw .unavailable("Slack answered with status \(answer.status)")
         case 200: return
         default: throw .unavailable("Slack answered with status \(answer.status): is its address right?")

@@ -8,8 +8,10 @@ public import Wire
 /// The bridge to Slack.
 public struct SlackBridge: Bridge {
     public let platform = Platform.slack
-    /// Slack takes 4000 characters after conversion; it advises against more than one message a second in a channel.
-    public let limits = PlatformLimits(
+    public let limits: PlatformLimits
+
+    /// Slack takes 4000 characters after conversion, and wants no more than one message a second in a channel.
+    static let usualLimits = PlatformLimits(
         prefix: "sl", textLength: 3500, unit: .utf16, canEdit: true, hasButtons: true, largestOutboundFile: 1 << 30,
         largestInboundFile: 1 << 30, chatPause: .seconds(1), globalPause: .milliseconds(150),
         editPause: .seconds(2), typingTime: .seconds(3600))
@@ -26,8 +28,10 @@ public struct SlackBridge: Bridge {
     }
 
     init(
-        botToken: String, appToken: String, apiBase: String, http: PlatformHTTP = PlatformHTTP(), seams: SlackSeams
+        botToken: String, appToken: String, apiBase: String, http: PlatformHTTP = PlatformHTTP(), seams: SlackSeams,
+        limits: PlatformLimits = usualLimits
     ) {
+        self.limits = limits
         api = SlackAPI(base: apiBase, botToken: botToken, appToken: appToken, http: http)
         self.seams = seams
     }

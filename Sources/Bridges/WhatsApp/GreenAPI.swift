@@ -155,8 +155,7 @@ struct GreenAPI: Sendable {
     private func failure(of answer: PlatformHTTP.Answer) -> PlatformFailure {
         switch answer.status {
         case 429:
-            let seconds = answer.headers["retry-after"].flatMap(Double.init) ?? 1
-            return .wait(.seconds(min(max(seconds, 0.2), 3600)), .everything)
+            return .wait(PlatformWait.time(answer.headers["retry-after"]), .everything)
         case 401, 403, 404:
             return .account(
                 "Green API does not know this instance with this token (status \(answer.status)): compare green_api_id and green_api_token with its console"

@@ -18,8 +18,10 @@ public struct WhatsAppBridge: Bridge {
     }
 
     public let platform = Platform.whatsapp
-    /// WhatsApp itself takes more, but folds long messages away.
-    public let limits = PlatformLimits(
+    public let limits: PlatformLimits
+
+    /// WhatsApp itself takes longer messages, but folds them away.
+    static let usualLimits = PlatformLimits(
         prefix: "wa", textLength: 4096, unit: .utf16, canEdit: false, hasButtons: false,
         largestOutboundFile: 100 << 20, largestInboundFile: 100 << 20, chatPause: .seconds(1),
         globalPause: .milliseconds(100), editPause: .seconds(8), typingTime: .seconds(5))
@@ -34,10 +36,14 @@ public struct WhatsAppBridge: Bridge {
     ///   - token: of the instance (`apiTokenInstance`).
     ///   - apiBase: without a slash at its end.
     public init(id: String, token: String, apiBase: String = "https://api.green-api.com") {
-        self.init(id: id, token: token, apiBase: apiBase, http: PlatformHTTP(), seams: Seams())
+        self.init(id: id, token: token, apiBase: apiBase, seams: Seams())
     }
 
-    init(id: String, token: String, apiBase: String, http: PlatformHTTP = PlatformHTTP(), seams: Seams) {
+    init(
+        id: String, token: String, apiBase: String, http: PlatformHTTP = PlatformHTTP(), seams: Seams,
+        limits: PlatformLimits = usualLimits
+    ) {
+        self.limits = limits
         base = apiBase
         api = GreenAPI(base: apiBase, id: id, token: token, http: http)
         self.http = http

@@ -84,6 +84,10 @@ public final class FakeSlack: Sendable {
         public var errors: [String: [String]] = [:]
         /// Connections that were told that they will be closed.
         var retiring: Set<String> = []
+        /// By line: what it has brought; those that are bringing something; those that said hello.
+        var brought: [String: Set<Int>] = [:]
+        var busy: Set<String> = []
+        var greeted: Set<String> = []
         var last = 100
         var opened = 0
 
@@ -137,8 +141,8 @@ public final class FakeSlack: Sendable {
             "type": "hello", "num_connections": 1, "connection_info": ["app_id": "A100"],
             "debug_info": ["host": "applink-1", "approximate_connection_time": 18_060],
         ])
-        // What nobody acknowledged on another line comes here.
-        for envelope in state.now.envelopes where !envelope.isAcknowledged { await bring(envelope.number, by: socket) }
+        state.change { _ = $0.greeted.insert(socket.request.target) }
+        await bringAll(by: socket)
         for await event in socket.events {
             guard let id = event.json?["envelope_id"]?.string else { continue }
             state.change { state in
@@ -148,9 +152,28 @@ public final class FakeSlack: Sendable {
         }
     }
 
-    /// Sends what is to be brought, by the youngest line that is not about to close.
-    private func bring(_ number: Int, by socket: FakeSocket?) async {
-        guard let socket = socket ?? lines.last else { return }
+    /// Brings in order what nobody acknowledged, and this line has not brought yet. One at a time for a line.
+    private func bringAll(by socket: FakeSocket) async {
+        let line = socket.request.target
+        while true {
+            let number = state.change { state -> Int? in
+                guard !state.busy.contains(line) else { return nil }
+                let done = state.brought[line] ?? []
+                guard let next = state.envelopes.first(where: { !$0.isAcknowledged && !done.contains($0.number) })
+                else {
+                    return nil
+                }
+                state.busy.insert(line)
+                state.brought[line] = done.union([next.number])
+                return next.number
+            }
+            guard let number else { return }
+            await bring(number, by: socket)
+            state.change { _ = $0.busy.remove(line) }
+        }
+    }
+
+    private func bring(_ number: Int, by socket: FakeSocket) async {
         let id = UUID().uuidString.lowercased()
         let frame = state.change { state -> JSONValue? in
             guard let index = state.envelopes.firstIndex(where: { $0.number == number }) else { return nil }
@@ -172,20 +195,22 @@ public final class FakeSlack: Sendable {
 
     /// Lines that Slack sends on.
     private var lines: [FakeSocket] {
-        let retiring = state.now.retiring
-        return server.sockets.filter { $0.isOpen && !retiring.contains($0.request.target) }
+        let (retiring, greeted) = (state.now.retiring, state.now.greeted)
+        return server.sockets.filter {
+            $0.isOpen && greeted.contains($0.request.target) && !retiring.contains($0.request.target)
+        }
     }
 
     /// Waits until the bridge is on the line.
     ///
     /// - Parameter count: how many lines there have been.
     public func waitForLine(_ count: Int = 1) async throws {
-        _ = try await server.waitFor("line \(count)") { $0.socketCount >= count && !$0.sockets.isEmpty ? true : nil }
+        _ = try await state.waitFor("line \(count)") { $0.greeted.count >= count ? true : nil }
     }
 
-    /// Tells the oldest line that it will be closed, and sends nothing more on it.
+    /// Tells the youngest line that it will be closed, and sends nothing more on it.
     public func retire(_ reason: String = "refresh_requested") async throws {
-        guard let socket = lines.first else { return }
+        guard let socket = lines.last else { return }
         state.change { _ = $0.retiring.insert(socket.request.target) }
         try await socket.send(["type": "disconnect", "reason": .string(reason), "debug_info": ["host": "applink-1"]])
     }
@@ -197,12 +222,14 @@ public final class FakeSlack: Sendable {
             state.envelopes.append(Envelope(number: state.envelopes.count, type: type, payload: payload))
             return state.envelopes.count - 1
         }
-        await bring(number, by: nil)
+        if let socket = lines.last { await bringAll(by: socket) }
         return number
     }
 
     /// The same once more, as when it was not acknowledged in time.
-    public func again(_ number: Int) async { await bring(number, by: nil) }
+    public func again(_ number: Int) async {
+        if let socket = lines.last { await bring(number, by: socket) }
+    }
 
     /// Waits until it is acknowledged.
     public func waitForAcknowledgement(_ number: Int, within limit: Duration = .seconds(10)) async throws {
@@ -263,7 +290,8 @@ public final class FakeSlack: Sendable {
     /// Somebody sends a file.
     @discardableResult
     public func share(
-        _ file: File, text: String = "", in channel: String = "D100", more: [String: JSONValue] = [:]
+        _ file: File, text: String = "", in channel: String = "D100", from user: String = FakeSlack.person,
+        more: [String: JSONValue] = [:]
     ) async -> (envelope: Int, ts: String) {
         let id = "F\(nextNumber())"
         state.change { $0.files[id] = file }
@@ -274,7 +302,7 @@ public final class FakeSlack: Sendable {
         ]
         fields.merge(more) { $1 }
         fields = fields.filter { $0.value != .null }
-        return await say(text, in: channel, more: ["subtype": "file_share", "files": [.object(fields)]])
+        return await say(text, in: channel, from: user, more: ["subtype": "file_share", "files": [.object(fields)]])
     }
 
     /// Somebody gives a command, e.g. `/stop`.

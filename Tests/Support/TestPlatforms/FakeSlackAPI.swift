@@ -13,7 +13,7 @@ extension FakeSlack {
     }
 
     /// The next so many calls of a method are too many, or of any.
-    public func storm(_ times: Int, retryAfter: Int = 1, of method: String? = nil) {
+    public func storm(_ times: Int, retryAfter: Double = 1, of method: String? = nil) {
         let response = FakeResponse.json(
             ["ok": false, "error": "ratelimited"], status: 429, headers: [("Retry-After", "\(retryAfter)")])
         server.fail(

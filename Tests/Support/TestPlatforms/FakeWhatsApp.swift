@@ -145,7 +145,7 @@ public final class FakeWhatsApp: Sendable {
     ///
     /// - Parameter data: `messageData`.
     @discardableResult
-    public func tell(_ data: JSONValue, from user: String = "79001234567@c.us", in chat: String? = nil) -> String {
+    public func tell(_ data: JSONValue, from user: String? = "79001234567@c.us", in chat: String? = nil) -> String {
         let id = state.change { state in
             state.lastID += 1
             let id = "3A\(String(0x7000_0000 + state.lastID, radix: 16, uppercase: true))"
@@ -159,7 +159,8 @@ public final class FakeWhatsApp: Sendable {
             ],
             "timestamp": 1_790_000_000, "idMessage": .string(id),
             "senderData": [
-                "chatId": .string(chat ?? user), "sender": .string(user), "chatName": "A chat", "senderName": "Mary",
+                "chatId": .string(chat ?? user ?? ""), "sender": user.map { .string($0) } ?? .null,
+                "chatName": "A chat", "senderName": "Mary",
                 "senderContactName": "",
             ],
             "messageData": data,
@@ -184,6 +185,11 @@ public final class FakeWhatsApp: Sendable {
             state.lastReceipt += 1
             state.queue.append(Notification(receipt: state.lastReceipt, answer: raw(state.lastReceipt)))
         }
+    }
+
+    /// Every message comes once more, in the order in which they came first.
+    public func againAll() {
+        for id in state.now.bodies.keys.sorted() { again(id) }
     }
 
     /// The same message comes once more, under another receipt.

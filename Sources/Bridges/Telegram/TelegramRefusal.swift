@@ -25,8 +25,8 @@ struct TelegramRefusal: Error, Sendable, Equatable {
     /// The message is already what it was to become.
     var isNoChange: Bool { code == 400 && says("message is not modified") }
 
-    /// The longest pause that is believed: an hour.
-    private static let longestWait = 3600.0
+    /// Seconds. No pause at all would be a storm, and longer than an hour is not believed.
+    private static let wait = 0.05...3600
 
     /// - Parameter scope: what a request to slow down is about.
     func failure(_ scope: PlatformFailure.Scope) -> PlatformFailure {
@@ -38,7 +38,7 @@ struct TelegramRefusal: Error, Sendable, Equatable {
         case 403: .chatGone(description)
         case 409: .unavailable(description)
         case 413: .refused("Telegram takes no message and no file of that size")
-        case 429: .wait(.seconds(min(max(retryAfter ?? 1, 1), Self.longestWait)), scope)
+        case 429: .wait(.seconds(min(max(retryAfter ?? 1, Self.wait.lowerBound), Self.wait.upperBound)), scope)
         case 500...: .unavailable("Telegram has a fault of its own (\(code))")
         case _ where Self.gone.contains(where: says): .chatGone(description)
         case _ where Self.messageGone.contains(where: says): .messageGone

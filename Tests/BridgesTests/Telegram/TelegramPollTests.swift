@@ -123,7 +123,7 @@ import Wire
             let (telegram, inbox) = (room.telegram, room.inbox)
             for text in ["one", "two", "three"] { telegram.say(text) }
             telegram.reverseUpdates()
-            telegram.repeatUpdates(2)
+            telegram.repeatUpdates(2, times: .max)
             try await room.listening {
                 try await inbox.waitForAccepted(3)
                 #expect(inbox.texts == ["one", "two", "three"])

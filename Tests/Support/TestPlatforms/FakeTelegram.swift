@@ -94,8 +94,13 @@ public final class FakeTelegram: Sendable {
         var allowed: Set<String>?
         var lastUpdate: Int64 = 500_000_000
         var webhook: String?
-        /// Given with every poll, whatever was confirmed.
+        /// Given with so many polls, whatever was confirmed.
         var repeated: [(id: Int64, object: JSONValue)] = []
+        var repeats = 0
+        /// All that was given, however long ago.
+        var history: [(id: Int64, object: JSONValue)] = []
+        /// Polls that are held end with each.
+        var cuts = 0
         var isReversed = false
         var files: [String: (path: String, bytes: [UInt8], size: Int64)] = [:]
         var lastFile = 0
@@ -186,12 +191,21 @@ public final class FakeTelegram: Sendable {
 
     public func setWebhook(_ address: String?) { state.change { $0.webhook = address } }
 
-    /// What was given last comes with every poll again, also when it is confirmed.
-    public func repeatUpdates(_ count: Int) {
-        state.change { state in state.repeated = Array(state.updates.suffix(count)) }
+    /// What was given last comes again with so many polls, also when it is confirmed.
+    public func repeatUpdates(_ count: Int, times: Int = 1) {
+        state.change { state in (state.repeated, state.repeats) = (Array(state.history.suffix(count)), times) }
     }
 
-    public func stopRepeating() { state.change { $0.repeated = [] } }
+    public func stopRepeating() { state.change { $0.repeats = 0 } }
+
+    /// The connection of a poll that is held ends without an answer, or that of the next one.
+    public func cutPoll() {
+        let isHeld = state.change { state in
+            state.cuts += 1
+            return state.polls.last.map { $0.brought == nil } ?? false
+        }
+        if !isHeld { fail("getUpdates", .cut) }
+    }
 
     /// Polls bring updates in the wrong order.
     public func reverseUpdates(_ isReversed: Bool = true) { state.change { $0.isReversed = isReversed } }

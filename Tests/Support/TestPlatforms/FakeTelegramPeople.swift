@@ -99,9 +99,21 @@ extension FakeTelegram {
     /// - Returns: the press's id; nil when there is no such button.
     @discardableResult
     public func press(_ label: String, of message: Int64, in chat: Int64, by person: Person = .ann) -> String? {
+        press(of: message, in: chat, by: person) { $0.label == label }
+    }
+
+    /// The same, by what the button carries.
+    @discardableResult
+    public func press(data: String, of message: Int64, in chat: Int64, by person: Person = .ann) -> String? {
+        press(of: message, in: chat, by: person) { $0.data == data }
+    }
+
+    private func press(
+        of message: Int64, in chat: Int64, by person: Person, _ isMeant: @Sendable (Button) -> Bool
+    ) -> String? {
         state.change { state in
             guard let found = state.messages.first(where: { $0.chat == chat && $0.id == message }),
-                let button = found.buttons.first(where: { $0.label == label })
+                let button = found.buttons.first(where: isMeant)
             else { return nil }
             let id = "press\(state.lastUpdate + 1)"
             state.openPresses.insert(id)
@@ -151,7 +163,7 @@ extension FakeTelegram {
     // MARK: Marks
 
     /// Mentions, and a command at the beginning, counted in UTF-16.
-    static func entities(of text: String) -> [JSONValue] {
+    public static func entities(of text: String) -> [JSONValue] {
         var entities: [JSONValue] = []
         let units = Array(text.utf16)
         var index = 0
@@ -199,6 +211,7 @@ extension FakeTelegram.State {
         lastUpdate += 1
         if let allowed, !allowed.contains(kind) { return }
         updates.append((lastUpdate, .object(["update_id": .integer(lastUpdate), kind: object])))
+        history.append((lastUpdate, .object(["update_id": .integer(lastUpdate), kind: object])))
     }
 
     func message(_ id: Int64?, in chat: Int64) -> FakeTelegram.Message? {

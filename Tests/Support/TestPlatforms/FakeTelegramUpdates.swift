@@ -27,11 +27,15 @@ extension FakeTelegram {
         }
         let count = min(max(limit, Self.batch.lowerBound), Self.batch.upperBound)
         let batch = try await hold(poll, for: timeout) { state in
-            var batch = state.repeated.filter { old in !state.updates.contains { $0.id == old.id } } + state.updates
+            let old = state.repeats > 0 ? state.repeated : []
+            var batch = old.filter { old in !state.updates.contains { $0.id == old.id } } + state.updates
             batch = Array(batch.prefix(count))
             return state.isReversed ? batch.reversed() : batch
         }
-        state.change { $0.polls[poll].brought = batch.map(\.id) }
+        state.change { state in
+            state.polls[poll].brought = batch.map(\.id)
+            if state.repeats > 0 { state.repeats -= 1 }
+        }
         return .array(batch.map(\.object))
     }
 
@@ -41,8 +45,11 @@ extension FakeTelegram {
         _ poll: Int, for timeout: Int64, _ batch: @escaping @Sendable (State) -> Batch
     ) async throws -> Batch {
         try await withThrowingTaskGroup(of: Batch.self) { group in
+            let cuts = state.now.cuts
             group.addTask { [state] in
-                try await state.until { state -> Result<Batch, Refusal>? in
+                try await state.until { state -> Result<Batch, any Error>? in
+                    // Without an answer the connection ends.
+                    if state.cuts > cuts { return .failure(CancellationError()) }
                     if state.polls.count - 1 > poll {
                         return .failure(
                             Refusal(

@@ -63,4 +63,12 @@ public struct GatewayLimits: Sendable {
     public var forgettingInterval: Duration = .seconds(3600)
 
     public init() {}
+
+    /// Those of a bridge's WebSocket, which listens for many people at once.
+    var forBridges: GatewayLimits {
+        var limits = self
+        limits.backlogBytes *= 16
+        limits.backlogEvents *= 16
+        return limits
+    }
 }

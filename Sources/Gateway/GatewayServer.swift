@@ -61,6 +61,8 @@ public struct GatewayConfiguration: Sendable {
     public var voice = Voice()
     /// Its configuration; nil: there is no file that could be read or written.
     public var store: ConfigurationStore?
+    /// What is known of bridges, and of who may talk through them.
+    public var bridges = BridgeRoom()
     /// What works beside the requests for as long as the gateway runs; each ends when its task is cancelled.
     var services: [@Sendable () async -> Void] = []
     /// Unix seconds.
@@ -134,6 +136,7 @@ public final class GatewayServer: Sendable {
             + LogRoutes.routes(configuration.logs, now: configuration.now)
             + UsageRoutes.routes(sessions, now: configuration.now)
             + RestartRoutes.routes(configuration.requestRestart)
+            + BridgeRoutes.routes(configuration.bridges, live, now: configuration.now)
             + SystemRoutes.routes(monitor) {
                 let turns = await sessions.turnCounts
                 return .init(
@@ -169,6 +172,7 @@ public final class GatewayServer: Sendable {
         configuration: GatewayConfiguration, membership: any Membership, agent: any AgentRuntime,
         sessions: SessionRepository, logger: Logger, besides: [Route]
     ) throws {
+        let membership: any Membership = MembershipWithBridges(others: membership, own: configuration.bridges.own)
         let live = LiveConnections()
         self.live = live
         monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
@@ -182,7 +186,8 @@ public final class GatewayServer: Sendable {
         self.logger = logger
         let authorizer = Authorizer(
             networkID: configuration.agent.networkID, coordinator: configuration.coordinator,
-            agent: configuration.agent.nodeID, membership: membership, now: configuration.now)
+            agent: configuration.agent.nodeID, membership: membership, bridges: configuration.bridges.own,
+            now: configuration.now)
         self.authorizer = authorizer
         let files = configuration.files.map {
             ArtifactStore($0, random: configuration.random, logger: logger, now: configuration.now)
@@ -209,6 +214,7 @@ public final class GatewayServer: Sendable {
             },
             isAdmin: { turn in
                 if turn.isUnattended { return membership.standing(ofHandle: turn.key.handle) == .active(role: .admin) }
+                if turn.isFromBridge { return false }
                 guard let device = try? NodeID(turn.device) else { return false }
                 if turn.key.handle == Principal.operator.auditName { return device == own }
                 return membership.standing(of: device, handle: turn.key.handle) == .active(role: .admin)
@@ -433,9 +439,13 @@ public final class GatewayServer: Sendable {
             let serving = HTTPServing(responder, for: credential, idleTime: configuration.limits.idleTime)
             await serving.handle(value: channel, logger: logger)
         case .webSocket(let channel, let credential):
-            let watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: configuration.limits))
+            let limits = configuration.limits
+            let authenticated = try? authorizer.authenticate(credential).get()
+            let isOfBridge = authenticated?.isBridge == true
+            var watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: isOfBridge ? limits.forBridges : limits))
+            watcher.isOfBridge = isOfBridge
             // In the registry before its rights are looked at again: no change can slip between the two.
-            if case .success(let caller) = authorizer.authenticate(credential) {
+            if let caller = authenticated {
                 let peer = credential.peer
                 live.add(watcher, of: caller.isOperator ? nil : caller.handle, at: peer.node, on: peer)
             }

@@ -85,6 +85,7 @@ public final class Database: Sendable {
         migrator.registerWebhooks()
         migrator.registerApprovals()
         migrator.registerModelLists()
+        migrator.registerPairings()
         return migrator
     }
 

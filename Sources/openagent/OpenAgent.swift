@@ -33,6 +33,7 @@ struct OpenAgent: AsyncParsableCommand {
                 subcommands: [Providers.self, Models.self, MCPs.self, Tools.self, ApprovalCommands.self, MCPServe.self]),
             CommandGroup(
                 name: "On both, about what the agent does by itself:", subcommands: [Tasks.self, Workflows.self]),
+            CommandGroup(name: "On both, about chat platforms:", subcommands: [BridgeCommands.self]),
             CommandGroup(name: "On both, about how the agent works:", subcommands: [Config.self]),
             CommandGroup(
                 name: "On both, about what happened and what it cost:", subcommands: [Logs.self, Usage.self]),

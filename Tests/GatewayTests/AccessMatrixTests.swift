@@ -12,7 +12,11 @@ import Testing
 // each message, with everything that somebody could present, over real streams.
 
 @Suite struct AccessMatrixTests {
-    enum Rule: Equatable { case anyone, member, admin }
+    enum Rule: Equatable {
+        case anyone, member, admin
+        /// Members who are a bridge, or who are none.
+        case bridge, person
+    }
 
     /// What a route asks of its caller, and a body that would change something.
     struct Expected {
@@ -27,9 +31,9 @@ import Testing
         "GET /api/agent-info": .init(rule: .member),
         "GET /api/whoami": .init(rule: .member),
         "GET /api/whoami/devices": .init(rule: .member),
-        "PATCH /api/whoami/devices/{key}": .init(rule: .member, body: #"{"label":"mine"}"#),
-        "DELETE /api/whoami/devices/{key}": .init(rule: .member),
-        "POST /api/whoami/invitations": .init(rule: .member, body: "{}"),
+        "PATCH /api/whoami/devices/{key}": .init(rule: .person, body: #"{"label":"mine"}"#),
+        "DELETE /api/whoami/devices/{key}": .init(rule: .person),
+        "POST /api/whoami/invitations": .init(rule: .person, body: "{}"),
         "GET /api/network": .init(rule: .member),
         "GET /api/network/info": .init(rule: .member),
         "GET /api/network/agents": .init(rule: .member),
@@ -159,6 +163,14 @@ import Testing
         "GET /api/tool-policies": .init(rule: .member),
         "PUT /api/tool-policies/{pattern}": .init(rule: .admin, body: #"{"rule":"allow"}"#),
         "DELETE /api/tool-policies/{pattern}": .init(rule: .admin),
+        "GET /api/bridges": .init(rule: .admin),
+        "PUT /api/bridges/{platform}/status": .init(rule: .bridge, body: #"{"state":"connected"}"#),
+        "GET /api/bridges/{platform}/senders": .init(rule: .admin),
+        "GET /api/bridges/{platform}/senders/{id}": .init(rule: .bridge),
+        "DELETE /api/bridges/{platform}/senders/{id}": .init(rule: .admin),
+        "GET /api/bridges/{platform}/pairings": .init(rule: .admin),
+        "POST /api/bridges/{platform}/pairings": .init(rule: .bridge, body: #"{"sender":"1","name":"Eve"}"#),
+        "POST /api/bridges/pairings/{code}/approve": .init(rule: .admin),
         "POST /mcp": .init(rule: .member, body: #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
         "DELETE /mcp": .init(rule: .member),
     ]
@@ -184,12 +196,13 @@ import Testing
     enum Presented: CaseIterable {
         case nothing, emptyOnMembersKey, garbage, truncated, flippedBit, otherNetwork, otherCoordinator
         case expired, notYetValid, revoked, suspended, removedUser, onAnothersConnection, membersOnAgentsKey
-        case garbageOnAgentsKey
-        case member, admin, `operator`
+        case garbageOnAgentsKey, bridgesHandle, formerBridge
+        case member, admin, `operator`, bridge, ownBridge
 
         var rights: Rule {
             switch self {
             case .member: .member
+            case .bridge, .ownBridge: .bridge
             case .admin, .operator: .admin
             default: .anyone
             }
@@ -205,6 +218,8 @@ import Testing
             let rule: Rule =
                 switch route.access {
                 case .open: .anyone
+                case .requires(.member, _) where route.bridges == .only: .bridge
+                case .requires(.member, _) where route.bridges == .refused: .person
                 case .requires(.member, _): .member
                 case .requires(.admin, _): .admin
                 }
@@ -265,7 +280,7 @@ import Testing
                 let parts = route.split(separator: " ")
                 let path = parts[1].replacing("{handle}", with: "victim").replacing("{id}", with: id)
                     .replacing("{key}", with: victim.nodeID.hex).replacing("{path:**}", with: "House/Note.md")
-                    .namingRows
+                    .replacing("{platform}", with: "telegram").replacing("{code}", with: "AAAAAAAA").namingRows
                 let isAllowed = Self.allows(expected.rule, presented)
                 if isAllowed, isUntouched {
                     #expect(try await gateway.everything() == before)
@@ -350,6 +365,8 @@ import Testing
         switch rule {
         case .anyone: true
         case .member: presented.rights != .anyone
+        case .bridge: presented.rights == .bridge
+        case .person: ![.anyone, .bridge].contains(presented.rights)
         case .admin: presented.rights == .admin
         }
     }
@@ -383,6 +400,18 @@ import Testing
         case .membersOnAgentsKey: return (gateway.identity.nodeID, valid)
         case .garbageOnAgentsKey: return (gateway.identity.nodeID, [0])
         case .operator: return (gateway.identity.nodeID, [])
+        // Its user is an admin.
+        case .bridge: return (node, gateway.bridge(of: device).certificate)
+        case .ownBridge:
+            let bridge = gateway.ownBridge()
+            return (bridge.node, bridge.certificate)
+        case .formerBridge:
+            let bridge = gateway.ownBridge()
+            gateway.configuration.bridges.own.dismiss(bridge.node)
+            return (bridge.node, bridge.certificate)
+        case .bridgesHandle:
+            let named = TestDevice(handle: OwnBridges.handle(of: .telegram))
+            return (named.nodeID, gateway.certificate(for: named))
         case .member, .admin: break
         }
         return (node, valid)

@@ -62,6 +62,10 @@ extension ErrorTableTests {
             Row(404, .notFound, "POST", "/api/approvals/x", #"{"decision":"deny"}"#),
             Row(400, .invalid, "PUT", "/api/tool-policies/a%20b", #"{"rule":"deny"}"#, hasFix: false),
             Row(404, .notFound, "DELETE", "/api/tool-policies/a_b", hasFix: false),
+            Row(404, .notFound, "POST", "/api/bridges/pairings/AAAAAAAA/approve"),
+            Row(404, .notFound, "DELETE", "/api/bridges/telegram/senders/1"),
+            Row(403, .forbidden, "GET", "/api/bridges/telegram/senders/1"),
+            Row(403, .forbidden, "GET", "/api/bridges", as: .member),
             // 402: no more today.
             Row(402, .budgetExceeded, "POST", "/api/chat", #"{"message":"more"}"#, in: .spent),
             // 403: somebody else may.

@@ -16,6 +16,8 @@ public struct DeviceCertificate: Sendable, Equatable {
     public static let clockSkew: Double = 300
     /// The capability that lets a device administer its network.
     public static let administratorCapability = "coordinator_admin"
+    /// The capability of a bridge: behind the device are many people, none of whom is its user. Never together with another.
+    public static let bridgeCapability = "bridge"
 
     /// The user's name in the network, lower case.
     public let handle: String
@@ -104,6 +106,9 @@ public struct DeviceCertificate: Sendable, Equatable {
         guard Array(networkID.utf8) == Array(self.networkID.utf8) else { throw .otherNetwork(self.networkID) }
         guard constantTimeEqual(deviceKey.bytes, peer.bytes) else { throw .otherDevice }
     }
+
+    /// Whether it is a bridge's.
+    public var isOfBridge: Bool { capabilities.contains(Self.bridgeCapability) }
 
     /// From this instant (Unix seconds), half of the lifetime, a new certificate should be asked for.
     public var renewalDueAt: Double { issuedAt + (expiresAt - issuedAt) / 2 }

@@ -46,8 +46,9 @@ public final class CertificateKeeper: Sendable {
     /// - Returns: a failure instead of throwing it, because the old certificate still counts.
     public func renewIfDue(through coordinator: some CoordinatorReach) async -> RenewalOutcome {
         guard now() >= current.renewalDueAt else { return .notDue }
-        let device = current.deviceKey
-        if let stored = try? home.credential(for: network, device: device, now: now()).certificate,
+        let (device, asBridge) = (current.deviceKey, current.isOfBridge)
+        if let stored = try? home.credential(for: network, device: device, now: now(), asBridge: asBridge)
+            .certificate,
             stored.issuedAt > current.issuedAt
         {
             certificate.withLock { $0 = stored }

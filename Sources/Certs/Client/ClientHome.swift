@@ -40,6 +40,19 @@ public struct ClientHome: Sendable {
         path + "/certs/" + Self.plain("\(networkID)__\(handle)") + ".cert"
     }
 
+    /// Where the same device's certificate as a bridge is kept.
+    public func bridgeCertificatePath(networkID: String, handle: String) -> String {
+        path + "/certs/" + Self.plain("\(networkID)__\(handle)") + ".bridge.cert"
+    }
+
+    /// Where bridges that run with this device's key keep what they have to remember; made if it is missing.
+    public func bridges() throws -> String {
+        let folder = path + "/bridges"
+        try PrivateFile.createFolder(folder)
+        try PrivateFile.close(toOthers: folder)
+        return folder
+    }
+
     /// A name that is safe for a file: what is not a plain character becomes `_`.
     static func plain(_ name: String) -> String {
         String(name.unicodeScalars.map { Self.isPlain($0) ? Character($0) : "_" })
@@ -49,18 +62,21 @@ public struct ClientHome: Sendable {
     ///
     /// - Returns: the absolute path of the file.
     public func store(_ certificate: DeviceCertificate) throws -> String {
-        let file = certificatePath(networkID: certificate.networkID, handle: certificate.handle)
+        let place = certificate.isOfBridge ? bridgeCertificatePath : certificatePath
+        let file = place(certificate.networkID, certificate.handle)
         try PrivateFile.replace(file, with: certificate.wire)
         return file
     }
 
     /// The stored certificate of a network.
     ///
+    /// - Parameter asBridge: the one with which it is a bridge.
     /// - Returns: nil when there is none.
     /// - Throws: ``CertificateError`` when the file is not a certificate of the network's coordinator.
-    public func certificate(for network: JoinedNetwork) throws -> DeviceCertificate? {
+    public func certificate(for network: JoinedNetwork, asBridge: Bool = false) throws -> DeviceCertificate? {
         let expected = certificatePath(networkID: network.networkID, handle: network.handle)
-        for file in [network.certificatePath, expected] {
+        let bridge = bridgeCertificatePath(networkID: network.networkID, handle: network.handle)
+        for file in asBridge ? [bridge] : [network.certificatePath, expected] {
             if let wire = try PrivateFile.read(file, limit: DeviceCertificate.maximumWireLength) {
                 return try DeviceCertificate(wire: wire, coordinator: network.coordinator)
             }

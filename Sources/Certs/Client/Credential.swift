@@ -31,11 +31,15 @@ extension ClientHome {
     /// - Parameters:
     ///   - device: this device's key.
     ///   - now: Unix seconds.
+    ///   - asBridge: the certificate with which the device is a bridge.
     /// - Throws: `PrivateFileError` when the file is there and cannot be read.
-    public func credential(for network: JoinedNetwork, device: NodeID, now: Double) throws -> StoredCredential {
+    public func credential(
+        for network: JoinedNetwork, device: NodeID, now: Double, asBridge: Bool = false
+    ) throws -> StoredCredential {
         let certificate: DeviceCertificate
         do {
-            guard let stored = try self.certificate(for: network) else { return .missing }
+            guard let stored = try self.certificate(for: network, asBridge: asBridge) else { return .missing }
+            guard stored.isOfBridge == asBridge else { return .foreign }
             certificate = stored
         } catch let error as CertificateError {
             return .damaged(error)

@@ -78,6 +78,7 @@ extension ClientHome {
         }
         for row in forgotten {
             remove(certificatePath(networkID: row.networkID, handle: row.handle))
+            remove(bridgeCertificatePath(networkID: row.networkID, handle: row.handle))
             // A path from the file is only trusted where this program itself would have put it.
             if row.certificatePath.hasPrefix(path + "/certs/"), !row.certificatePath.contains("..") {
                 remove(row.certificatePath)

@@ -7,12 +7,13 @@ internal import Transport
 extension Coordinator {
     /// A fresh certificate for a device or agent in good standing.
     ///
+    /// - Parameter capability: makes it one of that kind, beside the one that the device has; nil: of the same kind.
     /// - Throws: ``RPCError`` with `expired` (log in again), `revoked`, `suspended`, `unauthorized` (not a certificate of
     ///   this network and this connection, or its device is gone) or `not_due` (it is not half over, and says the truth).
-    func renew(_ wire: [UInt8], peer: NodeID) async throws -> DeviceCertificate {
+    func renew(_ wire: [UInt8], capability: String? = nil, peer: NodeID) async throws -> DeviceCertificate {
         let now = now()
         let old = try current(wire, peer: peer, now: now)
-        let capabilities = try capabilities(of: old, peer: peer)
+        let capabilities = try capabilities(of: old, asking: capability, peer: peer)
         guard now >= old.renewalDueAt || Set(old.capabilities) != Set(capabilities) else {
             throw RPCError(.notDue, "the certificate is not half over")
         }
@@ -45,15 +46,24 @@ extension Coordinator {
         }
     }
 
-    private func capabilities(of certificate: DeviceCertificate, peer: NodeID) throws -> [String] {
+    private func capabilities(
+        of certificate: DeviceCertificate, asking capability: String?, peer: NodeID
+    ) throws -> [String] {
+        guard capability == nil || capability == DeviceCertificate.bridgeCapability else {
+            throw RPCError(.badRequest, "no certificate has this capability for the asking")
+        }
         if certificate.capabilities.contains("agent") {
+            guard capability == nil else { throw RPCError(.forbidden, "an agent is no bridge") }
             guard roster.agent(peer) == certificate.handle else {
                 throw RPCError(.unauthorized, "this agent is not in the network any more")
             }
             return ["agent"]
         }
         switch roster.standing(of: peer, handle: certificate.handle) {
-        case .active(let role): return Self.capabilities(of: role)
+        case .active(let role):
+            // Many speak through a bridge, so it never has what its user may do besides, and never gets it back.
+            return capability != nil || certificate.isOfBridge
+                ? [DeviceCertificate.bridgeCapability] : Self.capabilities(of: role)
         case .revoked: throw RPCError(.revoked, Self.revokedMessage)
         case .suspended: throw RPCError(.suspended, "the user '\(certificate.handle)' is suspended: ask an admin")
         case .unknown, .unavailable:

@@ -112,6 +112,8 @@ extension Coordinator {
     }
 
     private func renew(_ parameters: RPCParameters, peer: NodeID) async throws -> CBORMap {
-        ["cert": .bytes(try await renew(parameters.bytes("cert"), peer: peer).wire)]
+        let fresh = try await renew(
+            parameters.bytes("cert"), capability: parameters.optionalText("capability"), peer: peer)
+        return ["cert": .bytes(fresh.wire)]
     }
 }

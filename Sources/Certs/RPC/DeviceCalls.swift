@@ -45,14 +45,18 @@ extension CoordinatorClient {
 
     /// A fresh certificate for the key of this side of the connection, without the password.
     ///
-    /// - Parameter certificate: the one to replace: still valid, and half over or with other rights than it should have.
+    /// - Parameters:
+    ///   - certificate: the one to replace: still valid, and half over or with other rights than it should have.
+    ///   - asBridge: asks for one with ``DeviceCertificate/bridgeCapability`` instead, which goes on counting beside it.
     /// - Throws: ``RPCError`` with ``RPCErrorCode/notDue``, ``RPCErrorCode/expired`` (log in again),
     ///   ``RPCErrorCode/revoked``, ``RPCErrorCode/suspended`` or ``RPCErrorCode/unauthorized``.
-    public func renew(_ certificate: DeviceCertificate) async throws -> DeviceCertificate {
-        let result = try await call(.renew, ["cert": .bytes(certificate.wire)])
+    public func renew(_ certificate: DeviceCertificate, asBridge: Bool = false) async throws -> DeviceCertificate {
+        var parameters: CBORMap = ["cert": .bytes(certificate.wire)]
+        if asBridge { _ = parameters.insert("capability", .text(DeviceCertificate.bridgeCapability)) }
+        let result = try await call(.renew, parameters)
         let fresh = try DeviceCertificate(wire: try result.answerBytes("cert"), coordinator: coordinator)
         guard fresh.handle == certificate.handle, fresh.deviceKey == certificate.deviceKey,
-            fresh.networkID == certificate.networkID
+            fresh.networkID == certificate.networkID, fresh.isOfBridge == (asBridge || certificate.isOfBridge)
         else { throw CoordinatorClientError.malformedAnswer(RPCMethod.renew.rawValue) }
         return fresh
     }

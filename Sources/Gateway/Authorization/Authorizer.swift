@@ -13,6 +13,8 @@ struct Authorizer: Sendable {
     /// The agent's own key: whoever proves it is the operator.
     let agent: NodeID
     let membership: any Membership
+    /// The agent's own bridges, whose certificates it signs itself.
+    var bridges = OwnBridges()
     /// Unix seconds.
     let now: @Sendable () -> Double
 
@@ -23,14 +25,21 @@ struct Authorizer: Sendable {
             return isOperator ? .success(.operator(of: agent)) : .failure(.missingCertificate)
         }
         let certificate: DeviceCertificate
+        let bridge = bridges.platform(of: credential.peer.node)
         do {
-            certificate = try credential.peer.certificate(credential.certificate, coordinator: coordinator)
+            certificate = try credential.peer.certificate(
+                credential.certificate, coordinator: bridge == nil ? coordinator : agent)
             try certificate.check(now: now(), networkID: networkID, peer: credential.peer.node)
         } catch {
             return .failure(.badCertificate(error))
         }
         // Another coordinator's rules may allow the name. Here it is the operator's, with conversations of their own.
         guard certificate.handle != Principal.operator.auditName else { return .failure(.inactive) }
+        // An own bridge is nothing else, and nobody else is one.
+        guard
+            bridge.map({ certificate.isOfBridge && certificate.handle == OwnBridges.handle(of: $0) })
+                ?? !OwnBridges.isReserved(certificate.handle)
+        else { return .failure(.inactive) }
         switch membership.standing(of: certificate.deviceKey, handle: certificate.handle) {
         case .active(let role):
             return .success(Caller(certificate, role: Role(role)))

@@ -12,12 +12,16 @@ struct Caller: Sendable, Equatable {
     let certificate: DeviceCertificate?
     /// It is the agent itself, in the name of a user.
     let isUnattended: Bool
+    /// Many people speak through it, and none of them is the user of its certificate.
+    let isBridge: Bool
 
     /// A user's device.
     init(_ certificate: DeviceCertificate, role: Role) {
         handle = certificate.handle
         device = certificate.deviceKey
-        self.role = role
+        isBridge = certificate.isOfBridge
+        // Whatever its user may do: others speak.
+        self.role = isBridge ? .member : role
         self.certificate = certificate
         isUnattended = false
     }
@@ -29,6 +33,7 @@ struct Caller: Sendable, Equatable {
         device = agent
         certificate = nil
         isUnattended = true
+        isBridge = false
     }
 
     private init(operatorOf agent: NodeID) {
@@ -37,6 +42,7 @@ struct Caller: Sendable, Equatable {
         role = .admin
         certificate = nil
         isUnattended = false
+        isBridge = false
     }
 
     /// Whoever holds the agent's own key.
@@ -49,18 +55,22 @@ struct Caller: Sendable, Equatable {
 
     /// Whose turns run one after the other.
     func lane(for sessionID: String, by lanes: SessionLane) -> String {
-        // What nobody typed keeps nobody waiting.
-        switch isUnattended ? .session : lanes {
+        // What nobody typed keeps nobody waiting, and no chat waits for another.
+        switch isUnattended || isBridge ? .session : lanes {
         case .client: device.hex
         case .session: "\(device.hex)/\(sessionID)"
         }
     }
 
     /// Within whose messages a `message_id` is unique, whatever the lane.
-    var sender: String { "\(device.hex)/\(handle)" + (isUnattended ? Self.unattended : "") }
+    var sender: String {
+        "\(device.hex)/\(handle)" + (isUnattended ? Self.unattended : isBridge ? Self.bridge : "")
+    }
 
     /// How the name of a sender ends that is the agent in the name of a user. No handle has a slash.
     static let unattended = "/unattended"
+    /// How that of a bridge ends.
+    static let bridge = "/bridge"
 
     /// Who asks the coordinator for an act of administration.
     var principal: Principal {

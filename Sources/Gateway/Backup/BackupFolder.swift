@@ -24,9 +24,11 @@ struct BackupFolder: Sendable {
     /// What belongs to this agent and is no note, should the notes lie in the same folder.
     var without: AgentDirectory
 
-    /// Whether it is an earlier database, configuration or key of the agent's: they hold what the present ones hold.
+    /// Whether it is an earlier database, configuration or key of the agent's: they hold what the present ones hold. Or a bridge's
+    /// key, which is in no backup: it lets in whoever has it, and a new one is as good.
     private func isCopy(_ path: String) -> Bool {
-        [without.configuration, without.database, without.identityKey].contains { path.hasPrefix($0 + ".") }
+        AgentDirectory.isBridgeKey(path.split(separator: "/").last ?? "")
+            || [without.configuration, without.database, without.identityKey].contains { path.hasPrefix($0 + ".") }
     }
 
     /// Every regular file below it, hidden ones too, or every symbolic link instead, which none is followed. Blocks.
@@ -36,6 +38,8 @@ struct BackupFolder: Sendable {
         let own = Set([
             without.configuration, without.database, without.database + "-wal", without.database + "-shm",
             without.identityKey, without.addressHints, without.state, without.files, without.logs, without.workspace,
+            // What a bridge has still to send was sent long before it could come back from here.
+            without.bridges,
         ]).subtracting([place])
         while let folder = folders.popLast(), jobs.count < BackupLayout.mostFiles {
             let path = folder.isEmpty ? place : "\(place)/\(folder)"

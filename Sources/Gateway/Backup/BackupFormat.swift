@@ -81,7 +81,7 @@ enum BackupLayout {
             return false
         }
         return ![
-            "files", "workspace", "logs", information, sums, configuration, database, database + "-wal",
+            "files", "workspace", "logs", "bridges", information, sums, configuration, database, database + "-wal",
             database + "-shm", identityKey, addressHints,
         ].contains(String(first))
     }

@@ -30,7 +30,8 @@ struct Interest: Sendable {
 struct Broadcasts: Sendable {
     /// What may change (websocket.md §8, and what this gateway has besides).
     enum Resource: String, Sendable, CaseIterable {
-        case provider, model, mcp, workflow, vault, config, session, file, user, device, invitation, agent, backup
+        case provider, model, mcp, workflow, vault, config, session, file, user, device, invitation, agent, backup,
+            bridge
         case scheduledTask = "scheduled_task"
         case networkAgent = "network_agent"
         case toolPolicy = "tool_policy"

@@ -332,6 +332,7 @@ public actor ConfigurationStore {
         if active.networkName != before.networkName {
             warnings.append("network.name counts when a network is made; this agent is in one already")
         }
+        if sections.contains("channels") { warnings += active.channels.incomplete.map(\.problem) }
         return Written(
             sections: sections, restartKeys: keys, warnings: warnings,
             reading: Reading(fields: ConfigurationSecrets.redacted(document.fields), tag: tag(of: document.text)))

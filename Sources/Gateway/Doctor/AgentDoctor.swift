@@ -51,6 +51,7 @@ public struct AgentDoctor: Sendable {
         findings += examineCommands(configuration)
         findings.append(await examineSandbox(configuration))
         findings += examineWebhooks(configuration)
+        findings += examineChannels(configuration)
         findings.append(examineLogs())
         findings += examineUploads()
         findings += examinePort(configuration, state)
@@ -154,6 +155,25 @@ public struct AgentDoctor: Sendable {
             return .problem(
                 key, "there is no program '\(program)'", fix: "install it, or correct \(key) in openagent.yaml")
         }
+    }
+
+    private func examineChannels(_ configuration: AgentConfiguration?) -> [AgentFinding] {
+        let problems = BridgeProblems(directory).all
+        let incomplete = configuration?.channels.incomplete ?? []
+        let running = (configuration?.channels.settings ?? []).map { settings -> AgentFinding in
+            let name = "channels.\(settings.platform.rawValue)"
+            if let found = problems.first(where: { $0.platform == settings.platform }) {
+                return .problem(name, found.problem, fix: "correct \(name) in openagent.yaml")
+            }
+            let access = settings.access
+            guard access.users.isEmpty, access.chats.isEmpty, access.listen.isEmpty, !access.pairing else {
+                return .ok(name, "it is set up")
+            }
+            return .warning(
+                name, "nobody may talk there",
+                fix: "name users in \(name).allowed_users, or set \(name).pairing to true")
+        }
+        return incomplete.map { .warning("channels.\($0.platform.rawValue)", $0.problem) } + running
     }
 
     private func examineLogs() -> AgentFinding {

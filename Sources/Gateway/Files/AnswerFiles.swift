@@ -111,10 +111,11 @@ struct SharedPlace {
         self.path = path
         self.root = root
         artifact = root == Self.resolved(directory.files) ? parts[0] : nil
-        protected = [
-            directory.configuration, directory.identityKey, directory.addressHints, directory.database,
-            directory.database + "-wal", directory.database + "-shm", directory.noteIndex,
-        ]
+        protected =
+            [
+                directory.configuration, directory.identityKey, directory.addressHints, directory.database,
+                directory.database + "-wal", directory.database + "-shm", directory.noteIndex,
+            ] + Platform.allCases.map(directory.bridgeKey)
     }
 
     /// Opens the file from its root on, and never through a link that was put there meanwhile.

@@ -31,6 +31,13 @@ struct ErrorResponse: Error, Sendable {
         status: .forbidden, code: .forbidden, message: "Only an admin of the network may do this.",
         hint: "Ask an admin of the network.")
 
+    static let onlyForBridges = ErrorResponse(
+        status: .forbidden, code: .forbidden, message: "Only a bridge may ask this.",
+        hint: "A bridge gets its own certificate: openagent bridge")
+    static let notForBridges = ErrorResponse(
+        status: .forbidden, code: .forbidden, message: "A bridge may not do this for its user.",
+        hint: "Ask with the certificate of the device itself.")
+
     /// `{"error": {"code", "message", "hint"?}}`
     var response: Response {
         let body = ErrorBody(code: code, message: message, hint: hint, details: details)

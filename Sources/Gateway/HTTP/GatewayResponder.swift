@@ -155,6 +155,11 @@ struct GatewayResponder: Sendable {
         case .requires(let role, let handler):
             let caller = try context.authentication.get()
             guard caller.role >= role else { throw Refusal.forbidden }
+            switch route.bridges {
+            case .only where !caller.isBridge: throw ErrorResponse.onlyForBridges
+            case .refused where caller.isBridge: throw ErrorResponse.notForBridges
+            default: break
+            }
             asking = caller
             response = try await handler(request, context, caller)
         }

@@ -21,6 +21,24 @@ struct Route: Sendable {
     let access: Access
     /// What others hear when it has succeeded. Every route but GET has one.
     var announces: Announcement?
+    /// Whether bridges may ask, and whether anybody else may.
+    var bridges = Bridges.allowed
+
+    enum Bridges: Sendable {
+        /// Like everybody.
+        case allowed
+        /// Nobody but them.
+        case only
+        /// They may not: it is for the person whose certificate it is.
+        case refused
+    }
+
+    /// The same, for these alone.
+    func bridges(_ rule: Bridges) -> Route {
+        var route = self
+        route.bridges = rule
+        return route
+    }
 
     /// Anybody may ask.
     static func open(

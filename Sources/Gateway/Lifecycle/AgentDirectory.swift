@@ -150,6 +150,11 @@ public struct AgentDirectory: Sendable, Equatable, CustomStringConvertible {
         # sessions:
         #   lane: client          # a device's messages one after the other; session: those of each conversation
 
+        # channels:               # chat platforms, see docs/bridges.md; nobody may talk who isn't named
+        #   telegram:
+        #     token: ${TELEGRAM_BOT_TOKEN}
+        #     allowed_users: [155490357]
+
         # limits:                 # the others are in docs/operations.md
         #   file_size: 1073741824 # bytes of one file
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Wire
 
 // Which files may no reference name? An agent's key, its database and its state: whoever may write a reference may also say where its
 // value goes, and these are nobody's to send. They are recognised under any name, through links of both kinds.
@@ -14,16 +15,19 @@ extension AgentDirectory {
         let root = Self.real(path) ?? path
         // Also that of another agent, or of a device.
         let name = target.split(separator: "/").last ?? ""
-        if name == "identity.key" { return true }
+        if name == "identity.key" || Self.isBridgeKey(name) { return true }
         if target.hasPrefix(root + "/") {
             let inner = target.dropFirst(root.utf8.count + 1)
-            if inner.hasPrefix("openagent.db") || inner == ".openagent" || inner.hasPrefix(".openagent/") {
+            let folders = [".openagent", "bridges"]
+            if inner.hasPrefix("openagent.db") || folders.contains(where: { inner == $0 || inner.hasPrefix($0 + "/") })
+            {
                 return true
             }
             if hiddenToo, inner.split(separator: "/").contains(where: { $0.hasPrefix(".") }) { return true }
         }
         guard let own = Self.place(file) else { return false }
-        return [identityKey, database, database + "-wal"].contains { Self.place($0) == own }
+        let keys = Platform.allCases.map(bridgeKey)
+        return ([identityKey, database, database + "-wal"] + keys).contains { Self.place($0) == own }
     }
 
     /// The path without links; nil when there is nothing.

@@ -45,6 +45,7 @@ public struct AgentNode: Sendable {
     private let grace: Duration
     private let seams: GatewayCore.Seams
     private let logLevel: LogLevel?
+    private let runBridge: RunBridge?
     private let logger: Logger
 
     /// - Parameters:
@@ -56,11 +57,12 @@ public struct AgentNode: Sendable {
     ///   - overrides: what wins over the file.
     ///   - logLevel: follows the file.
     ///   - journal: what `logger` writes to, for those who read it.
+    ///   - runBridge: runs a bridge to a chat platform; nil: none are run.
     public init(
         directory: AgentDirectory, configuration: AgentConfiguration, version: String, running: RunningAgents,
         grace: Duration, environment: [String: String], now: @escaping @Sendable () -> Double,
         overrides: ConfigurationOverrides = .init(), logLevel: LogLevel? = nil, journal: LogJournal? = nil,
-        logger: Logger
+        runBridge: RunBridge? = nil, logger: Logger
     ) {
         self.directory = directory
         self.configuration = overrides.applied(to: configuration)
@@ -69,6 +71,7 @@ public struct AgentNode: Sendable {
         self.grace = grace
         seams = GatewayCore.Seams(now: now, environment: environment, overrides: overrides, journal: journal)
         self.logLevel = logLevel
+        self.runBridge = runBridge
         self.logger = logger
     }
 
@@ -89,7 +92,7 @@ public struct AgentNode: Sendable {
             logger: logger, requestRestart: { stop.yield(.restart) })
         let (place, gateway) = (core.place, core.gateway)
         if let logLevel { core.store.reconcile { logLevel.set($0.logLevel) } }
-        let endpoint = try await bindEndpoint(key: key, place: place)
+        let endpoint = try await bindEndpoint(key: key, place: place, own: core.bridges.own)
         core.addresses.follow { endpoint.advertisedAddresses() }
         do {
             try publish(endpoint)
@@ -98,6 +101,8 @@ public struct AgentNode: Sendable {
             throw error
         }
 
+        // Owned here: it is ended first, and awaited, whatever ends the agent.
+        let bridges = Task { await runBridges(core, key: key, endpoint: endpoint) }
         let ending = await withTaskGroup(of: Ending?.self) { group in
             group.addTask {
                 await gateway.run()
@@ -133,7 +138,7 @@ public struct AgentNode: Sendable {
                 return nil
             }
             group.addTask {
-                for await reason in stops { return await end(reason, gateway, endpoint) }
+                for await reason in stops { return await end(reason, bridges, gateway, endpoint) }
                 return nil
             }
             greet(endpoint, place, onServing)
@@ -146,6 +151,8 @@ public struct AgentNode: Sendable {
             return ending
         }
         // Done already, unless the task was cancelled.
+        bridges.cancel()
+        await bridges.value
         await endpoint.close()
         RunRecord.remove(directory)
         running.remove(key.nodeID)
@@ -154,7 +161,9 @@ public struct AgentNode: Sendable {
         return ending
     }
 
-    private func end(_ reason: StopReason, _ gateway: GatewayServer, _ endpoint: Endpoint) async -> Ending {
+    private func end(
+        _ reason: StopReason, _ bridges: Task<Void, Never>, _ gateway: GatewayServer, _ endpoint: Endpoint
+    ) async -> Ending {
         let ending: Ending
         switch reason {
         case .signal(let signal):
@@ -165,15 +174,27 @@ public struct AgentNode: Sendable {
             try? await Task.sleep(for: Self.farewellTime)
             ending = .restart
         }
+        bridges.cancel()
+        await bridges.value
         await gateway.shutdown(grace: grace)
         await endpoint.close(reason: "the agent stops")
         return ending
     }
 
+    /// The agent's own bridges, which come in like everybody else.
+    private func runBridges(_ core: GatewayCore, key: SecretKey, endpoint: Endpoint) async {
+        let port = endpoint.localAddresses.first?.port ?? 0
+        guard let runBridge, let address = try? SocketAddress(ipAddress: "127.0.0.1", port: port) else { return }
+        await BridgeSupervisor(
+            directory: directory, key: key, networkID: core.place.networkID, room: core.bridges, store: core.store,
+            start: runBridge, now: seams.now, logger: logger
+        ).run(agent: NodeAddress(nodeID: key.nodeID, addresses: [address]))
+    }
+
     // MARK: Parts
 
     /// The port that the user chose, else the one of the last start, so that what tickets and devices know stays true.
-    private func bindEndpoint(key: SecretKey, place: AgentPlace) async throws -> Endpoint {
+    private func bindEndpoint(key: SecretKey, place: AgentPlace, own: OwnBridges) async throws -> Endpoint {
         func bind(_ port: Int) async throws -> Endpoint {
             var endpoint = EndpointConfiguration(
                 secretKey: key, alpns: place.protocols,
@@ -182,8 +203,8 @@ public struct AgentNode: Sendable {
             endpoint.limits.maxConnectionsPerNode = configuration.limits.connectionsPerDevice
             endpoint.limits.maxConnections = configuration.limits.connections
             // The operator dials with the agent's own key, and must get in when a flood is on.
-            let (own, membership) = (key.nodeID, place.membership)
-            endpoint.isKnown = { $0 == own || membership.isKnown($0) }
+            let (agent, membership) = (key.nodeID, place.membership)
+            endpoint.isKnown = { $0 == agent || own.platform(of: $0) != nil || membership.isKnown($0) }
             return try await Endpoint.bind(endpoint)
         }
         if let port = configuration.port {

@@ -4,6 +4,7 @@ internal import Foundation
 internal import Logging
 internal import Store
 internal import Transport
+internal import Wire
 
 // What is an agent without its endpoint? Database, place in a network, agent and gateway, put together here and bound to nothing:
 // `serve` gives it an endpoint, a command asks it in its own process while nobody serves, and so do tests.
@@ -34,6 +35,8 @@ struct GatewayCore: Sendable {
 
     let place: AgentPlace
     let gateway: GatewayServer
+    /// What is known of bridges; whoever serves the agent runs its own.
+    let bridges: BridgeRoom
     /// What tickets say about where this agent is; serving sets it.
     let addresses: AdvertisedAddresses
     /// Works by itself; running keeps its index at hand.
@@ -151,6 +154,14 @@ struct GatewayCore: Sendable {
         settings.backup = BackupSource(
             directory: directory, vault: configuration.vault, name: configuration.name, nodeID: key.nodeID.hex,
             version: version)
+        settings.bridges = BridgeRoom(
+            PairingRepository(database), problems: BridgeProblems(directory), random: seams.random, now: now)
+        bridges = settings.bridges
+        // Until somebody serves the agent and runs them.
+        let channels = configuration.channels
+        for platform in channels.settings.map(\.platform) + channels.incomplete.map(\.platform) {
+            bridges.board.set(BridgeStatus(state: .stopped), of: platform, device: nil, handle: nil)
+        }
         settings.lane = configuration.lane
         settings.logs =
             seams.journal.map(LogSource.init)

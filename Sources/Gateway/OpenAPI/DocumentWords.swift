@@ -18,6 +18,7 @@ enum DocumentWords {
     static let tags = [
         "agent": "The agent itself: whether it lives, what it is, what changes in it",
         "backup": "Everything that the agent is, as one file",
+        "bridges": "Chat platforms, and who may talk there",
         "config": "openagent.yaml, read and written",
         "files": "Files that users bring, and that the agent makes for them",
         "logs": "What happened in the agent",
@@ -43,6 +44,7 @@ enum DocumentWords {
         "key": "The device's key", "model": "The model's number", "name": "The server's name",
         "pattern": "A tool's full name, a beginning such as 'vault_*', or '*'",
         "path": "The note's path below the vault, its slashes as they are", "provider": "The provider's number",
+        "code": "What somebody was told in a chat", "platform": "A chat platform",
         "section": "A key at the top of the configuration", "slug": "The last part of the webhook's address",
     ]
 

@@ -74,6 +74,7 @@ struct OpenAPIDocument {
     private static func role(_ route: Route) -> String {
         switch route.access {
         case .open: "anyone"
+        case .requires where route.bridges == .only: "bridge"
         case .requires(.member, _): "member"
         case .requires(.admin, _): "admin"
         }
@@ -106,6 +107,7 @@ struct OpenAPIDocument {
     private static func errors(of route: Route) -> Set<Int> {
         var errors: Set<Int> = [400, 500]
         if case .requires(.admin, _) = route.access { errors.insert(403) }
+        if route.bridges != .allowed { errors.insert(403) }
         if route.path.contains("{") { errors.insert(404) }
         if !route.operation.bodies.isEmpty { errors.insert(413) }
         if route.method != .get { errors.insert(507) }

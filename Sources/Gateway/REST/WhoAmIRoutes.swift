@@ -35,7 +35,7 @@ enum WhoAmIRoutes {
                 request, context, caller in
                 try await DeviceRoutes.rename(
                     request, context, by: try owner(caller, administration), in: try administration.coordinator, live)
-            },
+            }.bridges(.refused),
             .member(
                 .delete, "/api/whoami/devices/{key}", .revokeDevice(isOwn: true),
                 announces: .deleted(.device, "key", to: .admins, .caller)
@@ -43,7 +43,7 @@ enum WhoAmIRoutes {
                 _, context, caller in
                 try await DeviceRoutes.revoke(
                     context, by: try owner(caller, administration), in: try administration.coordinator, live)
-            },
+            }.bridges(.refused),
             .member(
                 .post, "/api/whoami/invitations", .inviteOwnDevice,
                 announces: .created(.invitation, to: .admins, .caller)
@@ -62,7 +62,7 @@ enum WhoAmIRoutes {
                     addresses: addresses())
                 context.announced.set(id: created.id)
                 return try JSON.response(created, status: .created)
-            },
+            }.bridges(.refused),
         ]
     }
 

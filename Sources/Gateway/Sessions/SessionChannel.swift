@@ -10,6 +10,8 @@ struct Watcher: Sendable {
     let outbox: Outbox
     /// Whether spoken answers are of use to it.
     var hearsSpeech = true
+    /// It is a bridge's: each chat is a session.
+    var isOfBridge = false
 }
 
 /// One session while somebody watches it or a turn is under way.

@@ -330,7 +330,7 @@ actor SessionManager {
 
     /// Whether a device that runs or waits in many sessions may do so in one more.
     private func mayUse(_ lane: String, _ caller: Caller) -> Bool {
-        guard laneRule == .session, lanes[lane] == nil, !caller.isUnattended else { return true }
+        guard laneRule == .session, lanes[lane] == nil, !caller.isUnattended, !caller.isBridge else { return true }
         let device = caller.device.hex
         return lanes.keys.count { $0.hasPrefix(device) } < limits.lanesPerDevice
     }
@@ -343,11 +343,18 @@ actor SessionManager {
     }
 
     /// What a device has under way: the bytes are those of texts that wait.
-    func load(of caller: Caller) -> (isBusy: Bool, waiting: Int, bytes: Int) {
+    ///
+    /// - Parameter sessionID: only this session of a bridge; nil: all.
+    func load(of caller: Caller, in sessionID: String? = nil) -> (isBusy: Bool, waiting: Int, bytes: Int) {
         let device = caller.device.hex
+        let one =
+            switch (sessionID, caller.isBridge) {
+            case (let sessionID?, true): caller.lane(for: sessionID, by: laneRule)
+            case (_, false) where laneRule == .client: device
+            default: String?.none
+            }
         let own =
-            laneRule == .client
-            ? [lanes[device]].compactMap { $0 } : lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
+            one.map { [lanes[$0]].compactMap { $0 } } ?? lanes.filter { $0.key.hasPrefix(device) }.map(\.value)
         return (
             own.contains { $0.running != nil }, own.reduce(0) { $0 + $1.waitingCount },
             own.reduce(0) { $0 + $1.waitingBytes }

@@ -54,7 +54,8 @@ extension SessionManager {
     /// Whether the socket watches the session already, or has room for one more.
     func mayWatch(_ key: SessionKey, _ watcher: Watcher) -> Bool {
         let known = watched[watcher.id, default: []]
-        return known.contains(key) || known.count < limits.sessionsPerSocket
+        let most = watcher.isOfBridge ? limits.sessionsPerUser : limits.sessionsPerSocket
+        return known.contains(key) || known.count < most
     }
 
     /// From now on the socket gets what happens in the session.

@@ -20,6 +20,8 @@ struct Turn: Sendable, Equatable {
     var key: SessionKey { SessionKey(handle: record.handle, sessionID: record.sessionID) }
     /// The device that sent it: its key in hexadecimal digits. A lane's name begins with it.
     var device: String { String(record.lane.prefix { $0 != "/" }) }
+    /// Somebody said it through a bridge.
+    var isFromBridge: Bool { record.sender.hasSuffix(Caller.bridge) }
     /// Nobody typed it.
     var isUnattended: Bool { record.sender.hasSuffix(Caller.unattended) }
 

@@ -37,6 +37,59 @@ public enum PlatformAccount: Sendable, Equatable {
     }
 }
 
+extension Platform {
+    /// A secret that the platform's account needs.
+    public struct Credential: Sendable, Equatable {
+        /// Its key in a configuration.
+        public var key: String
+        /// The environment variable that is used where the configuration is silent.
+        public var variable: String
+
+        init(_ key: String, _ variable: String) {
+            self.key = key
+            self.variable = variable
+        }
+    }
+
+    /// What the account needs, all of it.
+    public var credentials: [Credential] {
+        switch self {
+        case .telegram: [Credential("token", "TELEGRAM_BOT_TOKEN")]
+        case .discord: [Credential("token", "DISCORD_BOT_TOKEN")]
+        case .whatsapp: [Credential("green_api_id", "GREEN_API_ID"), Credential("green_api_token", "GREEN_API_TOKEN")]
+        case .slack: [Credential("bot_token", "SLACK_BOT_TOKEN"), Credential("app_token", "SLACK_APP_TOKEN")]
+        }
+    }
+}
+
+extension PlatformAccount {
+    /// - Parameters:
+    ///   - secrets: by the keys of ``Platform/credentials``.
+    ///   - apiBase: nil: the platform's own.
+    /// - Returns: nil when a secret is missing.
+    public init?(_ platform: Platform, secrets: [String: String], apiBase: String? = nil) {
+        let values = platform.credentials.compactMap { secrets[$0.key] }
+        guard values.count == platform.credentials.count else { return nil }
+        switch platform {
+        case .telegram: self = .telegram(token: values[0])
+        case .discord: self = .discord(token: values[0])
+        case .whatsapp: self = .whatsapp(id: values[0], token: values[1])
+        case .slack: self = .slack(botToken: values[0], appToken: values[1])
+        }
+        if let apiBase { self = with(apiBase: apiBase) }
+    }
+
+    /// The same account, elsewhere.
+    public func with(apiBase: String) -> PlatformAccount {
+        switch self {
+        case .telegram(let token, _): .telegram(token: token, apiBase: apiBase)
+        case .discord(let token, _): .discord(token: token, apiBase: apiBase)
+        case .whatsapp(let id, let token, _): .whatsapp(id: id, token: token, apiBase: apiBase)
+        case .slack(let bot, let app, _): .slack(botToken: bot, appToken: app, apiBase: apiBase)
+        }
+    }
+}
+
 /// Who may talk with the agent. Ids are the platform's, compared as text; names count for nothing.
 public struct ChannelAccess: Sendable, Equatable {
     /// Users. Empty means nobody, unless an admin approved somebody by ``pairing``.

@@ -147,3 +147,24 @@ extension ToolPoliciesBody: ListPage {
         set { policies = newValue }
     }
 }
+
+extension BridgesBody: ListPage {
+    var rows: [BridgeBody] {
+        get { bridges }
+        set { bridges = newValue }
+    }
+}
+
+extension SendersBody: ListPage {
+    var rows: [SenderBody] {
+        get { senders }
+        set { senders = newValue }
+    }
+}
+
+extension PairingsBody: ListPage {
+    var rows: [PairingBody] {
+        get { pairings }
+        set { pairings = newValue }
+    }
+}

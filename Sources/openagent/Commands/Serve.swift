@@ -60,7 +60,7 @@ struct Serve: AsyncParsableCommand {
             directory: directory, configuration: loaded.configuration, version: OpenAgentVersion.current,
             running: try AgentOptions.running(), grace: grace.duration, environment: AgentOptions.environment,
             now: { Date().timeIntervalSince1970 }, overrides: overrides, logLevel: level, journal: journal,
-            logger: logger)
+            runBridge: BridgeWiring.run, logger: logger)
         let ending = try await node.run(requests: signals.requests, onServing: Self.show) { signal in
             logger.warning("node::forced", metadata: ["signal": "\(signal)"])
             journal?.flush()

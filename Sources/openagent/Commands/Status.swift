@@ -32,6 +32,8 @@ struct Status: AsyncParsableCommand {
         var udpPort: UInt16?
         var addresses: [String]?
         var startedAt: Double?
+        /// What is wrong with its bridges, by platform; nil when nothing is.
+        var bridgeProblems: [String: String]?
         /// Nil when the server does not answer in time.
         var system: SystemReport?
 
@@ -40,6 +42,7 @@ struct Status: AsyncParsableCommand {
             case nodeID = "node_id"
             case udpPort = "udp_port"
             case startedAt = "started_at"
+            case bridgeProblems = "bridge_problems"
         }
 
         init(_ record: RunRecord, _ system: SystemReport?) {
@@ -72,7 +75,15 @@ struct Status: AsyncParsableCommand {
         if let network { return try await tellRemote(network) }
         let (directory, record) = try agent.locateRunning()
         let system = await ask(directory, record)
-        if json { return try show(Report(record, system)) }
+        let problems = BridgeProblems(directory).all
+        if json {
+            var report = Report(record, system)
+            if !problems.isEmpty {
+                report.bridgeProblems = Dictionary(
+                    uniqueKeysWithValues: problems.map { ($0.platform.rawValue, $0.problem) })
+            }
+            return try show(report)
+        }
         print(
             """
             Agent   \(directory)
@@ -81,6 +92,7 @@ struct Status: AsyncParsableCommand {
             Process \(record.pid), version \(record.version), since \(record.startedText)
             """)
         print(system.map(Self.text) ?? "Health  it does not answer: see 'openagent doctor \(directory)'")
+        for (platform, problem) in problems { print("Bridge  \(platform.rawValue): \(Screen.plain(problem))") }
     }
 
     private func tellRemote(_ network: String) async throws {

@@ -17,6 +17,8 @@ struct Client: Sendable {
     let logger: Logger
     let endpoint: Endpoint
     let pool: GatewayPool
+    /// The agent that was chosen.
+    let agent: NodeID
     /// The loop that the endpoint's streams live on.
     let group: any EventLoopGroup
     private let keeper: CertificateKeeper
@@ -25,23 +27,40 @@ struct Client: Sendable {
     /// Before a command's own work, a coordinator that is away may hold it up for so long.
     private static let courtesy = Duration.seconds(5)
 
-    init(home: ClientHome, choice: ClientOptions.Choice, timeout: Duration, logger: Logger) async throws {
+    /// - Parameter asBridge: comes in as a bridge, with a certificate of its own that is asked for when there is none.
+    init(
+        home: ClientHome, choice: ClientOptions.Choice, timeout: Duration, asBridge: Bool = false, logger: Logger
+    ) async throws {
         self.home = home
         let network = choice.network
         self.network = network
         self.logger = logger
         let key = try home.identity()
-        let certificate = try Self.certificate(in: network, device: key.nodeID, home: home)
+        let now = Date().timeIntervalSince1970
+        let bridge =
+            asBridge
+            ? try home.credential(for: network, device: key.nodeID, now: now, asBridge: true).certificate : nil
+        var certificate = try bridge ?? Self.certificate(in: network, device: key.nodeID, home: home)
         group = MultiThreadedEventLoopGroup.singleton.next()
         var configuration = EndpointConfiguration(secretKey: key, logger: logger)
         configuration.eventLoopGroup = group
         let endpoint = try await Endpoint.bind(configuration)
         self.endpoint = endpoint
+        let coordinator = Self.dialer(endpoint, network, timeout: asBridge ? timeout : min(timeout, Self.courtesy))
+        self.coordinator = coordinator
+        if asBridge, !certificate.isOfBridge {
+            do {
+                let own = certificate
+                certificate = try await coordinator.withCoordinator { try await $0.renew(own, asBridge: true) }
+                _ = try home.store(certificate)
+            } catch {
+                await endpoint.close()
+                throw error
+            }
+        }
         let keeper = CertificateKeeper(
             certificate, of: network, home: home, now: { Date().timeIntervalSince1970 })
         self.keeper = keeper
-        let coordinator = Self.dialer(endpoint, network, timeout: min(timeout, Self.courtesy))
-        self.coordinator = coordinator
         if case .failed(let error) = await keeper.renewIfDue(through: coordinator) {
             logger.warning("client::renewal_failed", metadata: ["reason": "\(error)"])
         }
@@ -51,12 +70,14 @@ struct Client: Sendable {
         do {
             if let agent = try await Self.member(choice, finder: finder, coordinator: coordinator) {
                 name = agent.handle
+                self.agent = agent.nodeID
                 connect = {
                     try await Self.connect(
                         to: agent, endpoint: endpoint, finder: finder, coordinator: coordinator, timeout: timeout)
                 }
             } else {
                 name = network.name
+                agent = network.coordinator
                 let address = network.coordinatorAddress(nearby: Self.local(network.coordinator))
                 connect = { try await endpoint.connect(to: address, alpn: ALPN.gateway, timeout: timeout) }
             }

@@ -32,12 +32,14 @@ struct ClientOptions: ParsableArguments {
     ///
     /// - Parameter network: `handle@network`, a network's name or its id, with `/agent` or without, when the command takes
     ///   one.
-    func open(network: String? = nil) async throws -> Client {
+    /// - Parameter asBridge: with a certificate that says so.
+    func open(network: String? = nil, asBridge: Bool = false) async throws -> Client {
         let environment = AgentOptions.environment
         let home = try ClientHome(environment: environment)
         let logger = try log.fileLogger(environment: environment)
         let choice = try await choose(network: network, home: home, logger: logger)
-        return try await Client(home: home, choice: choice, timeout: timeout.duration, logger: logger)
+        return try await Client(
+            home: home, choice: choice, timeout: timeout.duration, asBridge: asBridge, logger: logger)
     }
 
     /// The chosen network, if this device has to log in to it again.

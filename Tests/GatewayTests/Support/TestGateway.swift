@@ -174,6 +174,7 @@ final class TestGateway: Sendable {
         unattended = UnattendedSessions(agent: identity.nodeID)
         configuration.unattended = unattended
         configuration.webhooks = WebhookRepository(database)
+        configuration.bridges = BridgeRoom(PairingRepository(database)) { clock.now }
         let scheduler =
             hasScheduler
             ? Scheduler(

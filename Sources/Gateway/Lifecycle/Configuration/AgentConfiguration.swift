@@ -65,6 +65,8 @@ public struct AgentConfiguration: Sendable, Equatable {
     /// How long calls of tools wait for their users, and how long the account of calls is kept.
     public var approvals = ApprovalConfiguration()
     public var tools = ToolsConfiguration()
+    /// Which chat platforms it is on.
+    public var channels = ChannelsConfiguration()
     /// When the server's log is divided.
     public var logFiles = LogFileLimits()
 
@@ -191,6 +193,7 @@ public struct AgentConfiguration: Sendable, Equatable {
         try root.section("usage") { usage throws(ConfigurationError) in try self.usage.read(&usage) }
         try root.section("tool_servers") { section throws(ConfigurationError) in try toolServers.read(&section) }
         try tools.read(&root)
+        try root.section("channels") { section throws(ConfigurationError) in try channels.read(&section) }
         try root.section("limits") { section throws(ConfigurationError) in
             limits.waitingTurnsPerLane =
                 try section.integer("waiting_turns_per_lane", in: 1...1000) ?? limits.waitingTurnsPerLane

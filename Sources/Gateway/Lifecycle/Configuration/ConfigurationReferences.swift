@@ -34,6 +34,9 @@ struct ConfigurationReferences {
         return result + rest
     }
 
+    /// What an environment variable says; nil when it says nothing.
+    func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+
     private enum Reference {
         case variable(String)
         case file(String)

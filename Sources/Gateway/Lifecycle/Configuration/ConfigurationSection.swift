@@ -117,6 +117,41 @@ struct ConfigurationSection {
         return value
     }
 
+    /// A secret, from the file or from the environment, that may be missing.
+    ///
+    /// - Parameter variable: stands for it where the file is silent.
+    /// - Returns: nil when it is in neither, or when the file names a place where it isn't.
+    mutating func secret(_ key: String, or variable: String) throws(ConfigurationError) -> String? {
+        guard let node = take(key) else { return references.variable(variable) }
+        guard case .scalar(let scalar) = node else {
+            mistakes.all.append(invalid(key, node, expected: "a text"))
+            return nil
+        }
+        do {
+            let text = try references.replace(in: scalar.string)
+            guard !text.isEmpty else { return nil }
+            guard text.utf8.count <= 1_024, text.utf8.allSatisfy({ (33...126).contains($0) }) else {
+                mistakes.all.append(
+                    .invalid(file: file, line: node.line, key: prefix + key, problem: "this can't be such a secret"))
+                return nil
+            }
+            return text
+        } catch {
+            switch error {
+            case .unset, .missing: return nil
+            default:
+                mistakes.all.append(
+                    .invalid(file: file, line: node.line, key: prefix + key, problem: error.description))
+                return nil
+            }
+        }
+    }
+
+    /// `true` or `false`, in whatever case.
+    mutating func flag(_ key: String) throws(ConfigurationError) -> Bool? {
+        try value(key, "true or false") { ["true": true, "false": false][$0.lowercased()] }
+    }
+
     /// The texts of a list; one text alone is a list of one, an empty list is no text.
     mutating func texts(_ key: String) throws(ConfigurationError) -> [String]? {
         let expected = "a list of names such as [one, two]"

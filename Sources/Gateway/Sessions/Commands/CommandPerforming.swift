@@ -112,14 +112,17 @@ extension SessionManager {
         guard request.sessionID.map(isUsable) ?? true else {
             return CommandAnswer("The session's id is too long.", failure: .invalid)
         }
+        guard !caller.isBridge || request.sessionID != nil else {
+            return CommandAnswer("A bridge says for which session a command is.", failure: .invalid)
+        }
         // Commands about one conversation mean the one that a client has that names none.
         let key = SessionKey(
             handle: caller.handle, sessionID: request.sessionID ?? ClientMessage.defaultSessionID)
         switch command {
         case .stop: return CommandAnswer(await stopping(request, caller))
         case .new, .clear, .reset: return CommandAnswer(try await startingAfresh(request, caller))
-        case .status: return CommandAnswer(try await status(of: caller))
-        case .queue: return CommandAnswer("Queue depth: \(load(of: caller).waiting)")
+        case .status: return CommandAnswer(try await status(of: caller, in: request.sessionID))
+        case .queue: return CommandAnswer("Queue depth: \(load(of: caller, in: request.sessionID).waiting)")
         case .usage: return CommandAnswer(try await usage(of: caller))
         case .model: return try await model(request.argument, of: key)
         case .context: return CommandAnswer(try await contextReport(of: key))

@@ -4,8 +4,10 @@ internal import Store
 // What do `status`, `queue` and `usage` say? Numbers about the caller's own turns, and nobody else's.
 
 extension SessionManager {
-    func status(of caller: Caller) async throws -> String {
-        let load = load(of: caller)
+    func status(of caller: Caller, in sessionID: String?) async throws -> String {
+        let load = load(of: caller, in: sessionID)
+        // How many others talk through a bridge is none of their business.
+        if caller.isBridge { return "\(load.isBusy ? "Busy" : "Idle") | Queue: \(load.waiting)" }
         let count = try await repository.sessionCount(of: caller.handle)
         return "\(load.isBusy ? "Busy" : "Idle") | Queue: \(load.waiting) | Sessions: \(count)"
     }

@@ -53,6 +53,7 @@ class Bot(discord.Client):
                 await message.channel.send("x" * 2001)
             except discord.HTTPException as refusal:
                 self.seen["refused"] = refusal.code
+                await message.channel.send("too long")
         elif word == "end":
             await self.close()
 

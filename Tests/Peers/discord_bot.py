@@ -29,7 +29,6 @@ class Bot(discord.Client):
         self.seen["ready"] += 1
         self.seen["user"] = self.user.name
         self.seen["guilds"] = [[guild.name, sorted(channel.name for channel in guild.text_channels)] for guild in self.guilds]
-        print("ready", flush=True)
 
     async def on_resumed(self):
         self.seen["resumed"] += 1
@@ -54,6 +53,7 @@ class Bot(discord.Client):
                 await message.channel.send("x" * 2001)
             except discord.HTTPException as refusal:
                 self.seen["refused"] = refusal.code
+                await message.channel.send("too long")
         elif word == "end":
             await self.close()
 

@@ -45,18 +45,26 @@ final class DiscordLanes: Sendable {
     /// Does something beside all lanes.
     func aside(_ job: @escaping Job) { start.yield(.aside(job)) }
 
-    /// Works until it is cancelled.
+    /// Works until it is cancelled or a job fails. One-shot.
     ///
     /// - Throws: what a job throws.
     func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             for await start in starts {
                 switch start {
-                case .lane(let name): group.addTask { try await self.drain(name) }
-                case .aside(let job): group.addTask { try await job() }
+                case .lane(let name): group.addTask { try await self.ending { try await self.drain(name) } }
+                case .aside(let job): group.addTask { try await self.ending(job) }
                 }
             }
             try Task.checkCancellation()
+        }
+    }
+
+    /// A job that fails ends all: the group alone would wait for the next start.
+    private func ending(_ job: Job) async throws {
+        do { try await job() } catch {
+            start.finish()
+            throw error
         }
     }
 

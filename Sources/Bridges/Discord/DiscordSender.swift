@@ -119,9 +119,7 @@ struct DiscordSender: Sendable {
     // MARK: Parts
 
     private static func fields(_ text: OutboundText) throws -> [String: JSONValue] {
-        var content = DiscordMarkup.text(text.markdown)
-        // Discord's own Markdown can be longer than what it was made from, which is Markdown as well.
-        if content.utf16.count > textLength { content = text.markdown }
+        let content = DiscordMarkup.text(text.markdown)
         guard content.contains(where: { !$0.isWhitespace }) else {
             throw PlatformFailure.refused("Discord takes no empty messages")
         }

@@ -13,7 +13,7 @@ import Testing
             let gate = FakeGate()
             inbox.hold { _ in try await gate.wait() }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.say("a long file", by: ann, in: channel)
                 let token = discord.command("stop", by: ann, in: channel)
                 try await discord.waitFor("the acknowledgement") {
@@ -32,7 +32,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let token = discord.command("model", "big", by: ann, in: channel)
                 _ = try await inbox.texts(1)
                 let update = inbox.state.now.updates[0]
@@ -60,7 +60,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let token = discord.command("status", by: ann, in: channel)
                 _ = try await inbox.texts(1)
                 try await discord.waitFor("the end of the announcement") { state in
@@ -80,7 +80,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             let token = try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 inbox.hold { update in
                     _ = try await bridge.perform(
                         .answer(to: update.answerTo ?? "", OutboundText("answer")), at: update.place, key: "k")
@@ -110,7 +110,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let token = discord.command("status", by: ann, in: channel)
                 _ = try await inbox.texts(1)
                 discord.expire(token)
@@ -136,7 +136,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let message = try #require(
                     try await bridge.perform(
                         .send(OutboundText("May it?", buttons: [.init(label: "Approve", data: "yes:1")])),
@@ -168,7 +168,7 @@ import Testing
             // What would have followed the look has had its time: a whole look of another bridge.
             let last = DiscordInbox()
             try await listening(discord.bridge(), last) {
-                try await discord.waitForSession(3)
+                try await last.waitForSession()
                 discord.say("on", by: discord.user("ann"), in: discord.channel())
                 _ = try await last.texts(1)
             }
@@ -207,6 +207,7 @@ import Testing
                 _ = try await log.lines.waitFor("a line about it") { lines in
                     lines.first { $0.contains("bridge::discord_menu_refused") }
                 }
+                try await inbox.waitForSession()
                 discord.say("on", by: discord.user("ann"), in: discord.channel())
                 #expect(try await inbox.texts(1) == ["on"])
             }
@@ -221,7 +222,7 @@ import Testing
             let bridge = discord.bridge(logger: log.logger)
             let told = Watched<[String]>([])
             let token = try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let token = discord.command("status", by: ann, in: channel)
                 _ = try await inbox.texts(1)
                 discord.cutGateway()

@@ -14,7 +14,7 @@ import Testing
             let (channel, direct) = (discord.channel(), discord.direct(ann))
             let thread = discord.thread(in: channel)
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.say("hello <@\(FakeDiscord.bot)>", by: ann, in: channel, mentioning: true)
                 discord.say("privately", by: ann, in: direct)
                 discord.say("in a thread", by: ann, in: thread)
@@ -38,7 +38,7 @@ import Testing
         try await FakeDiscord.run { discord in
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 for round in 0..<8 {
                     for number in 0..<5 { discord.say("\(round * 5 + number)", by: ann, in: channel) }
                     discord.cutGateway()
@@ -61,7 +61,7 @@ import Testing
                 if update.said == "stuck" { try await FakeGate().wait() }
             }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.say("one", by: ann, in: channel)
                 discord.say("stuck", by: ann, in: channel)
                 discord.say("behind it", by: ann, in: channel)
@@ -87,8 +87,7 @@ import Testing
                 let (from, to) = (said, said + 3)
                 said = to
                 try await listening(discord.bridge(), inbox) {
-                    // What is said before a session is kept for the first time, nobody hears.
-                    _ = try await inbox.waitFor("a session") { $0.memory["session"] }
+                    try await inbox.waitForSession()
                     for number in from..<to { discord.say("\(number)", by: ann, in: channel) }
                     // Between the first of these and the last, as it happens.
                     _ = try await inbox.texts(from + round % 3)
@@ -108,7 +107,7 @@ import Testing
             let (inbox, ann) = (DiscordInbox(), discord.user("ann"))
             let channels = (0..<5).map { discord.channel("\($0)") }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.set {
                     $0.repeatsEvents = true
                     $0.holdsEvents = true
@@ -133,7 +132,7 @@ import Testing
             let gate = FakeGate()
             inbox.hold { update in if update.place.chat == busy { try await gate.wait() } }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 for number in 0..<3 { discord.say("busy \(number)", by: ann, in: busy) }
                 discord.say("free", by: ann, in: free)
                 #expect(try await inbox.texts(1) == ["free"])
@@ -148,7 +147,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             discord.set { $0.heartbeat = 4000 }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 try await discord.waitFor("a heartbeat") { $0.heartbeats.isEmpty ? nil : true }
                 discord.goSilent()
                 discord.say("into the void", by: ann, in: channel)
@@ -163,7 +162,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             discord.set { $0.heartbeat = 4000 }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.goSilent()
                 for socket in discord.server.sockets { socket.stopReading() }
                 discord.say("half-open", by: ann, in: channel)
@@ -176,7 +175,7 @@ import Testing
         try await FakeDiscord.run { discord in
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let before = discord.now.heartbeats.count
                 discord.wantHeartbeat()
                 try await discord.waitFor("a heartbeat") { $0.heartbeats.count > before ? true : nil }
@@ -201,7 +200,7 @@ import Testing
             let direct = discord.direct(ann)
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 for place in [used, unused, direct] { discord.say("before", by: ann, in: place) }
                 _ = try await inbox.texts(3)
                 for place in [used, direct] {
@@ -234,7 +233,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bridge = discord.bridge()
             try await listening(bridge, inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.say("before", by: ann, in: channel)
                 _ = try await inbox.texts(1)
                 _ = try await bridge.perform(.send(OutboundText("answer")), at: ChatPlace(chat: channel), key: "k")
@@ -263,7 +262,7 @@ import Testing
         try await FakeDiscord.run { discord in
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 let message = discord.say("helo", by: ann, in: channel)
                 discord.preview(message)
                 discord.edit(message, to: "hello")
@@ -280,7 +279,7 @@ import Testing
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0) }
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 discord.say(
                     "", by: ann, in: channel, files: [.init("voice.ogg", type: "audio/ogg", bytes)], isVoice: true)
                 discord.say(
@@ -302,7 +301,7 @@ import Testing
         try await FakeDiscord.run { discord in
             let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
             try await listening(discord.bridge(), inbox) {
-                try await discord.waitForSession()
+                try await inbox.waitForSession()
                 for event in ["MESSAGE_CREATE", "MESSAGE_UPDATE", "INTERACTION_CREATE", "SOMETHING_NEW"] {
                     for data in [.null, [], "text", ["id": 5], ["id": "1"]] as [JSONValue] { discord.emit(event, data) }
                 }

@@ -61,6 +61,7 @@ import Testing
             discord.say("many 8", by: ann, in: channel)
             #expect(try await answers(11, in: channel).suffix(8) == ["0", "1", "2", "3", "4", "5", "6", "7"])
             discord.say("wrong", by: ann, in: channel)
+            #expect(try await answers(12, in: channel).last == "too long")
             discord.say("end", by: ann, in: channel)
             let result = try await seen
             #expect(discord.now.identifies == 1 && discord.now.violations == 0)

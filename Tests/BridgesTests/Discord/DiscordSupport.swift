@@ -46,6 +46,9 @@ final class DiscordInbox: Inbox {
         try await state.waitFor(what, within: .seconds(15), condition)
     }
 
+    /// Waits until a session is kept: what is said before the first one nobody hears.
+    func waitForSession() async throws { _ = try await waitFor("a session") { $0.memory["session"] } }
+
     /// Waits for so many updates, and gives what they say.
     func texts(_ count: Int) async throws -> [String] {
         do {

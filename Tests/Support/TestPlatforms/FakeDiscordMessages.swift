@@ -30,7 +30,7 @@ struct FakeDiscordMessages: Sendable {
             }
             var fields = state.message(body["content"]?.string ?? "", by: FakeDiscord.bot, in: channel)
             if let reference = body["message_reference"], reference != .null {
-                let replied = reference["message_id"]?.string ?? ""
+                let replied = Self.id(reference["message_id"])
                 if state.messages[replied]?["channel_id"]?.string != channel {
                     guard reference["fail_if_not_exists"] == false else {
                         return FakeDiscordREST.invalid(
@@ -84,6 +84,11 @@ struct FakeDiscordMessages: Sendable {
                 .init(kind: .edit, place: channel, text: body["content"]?.string ?? "", id: id, body: body))
             return .json(state.messages[id] ?? .null)
         }
+    }
+
+    /// Discord takes ids as texts and as numbers.
+    private static func id(_ value: JSONValue?) -> String {
+        if case .integer(let number)? = value { "\(number)" } else { value?.string ?? "" }
     }
 
     // MARK: What is refused

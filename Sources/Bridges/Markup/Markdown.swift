@@ -90,7 +90,7 @@ struct Markdown: Sendable {
         guard lines.indices.contains(number - 1) else { return "" }
         var range = content(of: number, inQuote: true)..<lines[number - 1].upperBound
         while let last = source[range].last, last == 0x20 || last == 0x09 { range = range.dropLast() }
-        return String(decoding: source[range], as: UTF8.self)
+        return Self.withoutSeams(String(decoding: source[range], as: UTF8.self))
     }
 
     /// The character with which an emphasis begins.

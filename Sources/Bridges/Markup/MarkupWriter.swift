@@ -45,13 +45,14 @@ struct MarkupWriter<Dialect: MarkupDialect> {
         self.isTight = isTight
     }
 
+    /// The message; a text that is too long to be read, or becomes too long, is shown as it was written.
+    ///
     /// - Parameters:
     ///   - limit: of the result as `measure` counts it, for texts that were within it before; nil: none.
-    ///   - raw: the text without any markup, for what is too long to be read.
     static func text(
         of text: String, in dialect: Dialect, limit: Int? = nil, measure: (String) -> Int = { $0.unicodeScalars.count }
     ) -> String {
-        let raw = dialect.escaped(text)
+        let raw = dialect.escaped(Markdown.withoutSeams(text))
         guard let markdown = Markdown(text) else { return raw }
         for isTight in [false, true] {
             var writer = MarkupWriter(markdown, dialect, isTight: isTight)

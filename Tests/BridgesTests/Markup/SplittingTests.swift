@@ -51,7 +51,7 @@ import Testing
             pieces == ["```swift\nlet a = 1\n```", "```swift\nlet b = 2\n```", "```swift\nlet c = 3\n```"])
     }
 
-    @Test("P-65: messages are cut at paragraphs, code and lines, and never above the limit")
+    @Test("Messages are cut at paragraphs, code and lines, and never above the limit")
     func answers() {
         for seed in 0..<60 as Range<UInt64> {
             let text = Generated.answer(seed, blocks: 14)

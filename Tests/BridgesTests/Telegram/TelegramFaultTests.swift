@@ -101,6 +101,22 @@ import Wire
         }
     }
 
+    @Test("an inbox that can't go on ends the listening with its own reason, while another chat's message is in hand")
+    func brokenInbox() async throws {
+        struct Broken: Error {}
+        let gate = FakeGate()
+        let inbox = NotingInbox { update in
+            guard update.words == "break" else { return try await gate.wait() }
+            throw Broken()
+        }
+        try await TelegramRoom.run(inbox: inbox) { room in
+            room.telegram.say("waits", by: .bob)
+            room.telegram.say("break")
+            await #expect(throws: Broken.self) { try await room.bridge.listen(inbox) }
+            #expect(room.telegram.now.updates.count == 2)
+        }
+    }
+
     @Test("somebody else who polls with the token is explained at once, and an admin's affair after a minute")
     func conflict() async throws {
         let clock = StillClock()

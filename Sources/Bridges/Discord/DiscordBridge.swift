@@ -43,6 +43,14 @@ public struct DiscordBridge: Bridge {
     }
 
     public func listen(_ inbox: any Inbox) async throws {
+        if let reason = memory.refusal(seams.now()) { throw PlatformFailure.account(reason) }
+        do { try await hear(inbox) } catch PlatformFailure.account(let reason) {
+            memory.note(refusal: reason, seams.now())
+            throw PlatformFailure.account(reason)
+        }
+    }
+
+    private func hear(_ inbox: any Inbox) async throws {
         rest.forgive()
         try await progress.load(from: inbox)
         let lanes = DiscordLanes()
@@ -69,7 +77,11 @@ public struct DiscordBridge: Bridge {
 
 /// What is known from one time of listening to the next, while the process runs.
 final class DiscordMemory: Sendable {
+    /// Between two attempts that only an admin can make succeed. Discord takes a thousand a day, and then makes the token void.
+    static let refusalPause = Duration.seconds(300)
+
     private struct State {
+        var refusal: (reason: String, at: ContinuousClock.Instant)?
         var identifiedAt: ContinuousClock.Instant?
         /// In a row.
         var unreached = 0
@@ -85,6 +97,18 @@ final class DiscordMemory: Sendable {
 
     func note(identifiedAt: ContinuousClock.Instant?) { state.withLock { $0.identifiedAt = identifiedAt } }
     func note(reached: Bool) { state.withLock { $0.unreached = reached ? 0 : $0.unreached + 1 } }
+
+    func note(refusal reason: String, _ now: ContinuousClock.Instant) {
+        state.withLock { $0.refusal = (reason, now) }
+    }
+
+    /// Why it need not be tried yet; nil: it may be.
+    func refusal(_ now: ContinuousClock.Instant) -> String? {
+        state.withLock { state in
+            guard let refusal = state.refusal, now - refusal.at < Self.refusalPause else { return nil }
+            return refusal.reason
+        }
+    }
 
     /// True once.
     func registersCommands() -> Bool {

@@ -331,6 +331,26 @@ import Testing
         }
     }
 
+    @Test func whatOnlyAnAdminCanMendIsNotTriedAgainAtOnce() async throws {
+        try await FakeDiscord.run { discord in
+            discord.set { $0.allowsMessageContent = false }
+            let time = Watched(ContinuousClock.now)
+            var seams = DiscordSeams.hasty()
+            seams.now = { time.now }
+            let bridge = discord.bridge(seams)
+            let first = await failure { try await bridge.listen(DiscordInbox()) }
+            for _ in 0..<5 {
+                let again = await failure { try await bridge.listen(DiscordInbox()) }
+                #expect(again == first && again != nil)
+            }
+            #expect(discord.server.now.socketCount == 1)
+            discord.set { $0.allowsMessageContent = true }
+            time.change { $0 += .seconds(301) }
+            let inbox = DiscordInbox()
+            try await listening(bridge, inbox) { try await inbox.waitForSession() }
+        }
+    }
+
     @Test func whenNoSessionMayBeBegunTheFrameWaitsForSoLong() async throws {
         try await FakeDiscord.run { discord in
             discord.set { $0.sessionStarts = 0 }

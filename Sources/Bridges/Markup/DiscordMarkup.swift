@@ -7,9 +7,10 @@ enum DiscordMarkup {
 
     /// A message as Discord shows it best; never longer than a message may be, if the Markdown isn't.
     static func text(_ markdown: String) -> String {
-        guard let parsed = Markdown(markdown) else { return markdown }
+        let raw = Markdown.withoutSeams(markdown)
+        guard let parsed = Markdown(raw) else { return raw }
         let changed = changed(parsed)
-        return changed.unicodeScalars.count <= max(longest, markdown.unicodeScalars.count) ? changed : markdown
+        return changed.unicodeScalars.count <= max(longest, raw.unicodeScalars.count) ? changed : raw
     }
 
     private static func changed(_ markdown: Markdown) -> String {

@@ -14,6 +14,8 @@ struct Markdown: Sendable {
     let nodes: [MarkdownNode]
     /// How many breaks there are before each node.
     private let breaks: [Int]
+    /// Of each node, the last block without blocks in it that begins there or before.
+    private let lastBlocks: [Int]
 
     /// - Returns: nil when the text is longer than ``longest``.
     init?(_ text: String) {
@@ -34,6 +36,14 @@ struct Markdown: Sendable {
                 defer { if node.kind == .softBreak || node.kind == .lineBreak { count += 1 } }
                 return count
             } + [count]
+        var last = 0
+        lastBlocks = nodes.enumerated().map { index, node in
+            switch node.kind {
+            case .paragraph, .heading, .codeBlock, .htmlBlock, .rule, .row: last = index
+            default: break
+            }
+            return last
+        }
     }
 
     /// One kind of line break, no zero bytes, and seams:
@@ -67,6 +77,12 @@ struct Markdown: Sendable {
         return source
     }
 
+    /// The line with which a block ends.
+    func lastLine(of index: Int) -> Int {
+        let last = lastBlocks[nodes[index].end - 1]
+        return last < index ? nodes[index].startLine : max(nodes[last].startLine, nodes[last].endLine)
+    }
+
     // MARK: How it was written
 
     /// A source line without the blanks around it and the marks of quotes before it.
@@ -74,7 +90,7 @@ struct Markdown: Sendable {
         guard lines.indices.contains(number - 1) else { return "" }
         var range = content(of: number, inQuote: true)..<lines[number - 1].upperBound
         while let last = source[range].last, last == 0x20 || last == 0x09 { range = range.dropLast() }
-        return String(decoding: source[range], as: UTF8.self)
+        return Self.withoutSeams(String(decoding: source[range], as: UTF8.self))
     }
 
     /// The character with which an emphasis begins.

@@ -23,7 +23,7 @@ struct MarkupWriter<Dialect: MarkupDialect> {
     private var emphases = 0
     private var strikes = 0
     private var quotes = 0
-    private var isInLink = false
+    private var links = 0
     private var narrow = 0
 
     /// What ends where a part does.
@@ -45,13 +45,14 @@ struct MarkupWriter<Dialect: MarkupDialect> {
         self.isTight = isTight
     }
 
+    /// The message; a text that is too long to be read, or becomes too long, is shown as it was written.
+    ///
     /// - Parameters:
     ///   - limit: of the result as `measure` counts it, for texts that were within it before; nil: none.
-    ///   - raw: the text without any markup, for what is too long to be read.
     static func text(
         of text: String, in dialect: Dialect, limit: Int? = nil, measure: (String) -> Int = { $0.unicodeScalars.count }
     ) -> String {
-        let raw = dialect.escaped(text)
+        let raw = dialect.escaped(Markdown.withoutSeams(text))
         guard let markdown = Markdown(text) else { return raw }
         for isTight in [false, true] {
             var writer = MarkupWriter(markdown, dialect, isTight: isTight)
@@ -82,7 +83,8 @@ struct MarkupWriter<Dialect: MarkupDialect> {
         case .softBreak, .lineBreak: breakLine()
         case .code:
             output += dialect.code(
-                Markdown.withoutSeams(node.literal), ticks: markdown.ticks(of: index), isNarrow: narrow > 0 || isInLink)
+                Markdown.withoutSeams(node.literal), ticks: markdown.ticks(of: index), isNarrow: narrow > 0 || links > 0
+            )
         case .emphasis: openEmphasis(index)
         case .strong: openStrong(index, .strong)
         case .strike:
@@ -97,10 +99,8 @@ struct MarkupWriter<Dialect: MarkupDialect> {
             strikes += 1
         case .link(let url): openLink(index, url)
         case .image(let url):
-            if !isInLink {
-                output += dialect.imageMark
-                openLink(index, url)
-            }
+            if links == 0 { output += dialect.imageMark }
+            openLink(index, url)
         default: return writeBlock(index)
         }
         return index + 1
@@ -130,11 +130,7 @@ struct MarkupWriter<Dialect: MarkupDialect> {
             output += dialect.block(lines, info: Markdown.withoutSeams(info), lineBreak: "\n" + prefixes.joined())
             finish(isFenced ? node.endLine : node.startLine + lines.count - 1)
         case .table:
-            var last = node.startLine
-            for row in stride(from: node.end - 1, to: index, by: -1) where markdown.nodes[row].kind == .row {
-                last = markdown.nodes[row].startLine
-                break
-            }
+            var last = markdown.lastLine(of: index)
             if let lines = markdown.table(index, asWritten: isTight) {
                 move(to: node.startLine)
                 output += dialect.block(lines, info: "", lineBreak: "\n" + prefixes.joined())
@@ -168,7 +164,7 @@ struct MarkupWriter<Dialect: MarkupDialect> {
     private mutating func openQuote(_ index: Int) {
         let node = markdown.nodes[index]
         move(to: node.startLine)
-        if quotes == 0, let quote = dialect.quote, lastLine(in: index) > node.startLine {
+        if quotes == 0, let quote = dialect.quote, markdown.lastLine(of: index) > node.startLine {
             output += quote.open
             open.append(Open(end: node.end, text: quote.close, change: .quote))
             quotes += 1
@@ -181,17 +177,6 @@ struct MarkupWriter<Dialect: MarkupDialect> {
     private mutating func pushPrefix(_ prefix: String, end: Int) {
         prefixes.append(prefixes.count < Self.deepest ? prefix : "")
         open.append(Open(end: end, change: .prefix))
-    }
-
-    private func lastLine(in index: Int) -> Int {
-        for child in stride(from: markdown.nodes[index].end - 1, to: index, by: -1) {
-            let node = markdown.nodes[child]
-            switch node.kind {
-            case .paragraph, .heading, .codeBlock, .htmlBlock, .rule, .row: return max(node.startLine, node.endLine)
-            default: break
-            }
-        }
-        return markdown.nodes[index].startLine
     }
 
     private mutating func openEmphasis(_ index: Int) {
@@ -219,7 +204,12 @@ struct MarkupWriter<Dialect: MarkupDialect> {
 
     private mutating func openLink(_ index: Int, _ url: String) {
         let node = markdown.nodes[index]
-        isInLink = true
+        links += 1
+        // An image may hold links, and a link images: the outer one counts.
+        guard links == 1 else {
+            open.append(Open(end: node.end, change: .link))
+            return
+        }
         guard let checked = LinkAddress.checked(url), let link = dialect.link(checked) else {
             open.append(Open(end: node.end, change: .link, from: output.utf8.count, url: url))
             return
@@ -240,7 +230,7 @@ struct MarkupWriter<Dialect: MarkupDialect> {
         case .quote: quotes -= 1
         case .list: numbers.removeLast()
         case .link:
-            isInLink = false
+            links -= 1
             if let url = last.url {
                 let label = String(decoding: output.utf8.dropFirst(last.from), as: UTF8.self)
                 output += text(Markdown.address(url, behind: label))

@@ -71,7 +71,7 @@ import Testing
         #expect(failed == .refused("the file to send is not there any more"))
     }
 
-    @Test("P-65: no failure holds the address, which holds the token", arguments: 0..<7)
+    @Test("No failure holds the address, which holds the token", arguments: 0..<7)
     func words(_ fault: Int) async throws {
         try await FakeServer.run { _ in
             .chunked([Array(repeating: 65, count: fault == 4 ? 6000 : 60)])

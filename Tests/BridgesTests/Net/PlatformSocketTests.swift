@@ -98,7 +98,7 @@ import Wire
         }
     }
 
-    @Test("P-65: no failure holds the address, which holds the ticket", arguments: 0..<6)
+    @Test("No failure holds the address, which holds the ticket", arguments: 0..<6)
     func words(_ fault: Int) async throws {
         try await FakeServer.run({ _ in .text("token ticket=SECRET", status: 403) }, webSocket: Self.echo) { server in
             var limits = PlatformSocket.limits

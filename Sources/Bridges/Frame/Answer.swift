@@ -19,6 +19,7 @@ struct OpenTurn {
     let lane: String
     let anchor: String?
     let isVoice: Bool
+    var isSent = false
     /// The agent has it on disk.
     var isTaken = false
     var outcome = TurnOutcome()

@@ -20,6 +20,7 @@ public struct BridgeRunner: Sendable {
     private let temporary: String
     private let logger: Logger
     private let seams: BridgeSeams
+    var sessionsPerConnection = Conversations.sessionsPerConnection
     /// What is kept of updates, so that they are recognised: as long as the agent knows message ids.
     static let memory = 7.0 * 24 * 3600
 
@@ -56,7 +57,8 @@ public struct BridgeRunner: Sendable {
             temporary: temporary)
         let status = StatusReporter(store, agent, seams)
         let lanes = Lanes(frame, status, parked: Set(try await store.parked().map(\.chat)))
-        let conversations = Conversations(frame, lanes, dialer: dialer)
+        let conversations = Conversations(
+            frame, lanes, dialer: dialer, sessionsPerConnection: sessionsPerConnection)
         let failures = Failures()
         let inbox = FrameInbox(frame, conversations, lanes, status) { failures.forget() }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -64,10 +66,7 @@ public struct BridgeRunner: Sendable {
             group.addTask { try await conversations.run() }
             group.addTask { try await status.run() }
             group.addTask { try await keepHouse(store) }
-            group.addTask {
-                try await conversations.restore()
-                try await listen(inbox, status, failures)
-            }
+            group.addTask { try await listen(inbox, status, failures) }
             defer { group.cancelAll() }
             try await group.next()
         }

@@ -48,6 +48,8 @@ actor Conversations {
     private let news = Bell()
     private nonisolated let starts: AsyncStream<Generation>
     private let start: AsyncStream<Generation>.Continuation
+    private nonisolated let outgoing: AsyncStream<BridgeTurn>
+    private let waiting: AsyncStream<BridgeTurn>.Continuation
 
     init(
         _ frame: BridgeFrame, _ lanes: Lanes, dialer: any GatewayDialer,
@@ -58,6 +60,7 @@ actor Conversations {
         self.dialer = dialer
         self.sessionsPerConnection = sessionsPerConnection
         (starts, start) = AsyncStream.makeStream(of: Generation.self)
+        (outgoing, waiting) = AsyncStream.makeStream(of: BridgeTurn.self)
     }
 
     /// Talks until the task is cancelled.
@@ -65,6 +68,7 @@ actor Conversations {
     /// - Throws: the ``ChatError`` after which there is no coming back, or that the database can't be used.
     func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.sendAll() }
             for await generation in starts { group.addTask { try await self.run(generation) } }
             group.cancelAll()
         }
@@ -93,33 +97,47 @@ actor Conversations {
 
     // MARK: From users
 
-    /// Messages that had no answer when the process ended: the agent knows what became of them.
-    func restore() async throws {
-        var last: Int64 = 0
-        while true {
-            let page = try await frame.store.openTurns(after: last, limit: 100)
-            for turn in page { try await begin(turn) }
-            guard let end = page.last else { return }
-            last = end.ordinal
-        }
+    /// Takes a message that is kept. It is sent whatever becomes of the caller.
+    func begin(_ turn: BridgeTurn) throws {
+        try note(turn)
+        waiting.yield(turn)
     }
 
-    /// Sends a message that is kept.
-    func begin(_ turn: BridgeTurn) async throws {
-        let message = ClientMessage.TextFinal(
-            sessionID: turn.session, text: turn.text, messageID: turn.messageID,
-            source: ClientMessage.Source(rawValue: turn.source) ?? .typed,
-            attachments: try JSONText.decode([Attachment].self, turn.attachments))
-        let open = OpenTurn(
-            id: turn.messageID, session: turn.session, place: try ChatPlace(text: turn.place), lane: turn.place,
-            anchor: turn.anchor, isVoice: message.source == .speech)
+    /// Sends what had no answer when the process before ended, of which the agent knows what it became, and then what comes.
+    private func sendAll() async throws {
+        var last: Int64 = 0
+        while true {
+            let (after, limit) = (last, 100)
+            let page = try await frame.persist { try await frame.store.openTurns(after: after, limit: limit) }
+            for turn in page { try await send(turn) }
+            guard let end = page.last else { break }
+            last = end.ordinal
+        }
+        for await turn in outgoing { try await send(turn) }
+        try Task.checkCancellation()
+    }
+
+    private func send(_ turn: BridgeTurn) async throws {
+        try note(turn)
         let after = try await frame.persist { try await frame.store.afterSequence(of: turn.session) } ?? 0
+        guard let open = turns[turn.messageID], !open.isSent else { return }
+        turns[open.id]?.isSent = true
         let (generation, isNew) = connection(for: turn.session)
-        turns[open.id] = open
         busy[open.session, default: 0] += 1
         connections[generation.id]?.openTurns += 1
         if isNew { await generation.client.openSession(turn.session, afterSequence: after) }
-        try await generation.client.sendWhenRoom(message)
+        try await generation.client.sendWhenRoom(
+            ClientMessage.TextFinal(
+                sessionID: turn.session, text: turn.text, messageID: turn.messageID,
+                source: ClientMessage.Source(rawValue: turn.source) ?? .typed,
+                attachments: try JSONText.decode([Attachment].self, turn.attachments)))
+    }
+
+    private func note(_ turn: BridgeTurn) throws {
+        guard turns[turn.messageID] == nil else { return }
+        turns[turn.messageID] = OpenTurn(
+            id: turn.messageID, session: turn.session, place: try ChatPlace(text: turn.place), lane: turn.place,
+            anchor: turn.anchor, isVoice: turn.source == ClientMessage.Source.speech.rawValue)
     }
 
     /// Returns when the agent has the message on disk, or will never have it.
@@ -254,7 +272,8 @@ actor Conversations {
             messageIDs: ids, session: turn.session, afterSequence: sequence, messages: messages)
         _ = try await frame.persist { try await frame.store.finish(ending, at: frame.seams.now()) }
         try await lanes.sent(messages)
-        for id in ids where turns.removeValue(forKey: id) != nil {
+        for id in ids {
+            guard let turn = turns.removeValue(forKey: id), turn.isSent else { continue }
             busy[turn.session] = busy[turn.session].flatMap { $0 > 1 ? $0 - 1 : nil }
             guard let route = routes[turn.session] else { continue }
             connections[route]?.openTurns -= 1
@@ -266,6 +285,7 @@ actor Conversations {
     // MARK: Questions
 
     private func ask(_ request: ServerMessage.ApprovalRequest, _ turn: OpenTurn) async throws {
+        await lanes.set(isWaiting: true, turn)
         let hasButtons = frame.limits.hasButtons
         let text = OutboundText(
             Words.question(request, id: hasButtons ? nil : request.id), replyTo: turn.anchor,
@@ -280,6 +300,7 @@ actor Conversations {
     }
 
     private func settled(_ question: String, _ decision: String, _ turn: OpenTurn) async throws {
+        await lanes.set(isWaiting: false, turn)
         let known = try await frame.persist { try await frame.store.question(question) }
         guard let known else { return }
         try await say(.send(OutboundText(Words.settled(known.tool, decision))), at: turn.place, key: "told:\(question)")

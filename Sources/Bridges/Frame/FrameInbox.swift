@@ -112,6 +112,7 @@ final class FrameInbox: Inbox {
             source: (files.spoken.isEmpty ? ClientMessage.Source.typed : .speech).rawValue,
             attachments: try JSONText.encode(files.attachments))
         guard try await finish(update, id, turn: turn, saying: notices) else { return }
+        // Without anything in between that a lost connection to the platform could end.
         try await conversations.begin(turn)
         try await conversations.waitUntilTaken(id)
     }

@@ -47,10 +47,10 @@ struct InboundFiles: Sendable {
         guard file.size.map({ $0 <= limit }) ?? true else {
             return taken.notices.append(Words.tooLargeToTake(name, limit: limit))
         }
-        let folder = try BridgeFolder.make(in: frame.temporary)
-        defer { BridgeFolder.remove(folder) }
-        let path = folder + "/" + name
         do {
+            let folder = try BridgeFolder.make(in: frame.temporary)
+            defer { BridgeFolder.remove(folder) }
+            let path = folder + "/" + name
             try await fetch(file, to: path, limit: limit)
             if file.isVoice {
                 taken.spoken.append(try await text(of: path, file))

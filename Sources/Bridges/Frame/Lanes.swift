@@ -93,6 +93,14 @@ actor Lanes {
         change(turn) { $0.add(status: status, at: now) }
     }
 
+    /// It waits for its user: nobody is writing.
+    func set(isWaiting: Bool, _ turn: OpenTurn) {
+        change(turn) { live in
+            live.isWaiting = isWaiting
+            return true
+        }
+    }
+
     /// Nothing more is shown of it: its answer comes next.
     func end(_ turn: OpenTurn) {
         lanes[turn.lane]?.live.removeAll { $0.id == turn.id }
@@ -132,7 +140,7 @@ actor Lanes {
         }
         let (now, chat) = (frame.seams.clock(), lane.place.chat)
         let free = pacing.earliest(chat, now: now)
-        var due = lane.lastTyping.map { $0 + frame.limits.typingTime * 0.8 } ?? now
+        var due: ContinuousClock.Instant?
         for (index, live) in lane.live.enumerated() {
             guard let shown = moment(of: live, now) else { continue }
             if max(shown, free) <= now {
@@ -143,13 +151,17 @@ actor Lanes {
                 lanes[key]?.live[index].lastShown = now
                 return .show(live, text: text)
             }
-            due = min(due, shown)
+            due = min(due ?? shown, shown)
         }
-        if due <= now, free <= now {
-            lanes[key]?.lastTyping = now
-            return .typing
+        if lane.live.contains(where: { !$0.isWaiting }) {
+            let typing = lane.lastTyping.map { $0 + frame.limits.typingTime * 0.8 } ?? now
+            if typing <= now, free <= now {
+                lanes[key]?.lastTyping = now
+                return .typing
+            }
+            due = min(due ?? typing, typing)
         }
-        return .wait(lane.bell, rings: rings, until: max(due, free))
+        return .wait(lane.bell, rings: rings, until: due.map { max($0, free) })
     }
 
     /// When the turn may be shown next; nil: there is nothing to show.

@@ -34,15 +34,24 @@ struct LiveTurn {
     var lastShown: ContinuousClock.Instant?
     /// The platform's id of the message.
     var draft: String?
+    /// Its user is asked something.
+    var isWaiting = false
     /// Nothing more is shown.
     var isGivenUp = false
 
     /// What a tool's status says.
     private struct ToolStatus: Decodable {
-        var tool_name: String
-        var tool_call_id: String?
+        var name: String
+        var call: String?
         var result: JSONAny?
-        var tool_call_error: Bool?
+        var isError: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case result
+            case name = "tool_name"
+            case call = "tool_call_id"
+            case isError = "tool_call_error"
+        }
     }
 
     /// Any value: only whether it is there counts.
@@ -69,16 +78,16 @@ struct LiveTurn {
         guard style != .typing, status.hasPrefix("{"),
             let tool = try? JSONDecoder().decode(ToolStatus.self, from: Data(status.utf8))
         else { return false }
-        let call = tool.tool_call_id ?? tool.tool_name
-        let name = String(tool.tool_name.prefix(64))
-        if tool.result == nil, tool.tool_call_error != true {
+        let call = tool.call ?? tool.name
+        let name = String(tool.name.prefix(64))
+        if tool.result == nil, tool.isError != true {
             steps.append(Step(call: call, tool: name, line: Words.running(name), isRunning: true))
             if steps.count > Self.shownSteps { steps.removeFirst() }
             return change(now)
         }
         guard let index = steps.lastIndex(where: { $0.call == call }) else { return false }
         steps[index].isRunning = false
-        steps[index].line = tool.tool_call_error == true ? Words.failed(name) : Words.done(name)
+        steps[index].line = tool.isError == true ? Words.failed(name) : Words.done(name)
         // Where nothing can be taken back, ends are not told.
         return style == .message ? change(now) : false
     }

@@ -65,6 +65,8 @@ struct Pacing {
         chats[chat] = Chat(next: own?.next ?? now, blocked: max(own?.blocked ?? now, now + duration))
     }
 
+    var knownChats: Int { chats.count }
+
     /// What is past is of no use any more.
     private mutating func prune(_ now: Instant) {
         untilPruned -= 1

@@ -118,6 +118,7 @@ final class TestAgentHost: Sendable {
     let device = SecretKey()
     private let options: Options
     private let port = Mutex<Int?>(nil)
+    private let asking = Mutex<Approvals?>(nil)
     /// Lives that may begin, and how many did.
     private let (permits, permit) = AsyncStream.makeStream(of: Void.self)
     private let end = Wire.Bell()
@@ -205,9 +206,11 @@ final class TestAgentHost: Sendable {
         }
         let time = TimeSource(
             now: { Date().timeIntervalSince1970 }, sleep: { try await Task.sleep(for: $0) })
-        configuration.approvals = Approvals(
+        let approvals = Approvals(
             ApprovalRepository(database), policies: ToolPolicies(ToolPolicyRepository(database)) { time.now() },
             lifetime: { .seconds(600) }, time: time, makeID: { UUID().uuidString })
+        configuration.approvals = approvals
+        asking.withLock { $0 = approvals }
         let server = try GatewayServer(
             configuration: configuration, membership: membership, agent: agent,
             sessions: SessionRepository(database), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -248,6 +251,18 @@ final class TestAgentHost: Sendable {
                 }
             }
         }
+    }
+
+    /// Lets the turn that runs call a tool that its user is asked about.
+    func callTool(_ run: ScriptedRun) async throws -> ToolVerdict {
+        let approvals = try #require(asking.withLock { $0 })
+        let tool = OfferedTool(
+            fullName: "other_write", server: "other",
+            definition: ToolDefinition(name: "write", description: "", parameters: [:]))
+        let context = ToolContext(
+            turnID: run.request.turnID, callID: "c", sessionID: run.request.sessionID, handle: run.request.handle,
+            isAdmin: false)
+        return try await approvals.admit(tool, ["path": "a"], for: context) { run.emit($0) }
     }
 
     /// The bridge's way to the agent.

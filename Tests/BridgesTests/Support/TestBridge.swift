@@ -29,13 +29,31 @@ final class TestBridge: Sendable {
         folder = try TestFolder()
     }
 
-    var database: String { folder.path + "/telegram.db" }
+    private let generation = Mutex(0)
+    var database: String { folder.path + "/telegram-\(generation.withLock { $0 }).db" }
+
+    /// What it has on disk at this moment is what the next one begins with, as after `kill -9`: whatever the one that runs writes from
+    /// now on is lost.
+    func takeSnapshot() throws {
+        let old = database
+        generation.withLock { $0 += 1 }
+        // The log first: what is in the database by then is in it as well.
+        for suffix in ["-wal", ""] {
+            guard let bytes = FileManager.default.contents(atPath: old + suffix) else { continue }
+            try bytes.write(to: URL(fileURLWithPath: database + suffix))
+        }
+    }
+
+    /// Sessions on one connection to the agent.
+    let sessionsPerConnection = Mutex(Conversations.sessionsPerConnection)
 
     var runner: BridgeRunner {
-        BridgeRunner(
+        var runner = BridgeRunner(
             bridge: platform, settings: settings, dialer: host.dialer, database: database,
             temporary: folder.path + "/files", logger: Logger(label: "bridge") { _ in SwiftLogNoOpLogHandler() },
             seams: seams)
+        runner.sessionsPerConnection = sessionsPerConnection.withLock { $0 }
+        return runner
     }
 
     /// Runs the bridge while `body` does; then it is cancelled in whatever it does.

@@ -44,8 +44,20 @@ public struct SlackBridge: Bridge {
         let translator = SlackTranslator(own: identity.user) { [api] file, address, write in
             try await api.fetch(file, at: address, limit: limit, write)
         }
-        let intake = SlackIntake()
-        let feed = SlackFeed()
+        let intake = ChatIntake()
+        try await intake.run(inbox) {
+            try await connect(SlackFeed(), identity, inbox) { payload, kind, acknowledge in
+                guard let update = translator.update(kind: kind, payload) else { return await acknowledge() }
+                intake.add(update, acknowledge)
+            }
+        }
+    }
+
+    /// Keeps connections, and hands over what they bring.
+    private func connect(
+        _ feed: SlackFeed, _ identity: SlackAPI.Identity, _ inbox: any Inbox,
+        _ take: @Sendable (JSONValue, String, @escaping ChatIntake.Confirmation) async -> Void
+    ) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             var connections = SlackConnections(seams)
             func carryOut(_ step: SlackConnections.Step) async throws {
@@ -60,23 +72,17 @@ public struct SlackBridge: Bridge {
                 }
             }
             try await carryOut(connections.start())
-            // Ends when this is cancelled, or when a task of the group fails.
+            // Ends when this is cancelled; a connection tells why it ended.
             try await feed.forEach { happening in
                 switch happening {
                 case .greeted(let number): try await carryOut(connections.greeted(number))
                 case .retiring(let number, let reason):
                     try await carryOut(connections.retiring(number, reason: reason))
                 case .ended(let number, let failure): try await carryOut(connections.ended(number, failure))
-                case .envelope(let payload, let kind, let acknowledge):
-                    guard let update = translator.update(kind: kind, payload) else { return await acknowledge() }
-                    if intake.add(update, acknowledge) == .begins {
-                        group.addTask { try await intake.run(update.session, inbox) }
-                    }
+                case .envelope(let payload, let kind, let acknowledge): await take(payload, kind, acknowledge)
                 }
             }
         }
-        try Task.checkCancellation()
-        throw PlatformFailure.unavailable("the connection to Slack ended")
     }
 
     // MARK: Out

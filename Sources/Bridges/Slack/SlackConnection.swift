@@ -10,7 +10,7 @@ internal import Wire
 enum SlackHappening: Sendable {
     /// Slack is ready to send.
     case greeted(Int)
-    case envelope(payload: JSONValue, kind: String, acknowledge: SlackIntake.Acknowledgement)
+    case envelope(payload: JSONValue, kind: String, acknowledge: ChatIntake.Confirmation)
     /// Slack will close it: another one is wanted.
     case retiring(Int, reason: String)
     case ended(Int, PlatformFailure)

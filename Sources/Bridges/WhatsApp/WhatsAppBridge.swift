@@ -3,7 +3,7 @@ public import Wire
 
 // How is WhatsApp a platform? Green API keeps a queue of what happened and gives its head again and again until it is deleted. So one
 // notification is handed over at a time, and deleted when it is kept, is nobody's, or can't be understood; what waits for the agent stays at
-// Green API (for a day) and not with us. Nothing can be edited and there are no buttons.
+// Green API (for a day) and not with us, but for files, on which nobody else shall wait. Nothing can be edited and there are no buttons.
 
 /// The bridge to WhatsApp, by Green API.
 public struct WhatsAppBridge: Bridge {
@@ -55,21 +55,47 @@ public struct WhatsAppBridge: Bridge {
     public func listen(_ inbox: any Inbox) async throws {
         let own = try await checkedAccount()
         await inbox.connected(as: own.isEmpty ? "WhatsApp" : "+\(own.prefix { $0 != "@" })")
-        while true {
-            let asked = seams.now()
-            guard let receipt = try await receive() else {
-                // An answer that came at once although there was nothing to say must not become a storm.
-                if seams.now() - asked < .seconds(1) { try await seams.pause(.seconds(1)) }
-                continue
+        let (intake, backlog) = (ChatIntake(), GreenBacklog(inbox))
+        try await intake.run(inbox) {
+            for item in try await backlog.load() {
+                if case .update(let update) = notification(item.body, own) {
+                    intake.add(update) { await backlog.remove(item.place) }
+                } else {
+                    await backlog.remove(item.place)
+                }
             }
-            let notification = GreenNotification(receipt.body, own: own) { address, write in
-                try await fetch(address, write)
+            while true {
+                let asked = seams.now()
+                guard let receipt = try await receive() else {
+                    // An answer that came at once although there was nothing to say must not become a storm.
+                    if seams.now() - asked < .seconds(1) { try await seams.pause(.seconds(1)) }
+                    continue
+                }
+                let notification = notification(receipt.body, own)
+                if case .update(let update) = notification {
+                    try await take(update, receipt.body, inbox, intake, backlog)
+                }
+                try await api.delete(receipt.id)
+                // An old notification may tell of a state that is long over.
+                if case .state(let state) = notification, Self.remedy(for: state) != nil { try await checkState() }
             }
-            if case .update(let update) = notification { try await inbox.receive(update) }
-            try await api.delete(receipt.id)
-            // An old notification may tell of a state that is long over.
-            if case .state(let state) = notification, Self.remedy(for: state) != nil { try await checkState() }
         }
+    }
+
+    /// Returns when the notification need not come again.
+    private func take(
+        _ update: InboundUpdate, _ body: JSONValue, _ inbox: any Inbox, _ intake: ChatIntake, _ backlog: GreenBacklog
+    ) async throws {
+        // Fetching files takes time in which the queue would stand still for everybody.
+        if update.hasFiles || intake.holds(update.session), let place = try await backlog.add(body) {
+            if intake.add(update, { await backlog.remove(place) }) != .dropped { return }
+            await backlog.remove(place)
+        }
+        try await inbox.receive(update)
+    }
+
+    private func notification(_ body: JSONValue, _ own: String) -> GreenNotification {
+        GreenNotification(body, own: own) { address, write in try await fetch(address, write) }
     }
 
     private func receive() async throws -> GreenAPI.Receipt? {
@@ -154,4 +180,8 @@ public struct WhatsAppBridge: Bridge {
             return try await send(nil)
         }
     }
+}
+
+extension InboundUpdate {
+    fileprivate var hasFiles: Bool { if case .message(let message) = content { !message.files.isEmpty } else { false } }
 }

@@ -56,6 +56,21 @@ import Testing
         }
     }
 
+    @Test func whatCannotBeKeptEndsTheListening() async throws {
+        try await FakeSlack.run { fake in
+            let inbox = KeptInbox()
+            inbox.state.change { $0.failure = .unavailable("the disk is full") }
+            let (_, ends) = try await listening(bridge(fake), inbox) {
+                try await fake.waitForLine()
+                let (envelope, _) = await fake.say("keep me")
+                try await fake.waitForLine(2)
+                inbox.state.change { $0.failure = nil }
+                try await fake.waitForAcknowledgement(envelope)
+            }
+            #expect(ends.first == .unavailable("the disk is full") && inbox.texts == ["keep me"])
+        }
+    }
+
     @Test func aCommandIsHeardWhileAnotherChatWaits() async throws {
         try await FakeSlack.run { fake in
             let inbox = KeptInbox()

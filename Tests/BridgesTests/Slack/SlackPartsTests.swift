@@ -87,8 +87,8 @@ import Wire
     }
 
     @Test func chatsAreHeardSideBySideAndEachInItsOrder() async throws {
-        let (intake, inbox, acknowledged) = (SlackIntake(), KeptInbox(), Watched<[String]>([]))
-        func acknowledge(_ id: String) -> SlackIntake.Acknowledgement {
+        let (intake, inbox, acknowledged) = (ChatIntake(), KeptInbox(), Watched<[String]>([]))
+        func acknowledge(_ id: String) -> ChatIntake.Confirmation {
             { acknowledged.change { $0.append(id) } }
         }
         inbox.state.change { $0.isAway = true }
@@ -98,20 +98,28 @@ import Wire
         // A repeat is acknowledged with the one that it repeats.
         #expect(intake.add(update("a"), acknowledge("a again")) == .queued)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await intake.run("sl:C1", inbox) }
-            group.addTask { try await intake.run("sl:C2", inbox) }
+            group.addTask { try await intake.run(inbox) { try await Task.sleep(for: .seconds(60)) } }
             _ = try await inbox.state.waitFor("two chats") { $0.underWay == 2 ? true : nil }
-            #expect(acknowledged.now.isEmpty)
+            #expect(acknowledged.now.isEmpty && intake.holds("sl:C1"))
             inbox.state.change { $0.isAway = false }
-            try await group.waitForAll()
+            _ = try await acknowledged.waitFor("all four") { $0.count == 4 ? true : nil }
+            group.cancelAll()
         }
         #expect(inbox.texts.filter { $0 != "c" } == ["a", "b"] && inbox.state.now.calls == 3)
         #expect(acknowledged.now.filter { $0 != "c" } == ["a", "a again", "b"])
         #expect(intake.add(update("d"), acknowledge("d")) == .begins)
     }
 
+    @Test func whatTheInboxCannotKeepEndsItUnconfirmed() async throws {
+        let (intake, inbox, acknowledged) = (ChatIntake(), KeptInbox(), Watched<[String]>([]))
+        inbox.state.change { $0.failure = .unavailable("the disk is full") }
+        intake.add(update("a")) { acknowledged.change { $0.append("a") } }
+        let ended = await failure { try await intake.run(inbox) { try await Task.sleep(for: .seconds(60)) } }
+        #expect(ended == .unavailable("the disk is full") && acknowledged.now.isEmpty)
+    }
+
     @Test func whatIsTooMuchIsNotAcknowledged() {
-        let intake = SlackIntake(most: 2)
+        let intake = ChatIntake(most: 2)
         #expect(intake.add(update("a")) {} == .begins)
         #expect(intake.add(update("b")) {} == .queued)
         #expect(intake.add(update("c")) {} == .dropped)

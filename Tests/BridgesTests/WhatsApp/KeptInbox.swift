@@ -11,6 +11,10 @@ final class KeptInbox: Inbox {
         /// How many are being taken.
         var underWay = 0
         var isAway = false
+        /// Updates with files are held until they may be fetched.
+        var holdsFiles = false
+        /// What it can't keep.
+        var failure: PlatformFailure?
         var names: [String] = []
         var memory: [String: String] = [:]
     }
@@ -25,7 +29,10 @@ final class KeptInbox: Inbox {
             state.underWay += 1
         }
         defer { state.change { $0.underWay -= 1 } }
-        _ = try await state.until { $0.isAway ? nil : true }
+        _ = try await state.until { state in
+            state.isAway || state.holdsFiles && update.message?.files.isEmpty == false ? nil : true
+        }
+        if let failure = state.now.failure { throw failure }
         state.change { state in
             if !state.updates.contains(where: { $0.id == update.id }) { state.updates.append(update) }
         }

@@ -95,4 +95,16 @@ struct ConformingWhatsApp: ConformingPlatform {
     @Test func letsInWhoWasApproved() async throws { try await Conformance.letsInWhoWasApproved() }
     @Test func carriesFilesBothWays() async throws { try await Conformance.carriesFilesBothWays() }
     @Test func takesNoPrograms() async throws { try await Conformance.takesNoPrograms() }
+
+    @Test("Weakness: the name of a file leads nowhere") func fileNames() async throws {
+        var options = TestAgentHost.Options()
+        options.hasFiles = true
+        try await Conformance.run(ScriptedAgent(), options) { world in
+            let platform = world.platform
+            _ = try await platform.sendFile("../../../evil.txt", [1, 2], caption: "look", by: platform.ana)
+            let run = try await world.agent.nextRun()
+            let file = try #require(run.request.attachments.first)
+            #expect(!file.filename.contains("/") && !file.path.contains(".."))
+        }
+    }
 }

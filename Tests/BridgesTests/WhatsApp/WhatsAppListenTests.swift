@@ -49,6 +49,64 @@ import Testing
         }
     }
 
+    @Test func nobodyWaitsForTheFilesOfOthers() async throws {
+        try await FakeWhatsApp.run { fake in
+            let inbox = KeptInbox()
+            inbox.state.change { $0.holdsFiles = true }
+            let other = "79007654321@c.us"
+            _ = try await listening(bridge(fake), inbox) {
+                fake.send(.init(name: "film.mp4", type: "video/mp4", bytes: [1]), as: "videoMessage")
+                fake.say("seen it?")
+                fake.say("/stop", from: other)
+                _ = try await inbox.waitFor(1)
+                try await emptied(fake)
+                // Of one chat the order stays.
+                #expect(inbox.texts == ["/stop"])
+                #expect(inbox.state.now.memory.values.count == 2)
+            }
+            // The bridge dies and comes back: what it has taken over is not lost.
+            inbox.state.change { state in
+                state.holdsFiles = false
+                state.memory["waiting:7"] = "no JSON"
+            }
+            _ = try await listening(bridge(fake), inbox) {
+                _ = try await inbox.waitFor(3)
+                _ = try await inbox.state.waitFor("an empty memory") { $0.memory.isEmpty ? true : nil }
+            }
+            #expect(inbox.texts == ["/stop", " [film.mp4]", "seen it?"])
+            #expect(fake.state.now.deleted.count == 3)
+        }
+    }
+
+    @Test func whatTheMemoryHasNoRoomForStaysInTheQueue() async throws {
+        try await FakeWhatsApp.run { fake in
+            let inbox = KeptInbox()
+            inbox.state.change { $0.holdsFiles = true }
+            _ = try await listening(bridge(fake), inbox) {
+                for number in 0..<40 {
+                    fake.send(
+                        .init(name: "\(number)", type: nil, bytes: [1]), as: "documentMessage",
+                        from: "790000000\(10 + number)@c.us")
+                }
+                _ = try await inbox.state.waitFor("the head to wait") { $0.underWay == 33 ? true : nil }
+                #expect(fake.state.now.deleted.count == 32 && inbox.state.now.memory.count == 32)
+                inbox.state.change { $0.holdsFiles = false }
+                _ = try await inbox.waitFor(40)
+                try await emptied(fake)
+            }
+        }
+    }
+
+    @Test func whatCannotBeKeptIsNotDeleted() async throws {
+        try await FakeWhatsApp.run { fake in
+            let inbox = KeptInbox()
+            inbox.state.change { $0.failure = .unavailable("the disk is full") }
+            fake.say("keep me")
+            #expect(await end(of: bridge(fake), inbox) == .unavailable("the disk is full"))
+            #expect(fake.state.now.deleted.isEmpty)
+        }
+    }
+
     @Test("Weakness: a message of just / is taken once and not redelivered for ever") func slash() async throws {
         try await FakeWhatsApp.run { fake in
             let inbox = KeptInbox()

@@ -37,7 +37,7 @@ import Testing
                 _ = try await inbox.texts(1)
                 let update = inbox.state.now.updates[0]
                 let to = try #require(update.answerTo)
-                #expect(update.said == "/model big" && update.sender.id == ann.id)
+                #expect(update.words == "/model big" && update.sender.id == ann.id)
                 for _ in 0..<2 {
                     _ = try await bridge.perform(.answer(to: to, OutboundText("one")), at: update.place, key: "1")
                 }

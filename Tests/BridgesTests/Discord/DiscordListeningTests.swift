@@ -23,7 +23,7 @@ import Testing
                 let updates = inbox.state.now.updates
                 #expect(
                     Set(updates.map(\.session)) == ["dc:\(channel)", "dc:\(ann.id)", "dc:\(thread)"])
-                #expect(updates.first { $0.said == "hello" }?.sender.guild == FakeDiscord.guild)
+                #expect(updates.first { $0.words == "hello" }?.sender.guild == FakeDiscord.guild)
                 let events = discord.now.sessions.values.map(\.eventCount).max() ?? 0
                 _ = try await inbox.waitFor("the last event to be kept") {
                     $0.memory["session"]?.contains("\"sequence\":\(events)") == true ? true : nil
@@ -58,7 +58,7 @@ import Testing
             let other = discord.channel("other")
             inbox.hold { update in
                 // Never accepted.
-                if update.said == "stuck" { try await FakeGate().wait() }
+                if update.words == "stuck" { try await FakeGate().wait() }
             }
             try await listening(discord.bridge(), inbox) {
                 try await inbox.waitForSession()
@@ -221,10 +221,10 @@ import Testing
                 _ = try await inbox.texts(3 + count + 2)
             }
             let updates = inbox.state.now.updates.dropFirst(3)
-            #expect(updates.filter { $0.place.chat == used }.map(\.said) == (0..<count).map { "\($0)" } + ["after"])
+            #expect(updates.filter { $0.place.chat == used }.map(\.words) == (0..<count).map { "\($0)" } + ["after"])
             #expect(updates.allSatisfy { $0.place.chat != used || $0.sender.guild == FakeDiscord.guild })
-            #expect(updates.first { $0.said == "privately" }?.session == "dc:\(ann.id)")
-            #expect(!updates.contains { $0.said == "lost" })
+            #expect(updates.first { $0.words == "privately" }?.session == "dc:\(ann.id)")
+            #expect(!updates.contains { $0.words == "lost" })
         }
     }
 
@@ -243,7 +243,7 @@ import Testing
             }
             discord.forgetSessions()
             for number in 0..<4 { discord.say("\(number)", by: ann, in: channel) }
-            inbox.hold { update in if update.said == "2" { try await FakeGate().wait() } }
+            inbox.hold { update in if update.words == "2" { try await FakeGate().wait() } }
             try await listening(discord.bridge(), inbox) {
                 _ = try await inbox.texts(3)
                 // A live message behind it waits, and its session isn't kept.

@@ -19,7 +19,7 @@ final class DiscordInbox: Inbox {
         var memory: [String: String] = [:]
         var connected: [String] = []
 
-        var texts: [String] { updates.map(\.said) }
+        var texts: [String] { updates.map(\.words) }
     }
 
     let state = Watched(State())
@@ -57,18 +57,6 @@ final class DiscordInbox: Inbox {
             throw Missing(description: "\(error.what); there are \(state.now.texts)")
         }
     }
-}
-
-extension InboundUpdate {
-    var said: String {
-        switch content {
-        case .message(let message): message.text
-        case .command(let name, let argument): argument.isEmpty ? "/\(name)" : "/\(name) \(argument)"
-        case .press(let data): "press \(data)"
-        }
-    }
-
-    var message: InboundMessage? { if case .message(let message) = content { message } else { nil } }
 }
 
 /// Everything that was logged, as one text.

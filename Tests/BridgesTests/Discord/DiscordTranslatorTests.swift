@@ -38,7 +38,7 @@ import Testing
         let update = try #require(try message([:]))
         #expect(update.id == "100" && update.session == "dc:20" && update.place == ChatPlace(chat: "20"))
         #expect(update.sender == .init(id: "7", name: "Ann", isPrivateChat: false, guild: "30"))
-        #expect(!update.isAddressed && update.anchor == "100" && update.answerTo == nil && update.said == "hello")
+        #expect(!update.isAddressed && update.anchor == "100" && update.answerTo == nil && update.words == "hello")
     }
 
     @Test func aPrivateChatBelongsToItsUsersSession() throws {
@@ -50,10 +50,10 @@ import Testing
     @Test func mentionsOfTheBotAddressItAndAreTakenOut() throws {
         for text in ["<@9> hello", "<@!9> hello", "hello <@9>", " <@9>\nhello"] {
             let update = try #require(try message(["content": .string(text)]))
-            #expect(update.isAddressed && update.said == "hello", "\(text)")
+            #expect(update.isAddressed && update.words == "hello", "\(text)")
         }
         let other = try #require(try message(["content": "<@8> <@!8> hello <@"]))
-        #expect(!other.isAddressed && other.said == "<@8> <@!8> hello <@")
+        #expect(!other.isAddressed && other.words == "<@8> <@!8> hello <@")
         #expect(try message(["mentions": [["id": "9"]]])?.isAddressed == true)
         #expect(try message(["content": "<@9>"]) == nil)
     }
@@ -103,7 +103,7 @@ import Testing
         let edited = try #require(
             try message(["edited_timestamp": "2026-11-22T05:00:00.000000+00:00", "content": "/stop"], isEdit: true))
         #expect(edited.id == "100:2026-11-22T05:00:00.000000+00:00")
-        #expect(edited.message?.isEdit == true && edited.said == "/stop")
+        #expect(edited.message?.isEdit == true && edited.words == "/stop")
         // A preview that Discord added, and an update without words.
         #expect(try message(["edited_timestamp": .null], isEdit: true) == nil)
         #expect(try message(["edited_timestamp": "now", "content": "-"], isEdit: true) == nil)
@@ -128,19 +128,19 @@ import Testing
                 "content": "", "message_reference": ["type": 1],
                 "message_snapshots": [["message": ["content": "the news", "attachments": []]]],
             ]))
-        #expect(update.said == "Forwarded: the news")
+        #expect(update.words == "Forwarded: the news")
     }
 
     @Test func commandsOfTheMenuAreCommands() throws {
         let update = try #require(try interaction([:]))
-        #expect(update.id == "200" && update.said == "/status" && update.isAddressed && update.session == "dc:20")
+        #expect(update.id == "200" && update.words == "/status" && update.isAddressed && update.session == "dc:20")
         #expect(update.answerTo == "command:2:200:aW50ZXJhY3Rpb24" && update.sender.id == "7")
         let model = try #require(
             try interaction([
                 "guild_id": "-", "member": "-", "context": 1, "user": ["id": "7", "username": "ann"],
                 "data": ["name": "model", "options": [["name": "name", "type": 3, "value": "big one"]]],
             ]))
-        #expect(model.said == "/model big one" && model.session == "dc:7" && model.sender.isPrivateChat)
+        #expect(model.words == "/model big one" && model.session == "dc:7" && model.sender.isPrivateChat)
         let nobody = try #require(try interaction(["member": "-"]))
         #expect(nobody.sender.id == nil)
     }
@@ -148,7 +148,7 @@ import Testing
     @Test func pressedButtonsSayTheirData() throws {
         let update = try #require(
             try interaction(["type": 3, "data": ["custom_id": "approve:1", "component_type": 2]]))
-        #expect(update.said == "press approve:1" && update.answerTo?.hasPrefix("press:") == true)
+        #expect(update.words == "press approve:1" && update.answerTo?.hasPrefix("press:") == true)
         for type in [1, 4, 5] { #expect(try interaction(["type": .integer(Int64(type))]) == nil) }
         #expect(try interaction(["token": "../../channels/1"]) == nil)
         #expect(try interaction(["channel_id": "-"]) == nil)

@@ -57,8 +57,6 @@ extension InboundUpdate {
         case .press(let data): "(\(data))"
         }
     }
-
-    var message: InboundMessage? { if case .message(let message) = content { message } else { nil } }
 }
 
 /// Listens while `body` runs, again and again as the frame does, which would pause in between.

@@ -52,7 +52,7 @@ struct AgentCalls: Sendable {
 
     /// What was said; nil when it was not understood.
     func text(of audio: ByteBuffer, type: String) async throws -> String? {
-        let answer = try await patiently(atMost: 3) {
+        let answer = try await patiently(atMost: 3, waitingForAgent: true) {
             try await client.request(
                 method: .POST, path: "/api/stt/transcribe", headers: ["Content-Type": type], body: audio,
                 timeout: .seconds(120))
@@ -92,20 +92,24 @@ struct AgentCalls: Sendable {
         }
     }
 
+    /// - Parameter waitingForAgent: attempts at which it could not be reached don't count.
     /// - Returns: nil when so many attempts came to nothing.
     private func patiently(
-        atMost attempts: Int, _ ask: () async throws -> GatewayResponse
+        atMost attempts: Int, waitingForAgent: Bool = false, _ ask: () async throws -> GatewayResponse
     ) async throws -> GatewayResponse? {
-        var failures = 0
+        var (failures, counted) = (0, 0)
         while true {
+            var counts = true
             do {
                 let answer = try await ask()
                 guard answer.status == .serviceUnavailable else { return answer }
             } catch let error where error is GatewayClientError || error is AgentUnreachable {
                 logger.debug("bridge::agent_unreachable", metadata: ["error": "\(error)"])
+                if case GatewayClientError.timedOut = error {} else { counts = !waitingForAgent }
             }
             failures += 1
-            guard failures < attempts else { return nil }
+            if counts { counted += 1 }
+            guard counted < attempts else { return nil }
             try await seams.pause(after: failures)
         }
     }

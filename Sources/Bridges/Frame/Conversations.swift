@@ -68,9 +68,19 @@ actor Conversations {
     /// - Throws: the ``ChatError`` after which there is no coming back, or that the database can't be used.
     func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.sendAll() }
-            for await generation in starts { group.addTask { try await self.run(generation) } }
+            group.addTask { try await self.endingAll { try await self.sendAll() } }
+            for await generation in starts {
+                group.addTask { try await self.endingAll { try await self.run(generation) } }
+            }
             group.cancelAll()
+        }
+    }
+
+    /// Whoever waits for the next connection is not woken by the failure of one.
+    private nonisolated func endingAll(_ body: () async throws -> Void) async throws {
+        do { try await body() } catch {
+            start.finish()
+            throw error
         }
     }
 

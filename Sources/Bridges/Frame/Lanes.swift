@@ -51,7 +51,15 @@ actor Lanes {
     func run() async throws {
         for lane in try await frame.store.lanes() { try announce(lane.lane, ChatPlace(text: lane.place)) }
         try await withThrowingDiscardingTaskGroup { group in
-            for await (key, place) in starts { group.addTask { try await self.work(key, place) } }
+            for await (key, place) in starts {
+                group.addTask {
+                    do { try await self.work(key, place) } catch {
+                        // Whoever waits for the next lane is not woken by the failure of one.
+                        self.start.finish()
+                        throw error
+                    }
+                }
+            }
             group.cancelAll()
         }
     }

@@ -27,6 +27,7 @@ enum BridgeFolder {
 /// Writes a new file, up to a limit.
 final class FileWriter: Sendable {
     private let state: Mutex<(file: FileHandle, room: Int64)>
+    private let limit: Int64
 
     /// What is there is overwritten.
     init(_ path: String, limit: Int64) throws {
@@ -35,9 +36,13 @@ final class FileWriter: Sendable {
             let file = FileHandle(forWritingAtPath: path)
         else { throw CocoaError(.fileWriteUnknown) }
         state = Mutex((file, limit))
+        self.limit = limit
     }
 
     deinit { state.withLock { try? $0.file.close() } }
+
+    /// Bytes that were written.
+    var size: Int64 { limit - state.withLock { $0.room } }
 
     /// - Returns: false when that is more than the limit; then nothing is written.
     func write(_ bytes: some DataProtocol & Sendable) throws -> Bool {

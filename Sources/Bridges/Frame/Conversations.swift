@@ -267,7 +267,7 @@ actor Conversations {
     ) async throws {
         guard let turn = turns[id] else { return }
         for other in ids { if let turn = turns[other] { await lanes.end(turn) } }
-        let messages = try turn.acts(reason, limits: frame.limits, split: Pieces.split).map { try $0.message() }
+        let messages = try turn.acts(reason, limits: frame.limits, split: Splitting.pieces).map { try $0.message() }
         let ending = BridgeEnding(
             messageIDs: ids, session: turn.session, afterSequence: sequence, messages: messages)
         _ = try await frame.persist { try await frame.store.finish(ending, at: frame.seams.now()) }

@@ -65,7 +65,7 @@ extension FrameInbox {
     }
 
     private func answer(_ text: String, _ update: InboundUpdate, _ id: String) async throws {
-        var pieces = Pieces.split(text, frame.limits.textLength, frame.limits.unit)
+        var pieces = Splitting.pieces(of: text, limit: frame.limits.textLength, unit: frame.limits.unit)
         if pieces.isEmpty { pieces = [Words.nothingSaid] }
         try await finish(
             update, id,

@@ -51,9 +51,9 @@ struct InboundFiles: Sendable {
             let folder = try BridgeFolder.make(in: frame.temporary)
             defer { BridgeFolder.remove(folder) }
             let path = folder + "/" + name
-            try await fetch(file, to: path, limit: limit)
+            let size = try await fetch(file, to: path, limit: limit)
             if file.isVoice {
-                taken.spoken.append(try await text(of: path, file))
+                taken.spoken.append(try await text(of: path, size, file))
             } else {
                 taken.attachments.append(try await upload(path, file))
             }
@@ -73,7 +73,8 @@ struct InboundFiles: Sendable {
 
     private struct TooLarge: Error {}
 
-    private func fetch(_ file: InboundFile, to path: String, limit: Int64) async throws {
+    /// - Returns: how many bytes there are.
+    private func fetch(_ file: InboundFile, to path: String, limit: Int64) async throws -> Int64 {
         var failures = 0
         while true {
             do {
@@ -81,7 +82,7 @@ struct InboundFiles: Sendable {
                 try await file.fetch { bytes in
                     guard try writer.write(bytes) else { throw TooLarge() }
                 }
-                return
+                return writer.size
             } catch PlatformFailure.wait(let duration, _) {
                 failures += 1
                 guard failures < Self.attempts else { throw PlatformFailure.unavailable("asked to wait too often") }
@@ -110,8 +111,7 @@ struct InboundFiles: Sendable {
         }
     }
 
-    private func text(of path: String, _ file: InboundFile) async throws -> String {
-        let size = (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? 0
+    private func text(of path: String, _ size: Int64, _ file: InboundFile) async throws -> String {
         guard size > 0, size <= Self.longestVoice else { return Words.untranscribed }
         let audio = ByteBuffer(bytes: try Data(contentsOf: URL(fileURLWithPath: path)))
         let named = MediaType.of(path)

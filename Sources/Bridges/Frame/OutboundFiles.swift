@@ -53,7 +53,7 @@ struct OutboundFiles: Sendable {
     ///
     /// - Throws: ``PlatformFailure``, `CancellationError`.
     func speak(_ text: String, replyTo: String?, at place: ChatPlace, key: String) async throws {
-        let spoken = Pieces.split(text, 12_000, .scalars).first ?? text
+        let spoken = Splitting.pieces(of: text, limit: 12_000, unit: .scalars).first ?? text
         guard let (audio, type) = try? await frame.agent.speech(spoken) else { return try Task.checkCancellation() }
         let folder = try makeFolder()
         defer { BridgeFolder.remove(folder) }

@@ -17,7 +17,8 @@ import Testing
 
     private func turn(_ id: String) -> BridgeTurn {
         BridgeTurn(
-            messageID: id, session: "s", place: "p", anchor: nil, text: "hello", source: "user_typed", attachments: "[]")
+            messageID: id, session: "s", place: "p", anchor: nil, text: "hello", source: "user_typed", attachments: "[]"
+        )
     }
 
     private func message(_ key: String, lane: String = "p", chat: String = "c") -> BridgeMessage {

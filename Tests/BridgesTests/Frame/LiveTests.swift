@@ -52,7 +52,9 @@ import Testing
             try await platform.waitFor("the end of it") { $0.texts(in: "ana").first?.hasSuffix("w3000") ?? false }
             #expect(platform.texts(in: "ana")[0].utf16.count <= 4_096)
             run.answer(words)
-            try await platform.waitFor("all of it") { $0.messages.count > 3 && $0.texts(in: "ana").last?.hasSuffix("w3000") ?? false }
+            try await platform.waitFor("all of it") {
+                $0.messages.count > 3 && $0.texts(in: "ana").last?.hasSuffix("w3000") ?? false
+            }
             let said = platform.texts(in: "ana").joined(separator: " ").split { $0 == " " || $0 == "\n" }
             #expect(said.joined(separator: " ") == words)
         }

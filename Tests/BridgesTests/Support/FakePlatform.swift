@@ -36,6 +36,7 @@ final class FakePlatform: Bridge {
         var gone: Set<String> = []
         var faults: [PlatformFailure] = []
         var listening: PlatformFailure?
+        var isFrozen = false
     }
 
     let platform = Platform.telegram
@@ -80,6 +81,9 @@ final class FakePlatform: Bridge {
         state.withLock { $0.faults += Array(repeating: failure, count: count) }
     }
 
+    /// Nothing that the bridge does from now on gets here, and it isn't told so.
+    func set(isFrozen: Bool) { state.withLock { $0.isFrozen = isFrozen } }
+
     func close(_ chat: String) { state.withLock { _ = $0.gone.insert(chat) } }
     func open(_ chat: String) { state.withLock { _ = $0.gone.remove(chat) } }
     func delete(_ message: String) { state.withLock { $0.messages.removeAll { $0.id == message } } }
@@ -101,6 +105,7 @@ final class FakePlatform: Bridge {
         let cut = cuts.rings
         if let failure = state.withLock({ $0.listening }) { throw failure }
         state.withLock { $0.connections += 1 }
+        news.ring()
         await inbox.connected(as: "@fake")
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -137,6 +142,7 @@ final class FakePlatform: Bridge {
 
     private func confirm(_ id: String) {
         state.withLock { state in
+            guard !state.isFrozen else { return }
             state.updates.removeAll { $0.id == id }
             state.confirmed.append(id)
         }
@@ -149,6 +155,7 @@ final class FakePlatform: Bridge {
         defer { news.ring() }
         if let failure = fault.withLock({ $0 })?(act, place) { throw failure }
         return try state.withLock { state in
+            if state.isFrozen { throw PlatformFailure.unavailable("no answer") }
             state.calls += 1
             if !state.faults.isEmpty { throw state.faults.removeFirst() }
             if state.gone.contains(place.chat) { throw PlatformFailure.chatGone("the bot was blocked") }

@@ -127,13 +127,13 @@ struct MarkupWriter<Dialect: MarkupDialect> {
         case .codeBlock(let info, let isFenced):
             let lines = lines(node.literal)
             move(to: node.startLine)
-            output += dialect.block(lines, info: Markdown.withoutSeams(info), lineBreak: "\n" + prefixes.joined())
+            writeCode(lines, info: Markdown.withoutSeams(info))
             finish(isFenced ? node.endLine : node.startLine + lines.count - 1)
         case .table:
             var last = markdown.lastLine(of: index)
             if let lines = markdown.table(index, asWritten: isTight) {
                 move(to: node.startLine)
-                output += dialect.block(lines, info: "", lineBreak: "\n" + prefixes.joined())
+                writeCode(lines, info: "")
             } else {
                 let end = max(last, node.endLine)
                 writeLines((node.startLine...max(node.startLine, end)).map(markdown.line), from: node)
@@ -266,6 +266,15 @@ struct MarkupWriter<Dialect: MarkupDialect> {
     private mutating func finish(_ line: Int) {
         self.line = max(self.line, line)
         isBlockOver = true
+    }
+
+    /// Code is never moved in, for blanks mean something in it.
+    private mutating func writeCode(_ lines: [String], info: String) {
+        let blanks = output.utf8.reversed().prefix { $0 == UInt8(ascii: " ") }.count
+        let isMovedIn = output.utf8.dropLast(blanks).last == UInt8(ascii: "\n")
+        if isMovedIn, prefixes.last?.allSatisfy({ $0 == " " }) == true { output.unicodeScalars.removeLast(blanks) }
+        let marks = prefixes.filter { !$0.allSatisfy { $0 == " " } }.joined()
+        output += dialect.block(lines, info: info, lineBreak: "\n" + marks)
     }
 
     private mutating func writeLines(_ lines: [String], from node: MarkdownNode) {

@@ -171,7 +171,13 @@ struct PlatformHTTP: Sendable {
     private static func asked(_ request: Request) throws -> HTTPClientRequest {
         var asked = HTTPClientRequest(url: request.url)
         asked.method = HTTPMethod(rawValue: request.method)
-        for (name, value) in request.headers { asked.headers.add(name: name, value: value) }
+        for (name, value) in request.headers {
+            // The client would say which, with the value.
+            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+                throw PlatformFailure.account("the token in the configuration holds a line break or the like")
+            }
+            asked.headers.add(name: name, value: value)
+        }
         if !asked.headers.contains(name: "User-Agent") { asked.headers.add(name: "User-Agent", value: "openagent") }
         switch request.body {
         case .none: break
@@ -223,7 +229,7 @@ struct PlatformHTTP: Sendable {
         case let error as HTTPClientError where error == .remoteConnectionClosed: cut
         case let error as HTTPParserError: error == .invalidEOFState ? cut : .unavailable("its answer is no HTTP")
         case let error as HTTPClientError where error == .invalidURL || error == .emptyHost || error == .emptyScheme:
-            .account("the platform's address in the configuration is no address")
+            .account("the platform's address in the configuration, or the token in it, is no address")
         default: .unavailable(Connecting.reason(error))
         }
     }

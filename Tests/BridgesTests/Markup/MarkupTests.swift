@@ -6,6 +6,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TelegramMarkupTests {
     @Test(arguments: [
         ("***x***", "<i><b>x</b></i>"),
+        ("1. a:\n   ```sh\n     ls\n   ```\n2. b", "1. a:\n<pre><code class=\"language-sh\">  ls</code></pre>\n2. b"),
+        ("- ```\n  x\n  ```", "• <pre>x</pre>"),
         ("**bold *and* `code` ~~gone~~**", "<b>bold <i>and</i> <code>code</code> <s>gone</s></b>"),
         ("# A **b** [c](https://e.org)", "<b>A b <a href=\"https://e.org\">c</a></b>"),
         ("**a **b** c**", "<b>a b c</b>"),
@@ -121,7 +123,8 @@ extension TelegramMarkupTests {
 
 @Suite struct OtherMarkupTests {
     @Test(arguments: [
-        ("***x***", "_*x*_"), ("**a _b_ c**", "*a _b_ c*"), ("# A **b**", "*A b*"),
+        ("***x***", "_*x*_"), ("1. a:\n   ```\n   x\n    y\n   ```", "1. a:\n```\nx\n y\n```"),
+        ("> ```\n> x\n> ```", "> ```\n> x\n> ```"), ("**a _b_ c**", "*a _b_ c*"), ("# A **b**", "*A b*"),
         ("| a | b |\n|---|---|\n| 1 | 2 |", "```\na | b\n--|--\n1 | 2\n```"),
         ("> a\n> b", "> a\n> b"), ("[a](https://e.org)", "a (https://e.org)"), ("<https://e.org>", "https://e.org"),
         ("1. a\n2. b", "1. a\n2. b"), ("~~~py\nx\n~~~", "```py\nx\n```"), ("- [ ] a", "- ☐ a"),

@@ -109,7 +109,11 @@ import Testing
 
     @Test func anAddressThatIsNoneIsTheAccountsFault() async {
         let failed = await failure { _ = try await http.send(.init("GET", "nonsense/\(secret)")) }
-        #expect(failed == .account("the platform's address in the configuration is no address"))
+        #expect(failed == .account("the platform's address in the configuration, or the token in it, is no address"))
+        let broken = await failure {
+            _ = try await http.send(.init("GET", "http://127.0.0.1:9", headers: [("Authorization", "Bot x\r\nY: z")]))
+        }
+        #expect(broken == .account("the token in the configuration holds a line break or the like"))
     }
 
     @Test func aCertificateThatNobodySignedIsNotTrusted() async throws {

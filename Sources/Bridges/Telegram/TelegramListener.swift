@@ -126,6 +126,20 @@ private struct PollLoop {
 
     /// - Parameter offset: as the inbox keeps it.
     func run(kept offset: String?) async throws {
+        // A group ends its tasks when one of them fails, but not the loop that starts them.
+        let (failures, failure) = AsyncThrowingStream.makeStream(of: Never.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await poll(kept: offset) { failure.finish(throwing: $0) } }
+            group.addTask { for try await _ in failures {} }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        // Neither ends by itself.
+        throw CancellationError()
+    }
+
+    /// - Parameter fails: what it is told ends the loop.
+    private func poll(kept offset: String?, fails: @escaping @Sendable (any Error) -> Void) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             var (kept, failures, isConnected, rest) = (offset, 0, false, Rest())
             while true {
@@ -150,7 +164,9 @@ private struct PollLoop {
                     continue
                 }
                 for chat in intake.with({ $0.start() }) {
-                    group.addTask { [wake = rest.wake] in try await work(off: chat) { wake.yield(.allAccepted) } }
+                    group.addTask { [wake = rest.wake] in
+                        do { try await work(off: chat) { wake.yield(.allAccepted) } } catch { fails(error) }
+                    }
                 }
                 if !batch.isEmpty, (intake.with { $0.next } ?? .min) <= (offset ?? .min) {
                     // It brings nothing that lies ahead, and would with every poll.

@@ -167,7 +167,7 @@ public final class GatewayServer: Sendable {
             besides: [])
     }
 
-    /// - Parameter besides: further routes.
+    /// - Parameter besides: further routes, or others in the place of some.
     init(
         configuration: GatewayConfiguration, membership: any Membership, agent: any AgentRuntime,
         sessions: SessionRepository, logger: Logger, besides: [Route]
@@ -221,9 +221,11 @@ public final class GatewayServer: Sendable {
             })
         self.sessions = manager
         configuration.unattended?.attach(manager, live, membership, configuration.limits, logger)
+        let routes = Self.routes(configuration, live: live, sessions: manager, files: files).filter { route in
+            !besides.contains { $0.method == route.method && $0.path == route.path }
+        }
         let responder = GatewayResponder(
-            authorizer: authorizer,
-            routes: Self.routes(configuration, live: live, sessions: manager, files: files) + besides,
+            authorizer: authorizer, routes: routes + besides,
             webSocket: Self.webSocket, bodyLength: configuration.limits.bodyLength, broadcasts: broadcasts,
             logger: logger, strangers: strangers)
         self.responder = responder

@@ -279,7 +279,7 @@ final class TestAgentHost: Sendable {
                 throw AgentUnreachable(agent: "Ada", cause: .dial("it is away"))
             }
             let certificate = DeviceCertificate.issue(
-                handle: "__bridge_test", deviceKey: host.device.nodeID, networkID: TestAgentHost.networkID,
+                handle: "ann", deviceKey: host.device.nodeID, networkID: TestAgentHost.networkID,
                 capabilities: ["bridge"], issuedAt: Date().timeIntervalSince1970, lifetime: 3_600, signedBy: host.key
             ).wire
             do {

@@ -10,78 +10,6 @@ internal import Wire
 // Who ties it all together? The server owns the sessions and the live connections, serves each stream by its pipeline,
 // and ends what a change of rights ends. It accepts no connections itself: whoever runs the endpoint hands them in.
 
-/// What a gateway is made for.
-public struct GatewayConfiguration: Sendable {
-    public var agent: AgentDescription
-    /// The key that signs the network's certificates.
-    public var coordinator: NodeID
-    /// Who carries out acts of administration. The default is that this agent is a member, and somebody else does.
-    public var administration: NetworkAdministration
-    public var limits = GatewayLimits()
-    /// Whose turns run one after the other.
-    public var lane = SessionLane.client
-    /// Where files are kept; nil: the agent keeps none.
-    public var files: AgentFiles?
-    /// What the agent remembers; nil: nothing.
-    public var vault: Vault?
-    /// Providers, models and MCP servers; nil: the agent keeps none.
-    public var registry: Registry?
-    /// The MCP servers that run; nil: none do.
-    public var mcps: MCPServers?
-    /// What it does by itself; nil: nothing.
-    public var tasks: ScheduledTasks?
-    public var workflows: Workflows?
-    /// Who runs them; nil: nobody.
-    var runner: WorkflowRunner?
-    /// Who runs what is due; nil: nobody.
-    public var scheduler: Scheduler?
-    /// Ways into workflows from outside; nil: there are none.
-    public var webhooks: WebhookRepository?
-    /// Turns that nobody types run through it once the gateway is there; nil: there are none.
-    public var unattended: UnattendedSessions?
-    /// Which calls of tools wait for their users; nil: none.
-    public var approvals: Approvals?
-    /// Keeps account of calls of tools.
-    public var ledger: ToolCallLedger?
-    /// The account of what is done here; nil: that of the network alone is read, where this agent coordinates it.
-    public var audit: AuditLog?
-    /// What tools there are for an administrator, or for anybody else.
-    var tools: @Sendable (_ isAdmin: Bool) async -> [OfferedTool] = { _ in [] }
-    /// The agent's tools as far as other programs may use them; nil: they may use none.
-    var outsideTools: (any Toolbox)?
-    /// What a backup is made of; nil: none is made.
-    public var backup: BackupSource?
-    /// Who else has a say in turns.
-    var hooks = TurnHooks()
-    /// How usage is priced and bounded.
-    public var usage = UsageSettings()
-    /// What the agent told of itself; nil: nothing can be read.
-    public var logs: LogSource?
-    /// What the agent hears and speaks with.
-    public var voice = Voice()
-    /// Its configuration; nil: there is no file that could be read or written.
-    public var store: ConfigurationStore?
-    /// What is known of bridges, and of who may talk through them.
-    public var bridges = BridgeRoom()
-    /// What works beside the requests for as long as the gateway runs; each ends when its task is cancelled.
-    var services: [@Sendable () async -> Void] = []
-    /// Unix seconds.
-    public var now: @Sendable () -> Double
-    /// What the names of new things are made of.
-    var random = Randomness.system
-    /// Whether somebody serves the agent: otherwise no turn runs, and nothing happens that one could listen to.
-    var isServed = true
-    /// Ends the process in good order, so that it is started again. Returns at once; nil when nobody serves the agent.
-    public var requestRestart: (@Sendable () -> Void)?
-
-    public init(agent: AgentDescription, coordinator: NodeID, now: @escaping @Sendable () -> Double) {
-        self.agent = agent
-        self.coordinator = coordinator
-        self.now = now
-        administration = .member(coordinator: coordinator, network: agent.networkName)
-    }
-}
-
 /// Serves one agent to the devices of its network.
 ///
 /// The caller keeps ``run()`` running for the server's whole life, calls ``serve(_:)`` for each connection and
@@ -102,55 +30,6 @@ public final class GatewayServer: Sendable {
     private let speechOut: SpeechOut
     private let strangers = StrangerLog()
     private let logger: Logger
-
-    /// Everything that can be asked over HTTP.
-    static func routes(
-        _ configuration: GatewayConfiguration, live: LiveConnections, sessions: SessionManager,
-        files: ArtifactStore? = nil
-    ) -> [Route] {
-        let administration = configuration.administration
-        let monitor = SystemMonitor(folder: configuration.agent.directory, now: configuration.now)
-        let routes =
-            HealthRoutes.routes(configuration.agent, configuration.store) + AgentInfoRoutes.routes(configuration.agent)
-            + WhoAmIRoutes.routes(configuration.agent, administration, live)
-            + NetworkRoutes.routes(configuration.agent, coordinator: configuration.coordinator)
-            + NetworkAgentRoutes.routes(administration) + UserRoutes.routes(administration)
-            + DeviceRoutes.routes(administration, live) + InvitationRoutes.routes(administration)
-            + AuditRoutes.routes(administration, configuration.audit) + SessionRoutes.routes(sessions)
-            + FileRoutes.routes(files) + VaultRoutes.routes(configuration.vault)
-            + BackupRoutes.routes(configuration.backup, gate: files?.gate ?? RemovalGate(), now: configuration.now)
-            + ProviderRoutes.routes(configuration.registry)
-            + MCPRoutes.routes(configuration.registry, configuration.mcps)
-            + ModelRoutes.routes(configuration.registry) { await sessions.surroundings.models() }
-            + TaskRoutes.routes(
-                configuration.tasks, configuration.isServed ? configuration.scheduler : nil,
-                waitingAtMost: configuration.limits.chatTime, now: configuration.now)
-            + WebhookRoutes.routes(
-                configuration.webhooks, configuration.workflows, configuration.random, now: configuration.now)
-            + WorkflowRoutes.routes(configuration.workflows, runner: configuration.runner)
-            + WorkflowRunRoutes.routes(configuration.workflows, runner: configuration.runner)
-            + ApprovalRoutes.routes(configuration.approvals)
-            + ToolPolicyRoutes.routes(configuration.approvals?.policies, tools: configuration.tools)
-            + VoiceRoutes.routes(configuration.voice)
-            + ConfigurationRoutes.routes(configuration.store, configuration.audit, now: configuration.now)
-            + LogRoutes.routes(configuration.logs, now: configuration.now)
-            + UsageRoutes.routes(sessions, now: configuration.now)
-            + RestartRoutes.routes(configuration.requestRestart)
-            + BridgeRoutes.routes(configuration.bridges, live, now: configuration.now)
-            + SystemRoutes.routes(monitor) {
-                let turns = await sessions.turnCounts
-                return .init(
-                    turnsRunning: turns.running, turnsWaiting: turns.waiting, sockets: live.listenerCount)
-            } + ChatRoutes.routes(Listening.Room(configuration, live, sessions), files, configuration.random)
-            + EventRoutes.routes(Listening.Room(configuration, live, sessions))
-            + MCPServerRoutes(
-                configuration.agent, OutsideRoutes(configuration, sessions), sessions, random: configuration.random,
-                silence: configuration.limits.streamSilence
-            ).routes
-        return routes
-            + DocumentRoutes.routes(
-                version: configuration.agent.version, others: routes + [GatewayResponder.upgradeRequired(webSocket)])
-    }
 
     /// Where WebSockets are, and the role that they need.
     static let webSocket: (path: String, role: Role) = ("/ws", .member)

@@ -323,7 +323,10 @@ public final class GatewayServer: Sendable {
             let limits = configuration.limits
             let authenticated = try? authorizer.authenticate(credential).get()
             let isOfBridge = authenticated?.isBridge == true
-            var watcher = Watcher(id: live.nextID(), outbox: Outbox(limits: isOfBridge ? limits.forBridges : limits))
+            // A bridge asks for the speech of an answer when it has all of it.
+            var watcher = Watcher(
+                id: live.nextID(), outbox: Outbox(limits: isOfBridge ? limits.forBridges : limits),
+                hearsSpeech: !isOfBridge)
             watcher.isOfBridge = isOfBridge
             // In the registry before its rights are looked at again: no change can slip between the two.
             if let caller = authenticated {

@@ -14,9 +14,12 @@ import Testing
         func text(of recording: Recording) async throws -> String { String(decoding: recording.bytes, as: UTF8.self) }
     }
 
-    private struct Mouth: TextToSpeech {
+    private final class Mouth: TextToSpeech {
+        let said = Mutex<[String]>([])
+
         func speech(for text: String, language: String?) async throws -> SpokenAudio {
-            SpokenAudio(format: .mp3, bytes: Array(text.utf8))
+            said.withLock { $0.append(text) }
+            return SpokenAudio(format: .mp3, bytes: Array(text.utf8))
         }
     }
 
@@ -37,7 +40,8 @@ import Testing
     }
 
     @Test func aVoiceNoteIsUnderstoodAndAnsweredByOne() async throws {
-        try await run(Voice(speechToText: Ear(), textToSpeech: Mouth())) { platform, host, _ in
+        let mouth = Mouth()
+        try await run(Voice(speechToText: Ear(), textToSpeech: mouth)) { platform, host, _ in
             platform.give(.say("look:", files: [Self.voice("what time is it")]))
             try await platform.waitFor("voice and text") { $0.messages.count == 2 }
             #expect(host.agent.texts == ["look:\nwhat time is it"])
@@ -48,6 +52,8 @@ import Testing
             try await platform.waitFor("the answer") { $0.messages.last?.text == "echo: typed" }
             #expect(platform.messages.count == 3)
         }
+        // Once, for the chat: nobody listens on the bridge's socket.
+        #expect(mouth.said.withLock { $0 } == ["echo: look:\nwhat time is it"])
     }
 
     @Test func aVoiceNoteThatIsNotUnderstoodSaysSoToTheAgent() async throws {

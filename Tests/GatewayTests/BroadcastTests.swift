@@ -53,11 +53,14 @@ import Testing
                 ArtifactRecord(
                     id: invited, owner: "root", filename: "a.txt", mimeType: "text/plain", size: 1, sha256: sha256("x"),
                     origin: .upload, createdAt: 0))
+            let code = try await gateway.pairing(of: invited, isApproved: name.contains("/senders/"))
             let parts = name.split(separator: " ")
-            let path = parts[1].replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
+            let path = parts[1].replacing("{platform}", with: "telegram").replacing("{code}", with: code)
+                .replacing("{handle}", with: "%56ictim").replacing("{id}", with: invited)
                 .replacing("{key}", with: victim.nodeID.hex.uppercased())
                 .replacing("{path:**}", with: "House%2FNote.md").replacing("{section}", with: "name").namingRows
-            let stream = try await running.stream(actor)
+            let isOfBridges = AccessMatrixTests.table[name]?.rule == .bridge
+            let stream = try await isOfBridges ? running.stream(gateway.ownBridge()) : running.stream(actor)
             let body = AccessMatrixTests.table[name]?.body
             let answer =
                 path == "/api/upload"
@@ -67,7 +70,9 @@ import Testing
 
             let event = try await listener.resourceEvent { $0.resource == resource.rawValue }
             #expect(event.action == action.rawValue)
-            if let row = TestGateway.registryRow(of: name) {
+            if name.contains("/bridges/") {
+                #expect(event.id == "telegram")
+            } else if let row = TestGateway.registryRow(of: name) {
                 #expect(event.id == row)
             } else if path.contains(invited) {
                 #expect(event.id == invited)
@@ -232,5 +237,16 @@ import Testing
         let rest = try #require(await outbox.next())
         #expect(rest.dropLast() == (65...100).map { Outbox.Item.text("\($0)") }[...])
         #expect(rest.last == .text(String(repeating: "x", count: 1000) + "500"))
+    }
+}
+
+extension TestGateway {
+    /// The code that somebody was told by the agent's bridge to Telegram, which an admin may have used.
+    fileprivate func pairing(of sender: String, isApproved: Bool) async throws -> String {
+        let desk = try #require(configuration.bridges.desk)
+        let place = PairingPlace(platform: Platform.telegram.rawValue, device: nil)
+        let code = try #require(try await desk.code(for: sender, called: "Eve", at: place)).code
+        if isApproved { _ = try await desk.approve(code, by: Registry.Actor(name: "root")) }
+        return code
     }
 }

@@ -96,14 +96,14 @@ import Testing
 
     @Test func keysOfOtherVersionsAreWarnedOfAndIgnored() throws {
         let (configuration, warnings) = try load(
-            "name: a\nthemes:\n  enabled: true\nnetwork:\n  role: coordinator\n  name: n\nchannels: {}\n")
+            "name: a\nthemes:\n  enabled: true\nnetwork:\n  role: coordinator\n  name: n\nplugins: {}\n")
         #expect(configuration.networkName == "n")
         let file = directory.configuration
         #expect(
             Set(warnings) == [
                 "\(file):2: themes is not known to this version and is ignored",
                 "\(file):5: network.role is not known to this version and is ignored",
-                "\(file):7: channels is not known to this version and is ignored",
+                "\(file):7: plugins is not known to this version and is ignored",
             ])
     }
 

@@ -148,7 +148,7 @@ import Testing
     @Test("in a terminal: /stop typed into a streaming answer stops it")
     func stopIsTypedIntoAnAnswer() async throws {
         let world = try TestHome()
-        _ = try await world.serveSlowly()
+        let server = try await world.serveSlowly()
         let chat = try world.startInTerminal(["connect"])
         try await chat.line(containing: "Connected")
         try chat.type("read long\r")
@@ -162,6 +162,8 @@ import Testing
         try await chat.prompt("› ")
         try chat.type("\u{4}")
         #expect(try await chat.exit() == 0, "\(chat.output)")
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
     }
 
     @Test("in a terminal: prompt, streamed answers, commands; Ctrl-C stops the answer, a second one leaves")

@@ -16,6 +16,7 @@ import Testing
         "libsqlite3.so.0", "libedit.so.2", "libp11-kit.so.0", "libidn2.so.0", "libunistring.so.2", "libtasn1.so.6",
         "libnettle.so.8", "libhogweed.so.6", "libffi.so.8", "libtinfo.so.6", "libbsd.so.0", "libmd.so.0",
         "libqrencode.so.4", "libpthread.so.0", "libxml2.so.2", "libicuuc.so.72", "libicudata.so.72", "liblzma.so.5",
+        "libcmark-gfm.so.0.29.0.gfm.6", "libcmark-gfm-extensions.so.0.29.0.gfm.6",
     ]
 
     @Test("P-84: the binary needs no library outside the list")

@@ -151,6 +151,8 @@ import Testing
         let server = try await world.serveSlowly()
         let chat = try world.startInTerminal(["connect"])
         try await chat.line(containing: "Connected")
+        // What is typed while the terminal changes hands may be lost.
+        try await chat.prompt("› ")
         try chat.type("read long\r")
         try await chat.text("word3 ")
         try chat.type("/stop\r")
@@ -172,6 +174,7 @@ import Testing
         _ = try await world.serveSlowly()
         let chat = try world.startInTerminal(["connect"])
         try await chat.line(containing: "Connected")
+        try await chat.prompt("› ")
         try chat.type("/help\r")
         try await chat.line(containing: "/status")
         try chat.type("read long\r")

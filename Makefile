@@ -38,7 +38,6 @@ man: packages
 lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 
-# One test at a time: many of them measure time, and a small machine has few cores.
 test:
 	scripts/install-packages test
 	scripts/install-peers
@@ -47,7 +46,7 @@ test:
 	swift build --build-tests
 	$(MAKE) man
 	@for page in man/*.1; do man --warnings --local-file "$$page" > /dev/null || exit 1; done
-	swift test --skip-build --no-parallel
+	scripts/test-swift
 	Tests/Interop/run
 	Tests/API/run
 

@@ -47,7 +47,7 @@ import Testing
     }
 
     /// The id of the question that waits, once there is one.
-    private static func question(_ world: TestHome) async throws -> String {
+    static func question(_ world: TestHome) async throws -> String {
         let deadline = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < deadline {
             if case .array(let all)? = try await world.api("GET", "/api/approvals?all=1&state=pending")["approvals"],

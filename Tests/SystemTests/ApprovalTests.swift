@@ -58,4 +58,19 @@ import Testing
         server.program.signal(SIGTERM)
         #expect(try await server.program.exit() == 0)
     }
+
+    @Test("P-29: in a terminal: a call that is asked about goes on when somebody says elsewhere that it may")
+    func answeredElsewhere() async throws {
+        let (world, server) = try await Self.world()
+        let chat = try world.startInTerminal(["chat", "-m", Self.call])
+        try await chat.line(containing: "y or n")
+        // Nothing is typed here: what is printed now comes while the program waits for a line.
+        let question = try await ApprovalRestartTests.question(world)
+        _ = try await world.api("POST", "/api/approvals/\(question)", ["decision": "approve"])
+        try await chat.line(containing: "the call was approved")
+        #expect(try await chat.exit() == 0, "\(chat.output)")
+        #expect(Self.written(world) == "by hand")
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.exit() == 0)
+    }
 }

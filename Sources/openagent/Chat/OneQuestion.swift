@@ -175,7 +175,7 @@ struct OneQuestion {
 
     /// Reads in a thread of its own, which ends with the program: somebody may answer elsewhere, and this goes on.
     private static func readLine(into sink: AsyncStream<Event>.Continuation) {
-        Thread.detachNewThread { sink.yield(.typed(Swift.readLine())) }
+        Thread.detachNewThread { sink.yield(.typed(Input.line())) }
     }
 
     /// As the rest of a line that begins with `error: `.

@@ -117,7 +117,7 @@ struct CredentialOptions: ParsableArguments {
             throw CommandError(.usage, "a handle is needed", hint: "use --handle NAME")
         }
         Output.write("Handle: ")
-        let line = readLine()
+        let line = Input.line()
         if line == nil { Output.write("\n") }
         guard let line, !line.isEmpty else {
             throw CommandError(.usage, "a handle is needed", hint: "type one, or use --handle NAME")

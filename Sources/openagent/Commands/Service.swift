@@ -102,7 +102,7 @@ struct Service: ParsableCommand {
                 guard Screen.isInteractive else { return [:] }
                 let names = found.keys.sorted().joined(separator: ", ")
                 Output.write("Keep \(names) in \(file), which only you can read? [y/N] ")
-                let answer = readLine()?.lowercased().filter { !$0.isWhitespace }
+                let answer = Input.line()?.lowercased().filter { !$0.isWhitespace }
                 return answer == "y" || answer == "yes" ? found : [:]
             }
         }

@@ -14,7 +14,7 @@ enum Confirmation {
                 .usage, "this needs a confirmation and there is no terminal to ask on", hint: "add --yes")
         }
         Output.write("\(Screen.plain(question)) [y/N] ")
-        let line = readLine()
+        let line = Input.line()
         if line == nil { Output.write("\n") }
         let answer = line?.lowercased().filter { !$0.isWhitespace }
         guard answer == "y" || answer == "yes" else {

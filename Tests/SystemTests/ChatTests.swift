@@ -151,8 +151,6 @@ import Testing
         let server = try await world.serveSlowly()
         let chat = try world.startInTerminal(["connect"])
         try await chat.line(containing: "Connected")
-        // What is typed while the terminal changes hands may be lost.
-        try await chat.prompt("› ")
         try chat.type("read long\r")
         try await chat.text("word3 ")
         try chat.type("/stop\r")
@@ -168,13 +166,31 @@ import Testing
         #expect(try await server.program.exit() == 0)
     }
 
+    @Test("in a terminal: what is typed ahead of the prompt is kept, line for line", arguments: ["\r", "\n"])
+    func typedAhead(end: String) async throws {
+        let world = try TestHome()
+        _ = try await world.serveSlowly()
+        let chat = try world.startInTerminal(["connect"])
+        // Before the agent has answered; the program may not even have the terminal yet.
+        try chat.type("read long\(end)")
+        try await chat.text("word3 ")
+        #expect(!chat.output.contains("›"), "no prompt stands in front of the answer: \(chat.output)")
+        // Both at once: the second comes while the terminal changes hands.
+        try chat.type("/stop\(end)/status\(end)")
+        try await chat.line(containing: "Stopped current operation", within: 10)
+        try await chat.line(containing: "interrupted", within: 10)
+        try await chat.line(containing: "Queue: 0", within: 10)
+        try await chat.prompt("› ")
+        try chat.type("/quit\(end)")
+        #expect(try await chat.exit() == 0, "\(chat.output)")
+    }
+
     @Test("in a terminal: prompt, streamed answers, commands; Ctrl-C stops the answer, a second one leaves")
     func interactiveChat() async throws {
         let world = try TestHome()
         _ = try await world.serveSlowly()
         let chat = try world.startInTerminal(["connect"])
         try await chat.line(containing: "Connected")
-        try await chat.prompt("› ")
         try chat.type("/help\r")
         try await chat.line(containing: "/status")
         try chat.type("read long\r")

@@ -106,7 +106,6 @@ import Testing
         let (path, _) = try file(world, "one.bin", megabytes: 1)
         let terminal = try world.startInTerminal(["connect"])
         try await terminal.line(containing: "Connected")
-        try await terminal.prompt("› ")
         try terminal.type("/attach \(path)\r")
         try await terminal.line(containing: "one.bin (1.0 MiB) goes along")
         try terminal.type("hello\r")

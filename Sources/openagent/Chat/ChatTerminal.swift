@@ -117,6 +117,7 @@ struct ChatTerminal {
     }
 
     private mutating func typed(_ input: Console.Input) async -> Bool {
+        if case .line = input { console.tookLine() }
         switch input {
         case .endOfInput: return true
         case .interrupt: return await interrupted()

@@ -17,6 +17,9 @@ final class Console: Sendable {
     private struct State {
         /// The prompt is wanted: set by ``prompt()``, taken back when a line was read.
         var wantsPrompt = false
+        /// Lines that were handed out and that the chat has not taken yet. Each brings a prompt of its own, at once or after
+        /// its answer: one that is asked for meanwhile would stand in front of that answer.
+        var untaken = 0
         /// libedit has the line: output goes through its thread.
         var editing = false
         var pending = ""
@@ -66,10 +69,15 @@ final class Console: Sendable {
         }
     }
 
-    /// Asks for the next line.
+    /// Asks for the next line, unless one is there that the chat has not taken yet.
     func prompt() {
-        state.withLock { $0.wantsPrompt = true }
+        state.withLock { $0.wantsPrompt = $0.untaken == 0 }
         wake()
+    }
+
+    /// The chat says that it has a line of ``input`` in hand; ``prompt()`` follows when it is done with it.
+    func tookLine() {
+        state.withLock { $0.untaken -= 1 }
     }
 
     /// Prints `text` as it is; above the edited line when there is one, and there only in whole lines: what has no newline
@@ -119,7 +127,7 @@ final class Console: Sendable {
                 if !late.isEmpty { write(isCut ? late + "\n" : late) }
                 if stopped { return }
                 switch result {
-                case .line(let text): inputEnd.yield(.line(text))
+                case .line(let text): hand(text)
                 case .interrupted: inputEnd.yield(.interrupt)
                 case .endOfInput:
                     inputEnd.yield(.endOfInput)
@@ -130,17 +138,31 @@ final class Console: Sendable {
             switch nextKey() {
             case .output: continue
             case .endOfInput:
-                if !line.isEmpty { inputEnd.yield(.line(String(decoding: line, as: UTF8.self))) }
+                if !line.isEmpty { hand(String(decoding: line, as: UTF8.self)) }
                 inputEnd.yield(.endOfInput)
                 return
-            case .byte(UInt8(ascii: "\n")):
-                // Typed before the prompt that was asked for came: an answer would wait behind that one for whole lines.
-                state.withLock { $0.wantsPrompt = false }
-                inputEnd.yield(.line(String(decoding: line, as: UTF8.self)))
+            // What was typed right behind an edited line comes as the keys, which the terminal then did not translate.
+            case .byte(UInt8(ascii: "\n")),
+                .byte(UInt8(ascii: "\r")) where editor != nil:
+                hand(String(decoding: line, as: UTF8.self))
                 line.removeAll()
+            case .byte(0x03) where editor != nil:
+                line.removeAll()
+                inputEnd.yield(.interrupt)
+            case .byte(0x04) where editor != nil && line.isEmpty:
+                inputEnd.yield(.endOfInput)
+                return
             case .byte(let byte): line.append(byte)
             }
         }
+    }
+
+    private func hand(_ line: String) {
+        state.withLock { state in
+            state.wantsPrompt = false
+            state.untaken += 1
+        }
+        inputEnd.yield(.line(line))
     }
 
     /// Blocks until a byte was typed, there is text to print, or the state changed (an empty `output`).

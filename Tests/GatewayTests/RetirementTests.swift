@@ -70,6 +70,11 @@ import Testing
             _ = try await Self.talk(gateway, try await running.webSocket(gateway.device("ana")), "a secret")
             _ = try await Self.talk(gateway, try await running.webSocket(gateway.device("bob")), "mine")
             gateway.membership.announce(.everything)  // Nobody can say who is a user.
+            // That change is over and done with before the next: it would take what comes after that one.
+            try await within(30, "the users to be looked up") {
+                while !gateway.membership.lookedUp.isSuperset(of: ["ana", "bob"]) { await Task.yield() }
+            }
+            #expect(try await gateway.sessions.handles() == ["ana", "bob"])
             gateway.membership.setUsers(["bob"])
             gateway.membership.announce(change)
             try await within(30, "the conversations to be out of reach") {

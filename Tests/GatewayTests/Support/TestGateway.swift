@@ -24,6 +24,7 @@ final class FakeMembership: Membership {
         var next: [NodeID: DeviceStanding] = [:]
         /// Nil when it cannot be said.
         var users: Set<String>?
+        var lookedUp: Set<String> = []
         /// Of users themselves; what is not here cannot be said.
         var userStandings: [String: DeviceStanding] = [:]
     }
@@ -49,7 +50,15 @@ final class FakeMembership: Membership {
 
     func setUsers(_ users: Set<String>?) { state.withLock { $0.users = users } }
 
-    func isUser(_ handle: String) -> Bool? { state.withLock { $0.users?.contains(handle) } }
+    /// Who was asked about so far.
+    var lookedUp: Set<String> { state.withLock { $0.lookedUp } }
+
+    func isUser(_ handle: String) -> Bool? {
+        state.withLock { state in
+            state.lookedUp.insert(handle)
+            return state.users?.contains(handle)
+        }
+    }
 
     func revoke(_ device: NodeID) {
         set(.revoked, for: device)

@@ -1,24 +1,10 @@
-import Agent
 import Foundation
-import JSON
 import TestPlatforms
 import Testing
 
 // Is the fake what Discord is? A library that many bots use lives in it by its own code: discord.py.
 
 @Suite struct DiscordPeerTests {
-    private static func peer(_ arguments: [String]) async throws -> JSONValue {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let python = root.appending(path: ".build/peers/bin/python").path
-        try #require(FileManager.default.isExecutableFile(atPath: python), "run scripts/install-peers")
-        var command = Command(
-            [python, root.appending(path: "Tests/Peers/discord_bot.py").path] + arguments, setting: "discord_bot.py")
-        command.environment = ["NO_PROXY": "127.0.0.1"]
-        command.timeLimit = .seconds(60)
-        return try JSONDecoder().decode(JSONValue.self, from: Data(try await command.output()))
-    }
-
     @Test(
         "discord.py takes the fake for Discord: it logs in, hears, answers, changes, goes on after a cut, keeps to limits"
     )
@@ -26,46 +12,48 @@ import Testing
         let seen = try await FakeDiscord.run { discord in
             let (ann, channel) = (discord.user("ann"), discord.channel())
             let direct = discord.direct(ann)
-            async let seen = Self.peer([discord.apiBase, FakeDiscord.token])
-            try await discord.waitFor("the library", within: .seconds(40)) { $0.identifies == 1 ? true : nil }
-            func answers(_ count: Int, in channel: String) async throws -> [String] {
-                try await discord.waitFor("\(count) answers", within: .seconds(15)) { _ in
-                    let said = discord.messages(in: channel)
-                    return said.count >= count ? said : nil
+            let seen = try await PeerProgram.run("discord_bot.py", [discord.apiBase, FakeDiscord.token]) {
+                try await discord.waitFor("the library", within: .seconds(40)) { $0.identifies == 1 ? true : nil }
+                func answers(_ count: Int, in channel: String) async throws -> [String] {
+                    try await discord.waitFor("\(count) answers", within: .seconds(15)) { _ in
+                        let said = discord.messages(in: channel)
+                        return said.count >= count ? said : nil
+                    }
                 }
+
+                let asked = discord.say("say hello 😀", by: ann, in: channel)
+                discord.say("beep", by: discord.user("other", isBot: true), in: channel)
+                discord.say("say between us", by: ann, in: direct)
+                #expect(try await answers(1, in: channel) == ["hello 😀"])
+                #expect(try await answers(1, in: direct) == ["between us"])
+                #expect(discord.sent.first { $0.place == channel }?.body["nonce"]?.string == asked)
+
+                discord.say("change better", by: ann, in: channel)
+                try await discord.waitFor("the change") { state in
+                    state.sent.contains { $0.kind == .edit && $0.text == "better" } ? true : nil
+                }
+
+                // A cut, words meanwhile, and it takes its session up.
+                discord.cutGateway()
+                discord.say("say I am back", by: ann, in: channel)
+                #expect(try await answers(3, in: channel) == ["hello 😀", "better", "I am back"])
+                discord.askToReconnect()
+                try await discord.waitFor("the session again", within: .seconds(20)) {
+                    $0.resumes.count >= 2 ? true : nil
+                }
+
+                discord.set {
+                    $0.storm = .init(times: 1, retryAfter: 0.3)
+                    $0.bucket = (limit: 3, seconds: 0.4)
+                }
+                discord.say("many 8", by: ann, in: channel)
+                #expect(try await answers(11, in: channel).suffix(8) == ["0", "1", "2", "3", "4", "5", "6", "7"])
+                discord.say("wrong", by: ann, in: channel)
+                #expect(try await answers(12, in: channel).last == "too long")
+                discord.say("end", by: ann, in: channel)
             }
-
-            let asked = discord.say("say hello 😀", by: ann, in: channel)
-            discord.say("beep", by: discord.user("other", isBot: true), in: channel)
-            discord.say("say between us", by: ann, in: direct)
-            #expect(try await answers(1, in: channel) == ["hello 😀"])
-            #expect(try await answers(1, in: direct) == ["between us"])
-            #expect(discord.sent.first { $0.place == channel }?.body["nonce"]?.string == asked)
-
-            discord.say("change better", by: ann, in: channel)
-            try await discord.waitFor("the change") { state in
-                state.sent.contains { $0.kind == .edit && $0.text == "better" } ? true : nil
-            }
-
-            // A cut, words meanwhile, and it takes its session up.
-            discord.cutGateway()
-            discord.say("say I am back", by: ann, in: channel)
-            #expect(try await answers(3, in: channel) == ["hello 😀", "better", "I am back"])
-            discord.askToReconnect()
-            try await discord.waitFor("the session again", within: .seconds(20)) { $0.resumes.count >= 2 ? true : nil }
-
-            discord.set {
-                $0.storm = .init(times: 1, retryAfter: 0.3)
-                $0.bucket = (limit: 3, seconds: 0.4)
-            }
-            discord.say("many 8", by: ann, in: channel)
-            #expect(try await answers(11, in: channel).suffix(8) == ["0", "1", "2", "3", "4", "5", "6", "7"])
-            discord.say("wrong", by: ann, in: channel)
-            #expect(try await answers(12, in: channel).last == "too long")
-            discord.say("end", by: ann, in: channel)
-            let result = try await seen
             #expect(discord.now.identifies == 1 && discord.now.violations == 0)
-            return result
+            return seen
         }
         #expect(seen["user"] == "agent" && seen["ready"] == 1 && seen["refused"] == 50035, "\(seen)")
         #expect(seen["guilds"] == [["A server", ["general"]]] && seen["private"] == ["say between us"])

@@ -1,24 +1,10 @@
-import Agent
 import Foundation
-import JSON
 import TestPlatforms
 import Testing
 
 // Is the fake what Telegram is? A library that many bots use speaks with it by its own code: python-telegram-bot.
 
 @Suite struct TelegramPeerTests {
-    /// Runs a program of `Tests/Peers` and reads the JSON that it prints.
-    private static func peer(_ name: String, _ arguments: [String]) async throws -> JSONValue {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let python = root.appending(path: ".build/peers/bin/python").path
-        try #require(FileManager.default.isExecutableFile(atPath: python), "run scripts/install-peers")
-        var command = Command([python, root.appending(path: "Tests/Peers/\(name)").path] + arguments, setting: name)
-        command.environment = ["NO_PROXY": "127.0.0.1"]
-        command.timeLimit = .seconds(60)
-        return try JSONDecoder().decode(JSONValue.self, from: Data(try await command.output()))
-    }
-
     @Test("python-telegram-bot takes the fake for Telegram: it logs in, hears, answers, edits, sends and fetches files")
     func library() async throws {
         let seen = try await FakeTelegram.run { telegram in
@@ -27,23 +13,23 @@ import Testing
             telegram.shut(1002)
             let slow = FakeTelegram.refusal(429, "Too Many Requests: retry after 3", parameters: ["retry_after": 3])
             telegram.fail("sendMessage", .answer(slow)) { $0.field("text") == "Again" }
-            async let seen = Self.peer("telegram_bot.py", [telegram.url, FakeTelegram.token])
-            try await telegram.waitFor("the library to poll", within: .seconds(40)) {
-                // What is old is not for it.
-                $0.polls.last.flatMap { $0.timeout > 0 && $0.brought == nil ? true : nil }
+            return try await PeerProgram.run("telegram_bot.py", [telegram.url, FakeTelegram.token]) {
+                try await telegram.waitFor("the library to poll", within: .seconds(40)) {
+                    // What is old is not for it.
+                    $0.polls.last.flatMap { $0.timeout > 0 && $0.brought == nil ? true : nil }
+                }
+                telegram.say("Hello @fake_agent_bot 😀", in: -500)
+                telegram.say("/report a b")
+                telegram.send("document", Array("bytes".utf8), name: "notes.txt")
+                let id = telegram.say("unseen", in: -500)
+                telegram.change(id, in: -500, to: "better")
+                let answers = try await telegram.waitForSent(2, to: -500, within: .seconds(20))
+                telegram.press("Go on", of: answers[0].id, in: -500)
+                #expect(answers[0].earlier == ["Hello & welcome"] && answers[1].text == "Again")
+                let files = try await telegram.waitForSent(2, to: 1001)
+                #expect(files.map(\.method) == ["sendDocument", "sendPhoto"])
+                #expect(files[0].file?.filename == "a report.txt" && files[0].file?.bytes == Array("contents".utf8))
             }
-            telegram.say("Hello @fake_agent_bot 😀", in: -500)
-            telegram.say("/report a b")
-            telegram.send("document", Array("bytes".utf8), name: "notes.txt")
-            let id = telegram.say("unseen", in: -500)
-            telegram.change(id, in: -500, to: "better")
-            let answers = try await telegram.waitForSent(2, to: -500, within: .seconds(20))
-            telegram.press("Go on", of: answers[0].id, in: -500)
-            #expect(answers[0].earlier == ["Hello & welcome"] && answers[1].text == "Again")
-            let files = try await telegram.waitForSent(2, to: 1001)
-            #expect(files.map(\.method) == ["sendDocument", "sendPhoto"])
-            #expect(files[0].file?.filename == "a report.txt" && files[0].file?.bytes == Array("contents".utf8))
-            return try await seen
         }
         #expect(seen["me"] == "fake_agent_bot" && seen["menu"] == ["report"])
         #expect(seen["mention"] == "@fake_agent_bot" && seen["answered"] == ["Hello & welcome", true])

@@ -115,8 +115,14 @@ extension TestHome {
         guard made.status == 0 else { throw Program.Failure(description: "\(made)") }
         let words = (1...storyWords).map { "word\($0)" }.joined(separator: " ")
         try Data("# Story\n\nThe story: \(words)\n".utf8).write(to: agent.appendingPathComponent("memories/story.md"))
-        let file = agent.appendingPathComponent("openagent.yaml")
-        let configuration = try String(contentsOf: file, encoding: .utf8)
-        try Data((configuration + "\nlibrarian:\n  words_per_second: \(wordsPerSecond)\n").utf8).write(to: file)
+        try await setPace(wordsPerSecond: wordsPerSecond)
+    }
+
+    /// From the next answer on.
+    func setPace(wordsPerSecond: Int) async throws {
+        let set = try await run([
+            "config", "set", "librarian.words_per_second", "\(wordsPerSecond)", "--agent", agent.path,
+        ])
+        guard set.status == 0 else { throw Program.Failure(description: "\(set)") }
     }
 }

@@ -210,7 +210,7 @@ import Testing
     }
 
     @Test(
-        "P-83: a full disk and one that can't be written are problems", .enabled(if: FullDiskTests.canMount),
+        "P-83: a full disk and one that can't be written are problems", .enabled(if: SmallDisk.canMount),
         arguments: [
             (
                 "cp -a \"$1\" \"$1.copy\" && mount -t tmpfs -o size=8m,mode=700 tmpfs \"$1\" && cp -a \"$1.copy/.\" \"$1\"",

@@ -5,30 +5,14 @@ import Testing
 // is a small one in memory, which only the server sees.
 
 @Suite struct FullDiskTests {
-    /// Whether this machine lets us mount something nobody else sees.
-    static let canMount: Bool = {
-        let probe = Process()
-        probe.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-        probe.arguments = ["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
-        probe.standardError = FileHandle.nullDevice
-        guard (try? probe.run()) != nil else { return false }
-        probe.waitUntilExit()
-        return probe.terminationStatus == 0
-    }()
-
     /// A server whose agent is on a disk of its own.
     private func serve(_ world: TestHome, megabytes: Int) throws -> Program {
-        try FileManager.default.createDirectory(at: world.agent, withIntermediateDirectories: true)
-        return try world.launch(
-            "/usr/bin/unshare",
-            [
-                "-rm", "sh", "-c",
-                "mount -t tmpfs -o size=\(megabytes)m,mode=700 tmpfs \"$1\" && exec \"$0\" serve \"$1\"",
-                TestHome.binary, world.agent.path,
-            ], environment: ["OPENAGENT_HOME": world.root.path + "/server"])
+        try world.start(
+            ["serve", world.agent.path], onDiskOf: megabytes, at: world.agent,
+            environment: ["OPENAGENT_HOME": world.root.path + "/server"])
     }
 
-    @Test(.enabled(if: canMount)) func filesLeaveRoomForMessages() async throws {
+    @Test(.enabled(if: SmallDisk.canMount)) func filesLeaveRoomForMessages() async throws {
         let world = try TestHome()
         let program = try serve(world, megabytes: 64)
         #expect(try await world.join(try await program.line { $0.hasPrefix("oa1") }).status == 0)
@@ -43,7 +27,7 @@ import Testing
             }
         }
         #expect((1...8).contains(refused))
-        let root = "/proc/\(program.pid)/root\(world.agent.path)"
+        let root = world.path(world.agent.path, of: program)
         let free = try FileManager.default.attributesOfFileSystem(forPath: root)[.systemFreeSize] as? Int
         #expect(try #require(free) > 2 << 20)
         let chat = try await world.run(["chat", "-m", "remember that there is room"])
@@ -52,7 +36,7 @@ import Testing
         #expect(try await program.exit() == 0)
     }
 
-    @Test(.enabled(if: canMount)) func aServerOnAFullDiskSaysSoAndGoesOnOnceThereIsRoom() async throws {
+    @Test(.enabled(if: SmallDisk.canMount)) func aServerOnAFullDiskSaysSoAndGoesOnOnceThereIsRoom() async throws {
         let world = try TestHome()
         let program = try serve(world, megabytes: 8)
         let ticket = try await program.line { $0.hasPrefix("oa1") }
@@ -60,8 +44,8 @@ import Testing
         let first = try await world.run(["chat", "-m", "hello"])
         #expect(first.status == 0, "\(first)")
 
-        let filler = "/proc/\(program.pid)/root\(world.agent.path)/filler"
-        try fill(filler)
+        let filler = world.path(world.agent.path + "/filler", of: program)
+        try SmallDisk.fill(filler)
         // What cannot be kept is not accepted.
         let much = String(repeating: "the disk is full ", count: 4_000)
         let refused = try await world.run(["chat", "-m", "remember that " + much])
@@ -79,15 +63,5 @@ import Testing
         #expect(again.status == 0, "\(again)")
         program.signal(SIGTERM)
         #expect(try await program.exit() == 0)
-    }
-
-    /// Writes until nothing more goes in.
-    private func fill(_ path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        try #require(descriptor >= 0, "\(String(cString: strerror(errno)))")
-        defer { close(descriptor) }
-        let block = [UInt8](repeating: 1, count: 4096)
-        while write(descriptor, block, block.count) > 0 {}
-        #expect(errno == ENOSPC)
     }
 }

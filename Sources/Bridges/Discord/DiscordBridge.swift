@@ -20,6 +20,7 @@ public struct DiscordBridge: Bridge {
     private let rest: DiscordREST
     private let sender: DiscordSender
     private let interactions: DiscordInteractions
+    private let roles: DiscordRoles
     private let progress = DiscordProgress()
     private let memory = DiscordMemory()
     private let seams: DiscordSeams
@@ -38,6 +39,7 @@ public struct DiscordBridge: Bridge {
         self.seams = seams
         self.logger = logger
         rest = DiscordREST(base: apiBase, token: token, seams: seams)
+        roles = DiscordRoles(rest: rest, seams: seams)
         interactions = DiscordInteractions(rest: rest, logger: logger)
         sender = DiscordSender(rest: rest, interactions: interactions, progress: progress, seams: seams)
     }
@@ -58,7 +60,7 @@ public struct DiscordBridge: Bridge {
         let files = DiscordFiles(base: rest.base, limit: limits.largestInboundFile)
         let intake = DiscordIntake(
             inbox: inbox, lanes: lanes, progress: progress, interactions: interactions, rest: rest, commands: commands,
-            memory: memory, seams: seams, logger: logger, fetch: { try await files.fetch($0, $1) })
+            roles: roles, memory: memory, seams: seams, logger: logger, fetch: { try await files.fetch($0, $1) })
         let listening = DiscordListening(
             rest: rest, token: token, progress: progress, intake: intake, seams: seams, logger: logger, memory: memory)
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -35,6 +35,7 @@ struct DiscordMessage: Decodable, Sendable {
     var editedTimestamp: String?
     var webhookId: String?
     var mentions: [DiscordUser]?
+    var mentionRoles: [String]?
     var attachments: [DiscordAttachment]?
     var messageReference: Reference?
     var referencedMessage: Referenced?

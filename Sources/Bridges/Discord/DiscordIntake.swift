@@ -13,6 +13,7 @@ struct DiscordIntake: Sendable {
     let interactions: DiscordInteractions
     let rest: DiscordREST
     let commands: DiscordCommands
+    let roles: DiscordRoles
     let memory: DiscordMemory
     let seams: DiscordSeams
     let logger: Logger
@@ -65,12 +66,14 @@ struct DiscordIntake: Sendable {
         case "MESSAGE_CREATE", "MESSAGE_UPDATE":
             let isEdit = event == "MESSAGE_UPDATE"
             guard let message: DiscordMessage = DiscordFrame.payload(text) else { return unreadable(event, done) }
-            guard let update = translator.update(message, isEdit: isEdit) else {
+            guard translator.update(message, isEdit: isEdit) != nil else {
                 done()
                 return true
             }
             return lanes.add(message.channelId) {
-                try await inbox.receive(update)
+                if let update = try await translate(message, isEdit: isEdit, translator) {
+                    try await inbox.receive(update)
+                }
                 if !isEdit { progress.accept(message: message.id, in: message.channelId, guild: message.guildId) }
                 done()
             }
@@ -83,6 +86,17 @@ struct DiscordIntake: Sendable {
             done()
             return true
         }
+    }
+
+    /// With the bot's own role, when a role is mentioned.
+    private func translate(
+        _ message: DiscordMessage, isEdit: Bool, _ translator: DiscordTranslator
+    ) async throws -> InboundUpdate? {
+        var translator = translator
+        if let guild = message.guildId, message.mentionRoles?.isEmpty == false {
+            translator.role = try await roles.own(of: translator.user, in: guild)
+        }
+        return translator.update(message, isEdit: isEdit)
     }
 
     private func take(
@@ -140,7 +154,7 @@ struct DiscordIntake: Sendable {
             for var message in messages {
                 // Read this way, a message doesn't say where it was written.
                 message.guildId = channel.guild
-                if let update = translator.update(message, isEdit: false) {
+                if let update = try await translate(message, isEdit: false, translator) {
                     try await inbox.receive(update)
                     count += 1
                 }

@@ -7,6 +7,8 @@ internal import Wire
 struct DiscordTranslator: Sendable {
     /// The bot.
     let user: String
+    /// The bot's own role in the server where something is said.
+    var role: String?
     /// Gives the bytes of a file at an address of Discord's.
     let fetch: @Sendable (String, @Sendable ([UInt8]) async throws -> Void) async throws -> Void
 
@@ -29,7 +31,7 @@ struct DiscordTranslator: Sendable {
         }
         let isPrivate = message.guildId == nil
         let raw = message.content ?? ""
-        let text = Self.withoutMention(of: user, raw)
+        let text = withoutMention(raw)
         var said = [text]
         var attachments = message.attachments ?? []
         for snapshot in (message.messageSnapshots ?? []).prefix(10) where message.messageReference?.type == 1 {
@@ -75,17 +77,19 @@ struct DiscordTranslator: Sendable {
     // MARK: Text
 
     private func mentions(_ message: DiscordMessage, _ raw: String) -> Bool {
-        message.mentions?.contains { $0.id == user } == true || raw.contains("<@\(user)>")
-            || raw.contains("<@!\(user)>")
+        message.mentions?.contains { $0.id == user } == true || ownMentions.contains { raw.contains($0) }
+            || role.map { message.mentionRoles?.contains($0) == true } == true
     }
 
-    static func withoutMention(of user: String, _ text: String) -> String {
+    private var ownMentions: [String] { ["<@\(user)>", "<@!\(user)>"] + (role.map { ["<@&\($0)>"] } ?? []) }
+
+    private func withoutMention(_ text: String) -> String {
         var rest = text[...]
         var kept = ""
         while let start = rest.firstRange(of: "<@") {
             kept += rest[..<start.lowerBound]
             rest = rest[start.lowerBound...]
-            if let mention = ["<@\(user)>", "<@!\(user)>"].first(where: rest.hasPrefix) {
+            if let mention = ownMentions.first(where: rest.hasPrefix) {
                 rest = rest.dropFirst(mention.count)
             } else {
                 kept += "<@"

@@ -33,6 +33,27 @@ import Testing
         }
     }
 
+    @Test func aMentionOfTheBotsOwnRoleIsOneOfTheBot() async throws {
+        try await FakeDiscord.run { discord in
+            let (inbox, ann, channel) = (DiscordInbox(), discord.user("ann"), discord.channel())
+            try await listening(discord.bridge(), inbox) {
+                try await inbox.waitForSession()
+                for (role, word) in [(FakeDiscord.botRole, "mine"), ("1144000000000000044", "another")] {
+                    let mention: [String: JSONValue] = ["mention_roles": [.string(role)]]
+                    discord.say("<@&\(role)> \(word)", by: ann, in: channel, extra: mention)
+                    discord.say("<@&\(role)>", by: ann, in: channel, extra: mention)
+                }
+                discord.say("none", by: ann, in: channel)
+                let heard = try await inbox.texts(4)
+                let (other, addressed) = ("<@&1144000000000000044>", inbox.state.now.updates.map(\.isAddressed))
+                #expect(heard == ["mine", "\(other) another", other, "none"])
+                #expect(addressed == [true, false, false, false])
+            }
+            let asked = discord.server.requests.count { $0.path.hasSuffix("/roles") }
+            #expect(asked == 1, "what is known is not asked for again")
+        }
+    }
+
     @Test("P-66: while the connection is cut again and again, every message arrives once and in order")
     func cuts() async throws {
         try await FakeDiscord.run { discord in

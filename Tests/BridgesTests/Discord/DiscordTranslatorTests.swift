@@ -58,6 +58,18 @@ import Testing
         #expect(try message(["content": "<@9>"]) == nil)
     }
 
+    @Test func mentionsOfTheBotsRoleAddressItAndAreTakenOut() throws {
+        var translator = translator
+        translator.role = "5"
+        let frame =
+            #"{"d":{"id":"100","channel_id":"20","guild_id":"30","content":"<@&5> hello <@&6>","mention_roles":["5","6"],"author":{"id":"7"}}}"#
+        let message: DiscordMessage = try #require(DiscordFrame.payload(frame))
+        let update = try #require(translator.update(message, isEdit: false))
+        #expect(update.isAddressed && update.words == "hello <@&6>")
+        translator.role = "8"
+        #expect(translator.update(message, isEdit: false)?.isAddressed == false)
+    }
+
     @Test func repliesToTheBotAddressIt() throws {
         let toBot: [String: JSONValue] = [
             "type": 19, "message_reference": ["message_id": "50"], "referenced_message": ["author": ["id": "9"]],

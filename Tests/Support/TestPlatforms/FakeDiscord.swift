@@ -11,6 +11,8 @@ public final class FakeDiscord: Sendable {
     /// The bot's user.
     public static let bot = "1144000000000000002"
     public static let guild = "1144000000000000003"
+    /// What Discord made for the bot when it was invited.
+    public static let botRole = "1144000000000000005"
 
     public let server: FakeServer
     let state: Watched<State>

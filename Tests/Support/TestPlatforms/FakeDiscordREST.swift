@@ -132,6 +132,8 @@ struct FakeDiscordREST: Sendable {
         case ("GET", "gateway", _): return gateway(request)
         case (_, "applications", 3) where path[2] == "commands": return menu(request, "global")
         case (_, "applications", 5) where path[4] == "commands": return menu(request, path[3])
+        case ("GET", "guilds", 3) where path[1] == FakeDiscord.guild && path[2] == "roles":
+            return .json(State.rolesJSON)
         case (_, "channels", 2...): return channel(request, path, body)
         case ("POST", "interactions", 4) where path[3] == "callback":
             return FakeDiscordInteractions(state).acknowledge(path[1], path[2], body)

@@ -287,13 +287,7 @@ extension FakeDiscord {
                 "id": .string(FakeDiscord.guild), "name": "A server", "icon": .null, "splash": .null,
                 "owner_id": "1144000000000000008", "afk_channel_id": .null, "afk_timeout": 300,
                 "verification_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0,
-                "roles": [
-                    [
-                        "id": .string(FakeDiscord.guild), "name": "@everyone", "color": 0, "hoist": false,
-                        "position": 0, "permissions": "2248473465835073", "managed": false, "mentionable": false,
-                        "flags": 0,
-                    ]
-                ],
+                "roles": Self.rolesJSON,
                 "emojis": [], "features": [], "mfa_level": 0, "system_channel_id": .null, "system_channel_flags": 0,
                 "premium_tier": 0, "preferred_locale": "en-US", "nsfw_level": 0, "stickers": [],
                 "joined_at": .string(Self.now), "large": false, "unavailable": false, "member_count": 2,
@@ -301,6 +295,21 @@ extension FakeDiscord {
                 "guild_scheduled_events": [],
                 "channels": .array(here.filter { $0.parent == nil }.map { channelJSON($0.id) }),
                 "threads": .array(here.filter { $0.parent != nil }.map { channelJSON($0.id) }),
+            ]
+        }
+
+        static var rolesJSON: JSONValue {
+            [
+                [
+                    "id": .string(FakeDiscord.guild), "name": "@everyone", "color": 0, "hoist": false,
+                    "position": 0, "permissions": "2248473465835073", "managed": false, "mentionable": false,
+                    "flags": 0,
+                ],
+                [
+                    "id": .string(FakeDiscord.botRole), "name": "agent", "color": 0, "hoist": false,
+                    "position": 1, "permissions": "274878024768", "managed": true, "mentionable": false,
+                    "flags": 0, "tags": ["bot_id": .string(FakeDiscord.bot)],
+                ],
             ]
         }
 

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Wire
 
 // What can be seen of an answer while it is written? The end of its text so far and what its tools do, within the length of one message.
 // Kept small: of a long text only the part that is shown. Pure; when it is shown is for others to decide.
@@ -39,24 +39,6 @@ struct LiveTurn {
     /// Nothing more is shown.
     var isGivenUp = false
 
-    /// What a tool's status says.
-    private struct ToolStatus: Decodable {
-        var name: String
-        var call: String?
-        var result: JSONAny?
-        var isError: Bool?
-
-        enum CodingKeys: String, CodingKey {
-            case result
-            case name = "tool_name"
-            case call = "tool_call_id"
-            case isError = "tool_call_error"
-        }
-    }
-
-    /// Any value: only whether it is there counts.
-    private struct JSONAny: Decodable { init(from decoder: any Decoder) throws {} }
-
     init(id: String, session: String, anchor: String?, style: Style) {
         self.id = id
         self.session = session
@@ -75,19 +57,21 @@ struct LiveTurn {
 
     /// - Returns: as ``add(delta:limit:at:)``.
     mutating func add(status: String, at now: ContinuousClock.Instant) -> Bool {
-        guard style != .typing, status.hasPrefix("{"),
-            let tool = try? JSONDecoder().decode(ToolStatus.self, from: Data(status.utf8))
-        else { return false }
-        let call = tool.call ?? tool.name
-        let name = String(tool.name.prefix(64))
-        if tool.result == nil, tool.isError != true {
+        guard style != .typing, let step = ToolStep(status: status) else { return false }
+        let call = step.call ?? step.tool
+        let name = String(step.tool.prefix(64))
+        if step.phase == .running {
             steps.append(Step(call: call, tool: name, line: Words.running(name), isRunning: true))
             if steps.count > Self.shownSteps { steps.removeFirst() }
             return change(now)
         }
         guard let index = steps.lastIndex(where: { $0.call == call }) else { return false }
         steps[index].isRunning = false
-        steps[index].line = tool.isError == true ? Words.failed(name) : Words.done(name)
+        if case .failed = step.phase {
+            steps[index].line = Words.failed(name)
+        } else {
+            steps[index].line = Words.done(name)
+        }
         // Where nothing can be taken back, ends are not told.
         return style == .message ? change(now) : false
     }

@@ -35,7 +35,7 @@ struct AnswerPrinter {
                 rest = (atLineStart ? "" : "\n") + text
             }
             return put(rest) + freshLine() + attachments.map { Transfer.line($0) }.joined()
-        case .status(let text): return mayStream(message) ? note(text) : ""
+        case .status(let text): return mayStream(message) ? progress(text) : ""
         case .queued(let position):
             return position > 0 ? note("queued, \(position) ahead") : ""
         case .error(_, let text): return freshLine() + put("error: \(text)\n")
@@ -66,6 +66,31 @@ struct AnswerPrinter {
 
     /// A line about what happens, set apart from what is said.
     mutating func note(_ text: String) -> String { freshLine() + "\u{1B}[2m· \(Screen.lines(text))\u{1B}[0m\n" }
+
+    /// A tool that runs, in one line: what it was called with stands in front of its answer. That it is over shows in what comes
+    /// next, unless it failed.
+    private mutating func progress(_ status: String) -> String {
+        guard let step = ToolStep(status: status) else { return note(status) }
+        switch step.phase {
+        case .running: return note(Self.line(Self.call(step)))
+        case .failed(let reason): return note(Self.line("\(step.tool) failed: \(reason)"))
+        case .done: return ""
+        }
+    }
+
+    private static func call(_ step: ToolStep) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let arguments = step.arguments.sorted { $0.key < $1.key }.map { name, value in
+            "\(name): \((try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "…")"
+        }
+        return "\(step.tool)(\(arguments.joined(separator: ", ")))"
+    }
+
+    /// The rest of it is for `--json`.
+    private static func line(_ text: String) -> String {
+        Screen.cut(text.split(whereSeparator: \.isNewline).joined(separator: " "), to: max(Screen.size.columns - 3, 20))
+    }
 
     /// Whether this message belongs to the answer that streams, which it then does from now on.
     private mutating func mayStream(_ message: ServerMessage) -> Bool {

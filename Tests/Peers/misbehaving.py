@@ -79,10 +79,9 @@ def call(id, name, arguments, meta):
         words(id, "huge")
     elif name == "allocate":
         kept = []
-        while True:
+        while len(kept) < arguments.get("megabytes", 1 << 30):
             kept.append(bytearray(os.urandom(1 << 20)))
-            if arguments.get("slow"):
-                time.sleep(0.002)
+        time.sleep(3600)
     elif name == "children_allocate":
         for _ in range(2):
             if os.fork() == 0:

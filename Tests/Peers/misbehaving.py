@@ -41,7 +41,11 @@ def words(id, text, **more):
 
 
 def sleep(id, arguments):
-    time.sleep(arguments.get("seconds", 3600))
+    if "until" in arguments:
+        while not os.path.exists(arguments["until"]):
+            time.sleep(0.01)
+    else:
+        time.sleep(arguments.get("seconds", 3600))
     words(id, "awake")
 
 

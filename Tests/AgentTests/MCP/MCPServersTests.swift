@@ -139,13 +139,16 @@ import Testing
             try await world.ready("odd")
             let old = try await world.server("odd")
             let pid = try #require(Int32(await old.ask("pid").text))
-            let call = Task { await old.ask("sleep", ["aside": true, "seconds": 1.5]) }
+            let alarm = NSTemporaryDirectory() + "mcp-alarm-\(UUID().uuidString)"
+            defer { try? FileManager.default.removeItem(atPath: alarm) }
+            let call = Task { await old.ask("sleep", ["aside": true, "until": .string(alarm)]) }
             _ = await old.ask("echo")
             try await world.change("odd", MCPChange(environment: ["GENERATION": "two"]))
             try await world.wait("the swap") { _ in
                 await world.servers.servers().first?.ask("environment").text.contains(#""GENERATION": "two""#) == true
             }
             #expect(!MCPPeers.isGone(pid))
+            #expect(FileManager.default.createFile(atPath: alarm, contents: nil))
             #expect(await call.value == ToolResult("awake"))
             try await MCPPeers.within(10, "the old one's end") {
                 while !MCPPeers.isGone(pid) { try await Task.sleep(for: .milliseconds(10)) }

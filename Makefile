@@ -60,7 +60,7 @@ chaos:
 	scripts/install-packages test
 	swift build --build-tests
 	ROUNDS="$(ROUNDS)" SEED="$(SEED)" DOCTOR_RUNS=100 BRIDGE_ROUNDS=200 \
-		swift test --skip-build --no-parallel --filter 'ChaosTests|DoctorLoadTests|TurnStepsTests'
+		scripts/test-swift --filter 'ChaosTests|DoctorLoadTests|TurnStepsTests'
 
 fuzz:
 	scripts/install-packages run

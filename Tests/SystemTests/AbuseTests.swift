@@ -108,7 +108,8 @@ import Testing
                 [before, during, later].map { Int($0["p99_us"] ?? 0) }, "µs; memory",
                 [idle, settled].map { Int(($0["resident_kib"] ?? 0) / 1_024) }, "MiB")
             // Where all share one core, the attacker's own work takes time from the device; below 10 ms nobody notices.
-            isCalm = medians[1] <= max(2 * max(medians[0], medians[2]), 10_000)
+            let unnoticed = ProcessInfo.processInfo.activeProcessorCount == 1 ? 10_000.0 : 0
+            isCalm = medians[1] <= max(2 * max(medians[0], medians[2]), unnoticed)
         }
         #expect(isCalm)
         try await device.leave()

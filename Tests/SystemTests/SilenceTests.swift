@@ -14,15 +14,7 @@ import Testing
             && echo ready && exec cat
             """
 
-        static let canBeMade: Bool = {
-            let probe = Process()
-            probe.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-            probe.arguments = ["--net", "sh", "-c", "ip link add out type veth peer name far"]
-            probe.standardError = FileHandle.nullDevice
-            guard (try? probe.run()) != nil else { return false }
-            probe.waitUntilExit()
-            return probe.terminationStatus == 0
-        }()
+        static let canBeMade = Namespaces.allow("--net", "ip link add out type veth peer name far")
 
         let world: TestHome
         private let holder: Program

@@ -66,12 +66,12 @@ struct DiscordIntake: Sendable {
         case "MESSAGE_CREATE", "MESSAGE_UPDATE":
             let isEdit = event == "MESSAGE_UPDATE"
             guard let message: DiscordMessage = DiscordFrame.payload(text) else { return unreadable(event, done) }
-            guard translator.update(message, isEdit: isEdit) != nil else {
+            guard let update = translator.update(message, isEdit: isEdit) else {
                 done()
                 return true
             }
             return lanes.add(message.channelId) {
-                if let update = try await translate(message, isEdit: isEdit, translator) {
+                if let update = try await withRole(update, of: message, isEdit: isEdit, translator) {
                     try await inbox.receive(update)
                 }
                 if !isEdit { progress.accept(message: message.id, in: message.channelId, guild: message.guildId) }
@@ -88,14 +88,17 @@ struct DiscordIntake: Sendable {
         }
     }
 
-    /// With the bot's own role, when a role is mentioned.
-    private func translate(
-        _ message: DiscordMessage, isEdit: Bool, _ translator: DiscordTranslator
+    /// What a message says once the bot's own role is known. Discord is asked only when a role is mentioned.
+    ///
+    /// - Returns: nil when it mentions that role and says nothing else.
+    private func withRole(
+        _ update: InboundUpdate, of message: DiscordMessage, isEdit: Bool, _ translator: DiscordTranslator
     ) async throws -> InboundUpdate? {
+        guard let guild = message.guildId, message.mentionRoles?.isEmpty == false,
+            let role = try await roles.own(of: translator.user, in: guild)
+        else { return update }
         var translator = translator
-        if let guild = message.guildId, message.mentionRoles?.isEmpty == false {
-            translator.role = try await roles.own(of: translator.user, in: guild)
-        }
+        translator.role = role
         return translator.update(message, isEdit: isEdit)
     }
 
@@ -154,7 +157,9 @@ struct DiscordIntake: Sendable {
             for var message in messages {
                 // Read this way, a message doesn't say where it was written.
                 message.guildId = channel.guild
-                if let update = try await translate(message, isEdit: false, translator) {
+                if let update = translator.update(message, isEdit: false),
+                    let update = try await withRole(update, of: message, isEdit: false, translator)
+                {
                     try await inbox.receive(update)
                     count += 1
                 }
